@@ -22,7 +22,7 @@ struct Ready {
     outcomes: &'static [(&'static str, usize)],
 }
 
-const READY: [Ready; 7] = [
+const READY: [Ready; 8] = [
     Ready { file: "drill.yaml", warnings: 1, outcomes: &[("succeeded", 302)] },
     Ready { file: "in-house.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "inventory.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
@@ -30,6 +30,7 @@ const READY: [Ready; 7] = [
     Ready { file: "lets-encrypt.yaml", warnings: 0, outcomes: &[("succeeded", 2)] },
     Ready { file: "order-clean-up.yaml", warnings: 0, outcomes: &[("pending-approval", 6)] },
     Ready { file: "scheduled-reissue.yaml", warnings: 0, outcomes: &[("succeeded", 1)] },
+    Ready { file: "vault-renewal.yaml", warnings: 0, outcomes: &[("succeeded", 2)] },
 ];
 
 #[test]

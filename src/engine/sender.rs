@@ -5,7 +5,7 @@ use crate::pki::{Csr, RequestedCertificate};
 use crate::plan::Account;
 use crate::provider::model::Operation;
 use crate::provider::{Answer, CredentialReference, Provider};
-use crate::text::safe;
+use crate::text::{Secret, safe};
 use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request, withheld};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -59,6 +59,8 @@ pub struct Unsigned {
     own_key: Option<String>,
     /// Why a part of it could not be read.
     lacking: Option<String>,
+    /// What is in it of private keys.
+    secrets: Vec<Secret>,
 }
 
 /// What is known of the token in use, where the signer needs one.
@@ -116,12 +118,12 @@ impl<T: Transport> Sender<T> {
 
     /// The request that an operation makes of its parameters.
     pub fn make(&self, operation: &Operation, parameters: &Map<String, Value>) -> Unsigned {
-        let (filled, lacking) = match withheld::fill(operation, parameters) {
-            Ok(filled) => (filled, None),
-            Err(why) => (Cow::Borrowed(parameters), Some(why)),
+        let (filled, secrets, lacking) = match withheld::fill(operation, parameters) {
+            Ok(filled) => (filled.parameters, filled.secrets, None),
+            Err(why) => (Cow::Borrowed(parameters), Vec::new(), Some(why)),
         };
         let request = request::build(&self.base_url, operation, &filled);
-        Unsigned { request, own_key: operation.own_key(parameters), lacking }
+        Unsigned { request, own_key: operation.own_key(parameters), lacking, secrets }
     }
 
     /// What the certificate must be that an action asks for, where it sends a request for one.
@@ -131,7 +133,7 @@ impl<T: Transport> Sender<T> {
         parameters: &Map<String, Value>,
     ) -> Option<RequestedCertificate> {
         let field = &operation.action.as_ref()?.csr.as_ref()?.field;
-        let filled = withheld::fill(operation, parameters).ok()?;
+        let filled = withheld::fill(operation, parameters).ok()?.parameters;
         let request = Csr::parse(filled.get(field)?.as_str()?.as_bytes()).ok()?;
         Some(RequestedCertificate::of(&request))
     }
@@ -144,7 +146,7 @@ impl<T: Transport> Sender<T> {
         at: Timestamp,
         via: ConnectionUse<'_>,
     ) -> Delivery {
-        let Unsigned { mut request, own_key, lacking } = unsigned;
+        let Unsigned { mut request, own_key, lacking, secrets } = unsigned;
         if let Some(why) = lacking {
             return Delivery::Unsigned(why);
         }
@@ -153,7 +155,8 @@ impl<T: Transport> Sender<T> {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
         let fresh = via.fresh || self.disordered.get();
-        self.deliver(request, ConnectionUse { fresh, ..via }).await
+        let delivery = self.deliver(request, ConnectionUse { fresh, ..via }).await;
+        if secrets.is_empty() { delivery } else { masked(delivery, &secrets) }
     }
 
     /// An answer belonged to another request. Returns whether that is news.
@@ -319,6 +322,24 @@ impl<'a> LimitOwner<'a> {
         };
         same && self.provider == other.provider
     }
+}
+
+/// What came of a request with private keys in it, without them: a provider may repeat what it did not like, and nothing that is kept of its
+/// answers must hold a key.
+fn masked(delivery: Delivery, secrets: &[Secret]) -> Delivery {
+    let Delivery::Answered(answer) = delivery else { return delivery };
+    let mask = |text: &str| secrets.iter().fold(text.to_owned(), |text, secret| secret.mask(text.into()).into_owned());
+    let body = String::from_utf8_lossy(&answer.body);
+    let masked = mask(&body);
+    let headers = answer.headers.iter().map(|(name, value)| (name, mask(value))).collect();
+    // Else it stays as it came: a body may be in any charset.
+    let (body, headers) = match masked == body && headers == answer.headers {
+        true => return Delivery::Answered(answer),
+        false => (masked.into_bytes(), headers),
+    };
+    let mut shown = Answer::new(answer.status, headers, body);
+    shown.by_order = answer.by_order;
+    Delivery::Answered(shown)
 }
 
 /// Tokens in a row that may end before one is used.

@@ -112,7 +112,7 @@ impl Csr {
 
     /// What stands for it where it must not be kept itself: the file that it is in, and its digest.
     pub fn reference(&self, path: &str) -> String {
-        format!("file:{path}{DIGEST}{}", self.digest())
+        reference(path, &self.digest())
     }
 
     /// The subject's common name.
@@ -135,6 +135,11 @@ impl Csr {
     pub fn spki(&self) -> SpkiFingerprint {
         self.spki
     }
+}
+
+/// A reference to a file whose content is told by a digest: of a request, or of a key ([`super::SentKey`]).
+pub(super) fn reference(path: &str, digest: &str) -> String {
+    format!("file:{path}{DIGEST}{digest}")
 }
 
 /// Takes what follows `file:` apart: the path, and the digest where there is one ([`Csr::reference`]).

@@ -16,6 +16,7 @@ pub mod pem;
 pub mod pkcs12;
 pub mod private_key;
 pub mod reason;
+pub mod sent_key;
 pub mod serial_number;
 pub mod status;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use end_entity::{Meant, Undecided, meant};
 pub use new_certificate::{NewCertificate, RequestedCertificate};
 pub use private_key::PrivateKey;
 pub use reason::RevocationReason;
+pub use sent_key::SentKey;
 pub use serial_number::{SerialNotation, SerialNumber, SerialNumberError, SerialSpelling};
 pub use status::{CertId, CrlCoverage, RevocationStatus, UnknownReason};
 pub use x509::SpkiFingerprint;

@@ -59,11 +59,7 @@ impl PrivateKey {
     /// # Errors
     /// It is no text, for which there is a command that makes one; or as for [`Self::parse`].
     pub fn parse_file(bytes: &[u8]) -> Result<Self, String> {
-        match std::str::from_utf8(bytes) {
-            _ if is_der(bytes) || Self::from_der(bytes).is_some() => Err(DER.to_owned()),
-            Ok(text) if !text.contains('\0') => Self::parse(text),
-            _ => Err("it is not UTF-8 text".to_owned()),
-        }
+        Self::parse(text_of(bytes)?)
     }
 
     /// Reads the one private key in a text: PEM with PKCS #8, PKCS #1 or SEC 1, where other blocks, such as the key's certificates, may
@@ -72,46 +68,7 @@ impl PrivateKey {
     /// # Errors
     /// A sentence that says what is wrong and what would be right. It never repeats the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if text.trim_start().starts_with('{') {
-            return Self::from_der(&jwk_to_der(text)?).ok_or_else(|| UNKNOWN.to_owned());
-        }
-        let mut found = None;
-        let mut others = Vec::new();
-        for piece in pieces(text) {
-            match piece {
-                // Key files may begin with a heading; anything else here is for the one who finds no key.
-                Piece::Line(..) => {}
-                Piece::Broken(line, why) => return Err(format!("line {line}: {why}")),
-                Piece::Block(block) if block.label.ends_with("PRIVATE KEY") => {
-                    if block.label == "OPENSSH PRIVATE KEY" {
-                        return Err(OPENSSH.to_owned());
-                    }
-                    if block.has_headers || block.label.starts_with("ENCRYPTED") {
-                        return Err(ENCRYPTED.to_owned());
-                    }
-                    if found.replace(block).is_some() {
-                        return Err("there is more than one private key in it; give one".to_owned());
-                    }
-                }
-                Piece::Block(block) => others.push(block.label),
-            }
-        }
-        let Some(block) = found else {
-            if text.starts_with("PuTTY-User-Key-File") {
-                return Err(PUTTY.to_owned());
-            }
-            return Err(match others.first() {
-                Some(label) if label.ends_with("PUBLIC KEY") => {
-                    "this is a public key; the private key that belongs to it is needed to sign".to_owned()
-                }
-                Some(label) if label.ends_with("CERTIFICATE") => {
-                    "this is a certificate; the private key that belongs to it is needed to sign".to_owned()
-                }
-                _ => "there is no private key in it, in PEM (`-----BEGIN PRIVATE KEY-----`) or as a JSON Web Key"
-                    .to_owned(),
-            });
-        };
-        Self::from_der(&block.der).ok_or_else(|| UNKNOWN.to_owned())
+        Self::from_der(&one_key(text)?.1).ok_or_else(|| UNKNOWN.to_owned())
     }
 
     /// The algorithm of its signatures, in the words of RFC 7518.
@@ -240,15 +197,69 @@ struct Jwk<'a> {
     qi: Option<&'a str>,
 }
 
-/// The key of a JSON Web Key in the DER that all other keys come in: PKCS #1 or SEC 1.
-fn jwk_to_der(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+/// The text of a file with a key.
+pub(super) fn text_of(bytes: &[u8]) -> Result<&str, String> {
+    match std::str::from_utf8(bytes) {
+        _ if is_der(bytes) || PrivateKey::from_der(bytes).is_some() => Err(DER.to_owned()),
+        Ok(text) if !text.contains('\0') => Ok(text),
+        _ => Err("it is not UTF-8 text".to_owned()),
+    }
+}
+
+/// The one private key in a text: the label of its PEM block, and what is in it.
+pub(super) fn one_key(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>), String> {
+    if text.trim_start().starts_with('{') {
+        return jwk_to_der(text);
+    }
+    let mut found = None;
+    let mut others = Vec::new();
+    for piece in pieces(text) {
+        match piece {
+            // Key files may begin with a heading; anything else here is for the one who finds no key.
+            Piece::Line(..) => {}
+            Piece::Broken(line, why) => return Err(format!("line {line}: {why}")),
+            Piece::Block(block) if block.label.ends_with("PRIVATE KEY") => {
+                if block.label == "OPENSSH PRIVATE KEY" {
+                    return Err(OPENSSH.to_owned());
+                }
+                if block.has_headers || block.label.starts_with("ENCRYPTED") {
+                    return Err(ENCRYPTED.to_owned());
+                }
+                if found.replace(block).is_some() {
+                    return Err("there is more than one private key in it; give one".to_owned());
+                }
+            }
+            Piece::Block(block) => others.push(block.label),
+        }
+    }
+    let Some(block) = found else {
+        if text.starts_with("PuTTY-User-Key-File") {
+            return Err(PUTTY.to_owned());
+        }
+        return Err(match others.first() {
+            Some(label) if label.ends_with("PUBLIC KEY") => {
+                "this is a public key; the private key that belongs to it is needed to sign".to_owned()
+            }
+            Some(label) if label.ends_with("CERTIFICATE") => {
+                "this is a certificate; the private key that belongs to it is needed to sign".to_owned()
+            }
+            _ => {
+                "there is no private key in it, in PEM (`-----BEGIN PRIVATE KEY-----`) or as a JSON Web Key".to_owned()
+            }
+        });
+    };
+    Ok((block.label, block.der))
+}
+
+/// The key of a JSON Web Key in the DER that all other keys come in, PKCS #1 or SEC 1, and the label of that in PEM.
+fn jwk_to_der(text: &str) -> Result<(&'static str, Zeroizing<Vec<u8>>), String> {
     let key: Jwk<'_> = serde_json::from_str(text).map_err(|_| "this is no JSON Web Key".to_owned())?;
     if key.d.is_none() {
         return Err("this JSON Web Key has no private half (`d`), which is needed to sign".to_owned());
     }
     let der = match key.kty {
-        "RSA" => rsa_jwk_to_der(&key),
-        "EC" => ec_jwk_to_der(&key),
+        "RSA" => rsa_jwk_to_der(&key).map(|der| ("RSA PRIVATE KEY", der)),
+        "EC" => ec_jwk_to_der(&key).map(|der| ("EC PRIVATE KEY", der)),
         _ => None,
     };
     der.ok_or_else(|| "this JSON Web Key cannot be used: whole keys of RSA, P-256 and P-384 can".to_owned())

@@ -136,6 +136,9 @@ fn field(parameter: &Parameter, is_reason: bool, is_pem: bool) -> Value {
     let own = &parameter.schema;
     let is_listed = own.get("enum").is_some() || own.get("const").is_some();
     let forms = match parameter.kind {
+        _ if parameter.names_key() => {
+            vec![json!({"type": "string", "pattern": "^file:", "description": "`file:PATH` of the private key"})]
+        }
         _ if is_pem => vec![json!({"type": "string", "description": "`file:PATH`, or the PEM text"})],
         _ if is_reason => vec![own.clone(), json!({"enum": RevocationReason::ALL.map(RevocationReason::name)})],
         ParameterType::String if is_listed => vec![own.clone()],

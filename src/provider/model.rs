@@ -498,6 +498,8 @@ pub enum ValueFormat {
     Serial(SerialRule),
     /// Names of certificates. `hostname`, `idn-hostname`, `dns-name`, `dns-name-or-address`.
     Name(NameRule),
+    /// Files with a private key, which is read when it is sent and never kept. `private-key`.
+    PrivateKey,
 }
 
 /// How a parameter's serial numbers go to the provider.
@@ -701,6 +703,11 @@ impl Operation {
 }
 
 impl Parameter {
+    /// Whether its values refer to files with a private key, which signs or is sent.
+    pub fn names_key(&self) -> bool {
+        self.location == Location::Signer || self.format == ValueFormat::PrivateKey
+    }
+
     /// Where its values are serial numbers, how they are sent.
     pub fn serial(&self) -> Option<SerialRule> {
         match self.format {

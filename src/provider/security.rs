@@ -67,7 +67,7 @@ pub enum SignerKind {
 pub struct TokenScheme {
     /// What is asked, and how the answer is read.
     pub grant: TokenGrant,
-    /// Where it is fetched. Server variables apply; what begins with `/` is a path at the base URL's host.
+    /// Where it is fetched. Server variables apply; what is no whole URL is resolved against the base URL.
     pub url: String,
     /// The header field that it goes into, in lower case.
     pub header: String,

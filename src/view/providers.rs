@@ -141,6 +141,7 @@ fn values(parameter: &Parameter) -> String {
             let more: String = more.iter().filter(|(is_taken, _)| *is_taken).map(|(_, words)| *words).collect();
             return format!("DNS name{more}");
         }
+        ValueFormat::PrivateKey => return "private key, by file:PATH".to_owned(),
         ValueFormat::Identifier | ValueFormat::Listed | ValueFormat::FreeText => {}
     }
     let schema = parameter.schema.get("items").unwrap_or(&parameter.schema);
@@ -169,9 +170,11 @@ fn example(provider: &Provider, operation: &Operation) -> Option<String> {
     let sample = operation.samples.first()?;
     // JSON values are YAML too, quoted where a plain scalar could be misread.
     let rule = operation.action.as_ref().and_then(|rules| rules.certificate.as_ref());
-    let field = |Parameter { name, .. }: &Parameter| {
+    let field = |parameter: &Parameter| {
+        let name = &parameter.name;
         let value = sample.parameters.get(name)?;
         Some(match rule {
+            _ if parameter.names_key() => format!(", {name}: \"file:shop.key\""),
             Some(rule) if rule.field == *name => format!(", {name}: \"file:shop.pem\""),
             _ => format!(", {name}: {value}"),
         })
@@ -274,6 +277,7 @@ fn format_json(format: ValueFormat) -> Value {
     match format {
         ValueFormat::Identifier | ValueFormat::Listed => Value::Null,
         ValueFormat::FreeText => json!({"name": "free-text"}),
+        ValueFormat::PrivateKey => json!({"name": "private-key"}),
         ValueFormat::Serial(rule) => {
             json!({"name": "serial-number", "spelling": rule.spelling.word(), "id_digits": rule.id_digits})
         }

@@ -57,7 +57,7 @@ impl Signer {
             session.set_directory(base_url);
         }
         if let Some((_, token)) = self.requirement.token()
-            && token.url.starts_with('/')
+            && !token.url.contains("://")
             && let Some(url) = Url::parse(base_url).ok().and_then(|base| base.join(&token.url).ok())
         {
             self.requirement = self.requirement.clone().with_token_url(url.as_str());

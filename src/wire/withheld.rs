@@ -1,42 +1,63 @@
-//! Certificate requests that a run directory must not keep, for they carry a password (`challengePassword`): the action has where the file is
-//! and what its request is, and the request is read when it is sent. Reads those files, and nothing else.
+//! What a run directory must not keep: private keys, and certificate requests that carry a password (`challengePassword`). The action has where
+//! the file is and what is in it by its digest, and the file is read when it is sent. Reads those files, and nothing else.
 
+use crate::pki::SentKey;
 use crate::pki::csr::{self, Csr};
-use crate::provider::model::Operation;
-use crate::text::{file, safe};
+use crate::provider::model::{Operation, ValueFormat};
+use crate::text::{Secret, file, safe};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::path::Path;
+use zeroize::Zeroizing;
 
-/// The parameters with the request in the place of its reference, where they have one.
+/// Parameters with all that is sent.
+#[derive(Debug)]
+pub(crate) struct Filled<'a> {
+    pub(crate) parameters: Cow<'a, Map<String, Value>>,
+    /// What of private keys is in them, line by line: an answer may repeat it in other words around.
+    pub(crate) secrets: Vec<Secret>,
+}
+
+/// The parameters with what is sent in the place of its reference, where they have one.
 ///
 /// # Errors
-/// The file is gone, or its request is another one now: a sentence.
-pub(crate) fn fill<'a>(
-    operation: &Operation,
-    parameters: &'a Map<String, Value>,
-) -> Result<Cow<'a, Map<String, Value>>, String> {
-    let Some(rule) = operation.action.as_ref().and_then(|rules| rules.csr.as_ref()) else {
-        return Ok(Cow::Borrowed(parameters));
-    };
-    let named = parameters.get(&rule.field).and_then(Value::as_str).and_then(|text| text.strip_prefix("file:"));
-    let Some(named) = named else { return Ok(Cow::Borrowed(parameters)) };
-    let (path, digest) = csr::split_reference(named);
-    let read = read(path).map_err(|why| format!("the certificate request {}: {why}", safe::terminal(path)))?;
-    if digest != Some(read.digest().as_str()) {
-        return Err(format!("the certificate request {} has changed since the run began", safe::terminal(path)));
+/// A file is gone, or holds something else now: a sentence.
+pub(crate) fn fill<'a>(operation: &Operation, parameters: &'a Map<String, Value>) -> Result<Filled<'a>, String> {
+    let mut filled = Filled { parameters: Cow::Borrowed(parameters), secrets: Vec::new() };
+    let reference = |name: &String| parameters.get(name).and_then(Value::as_str)?.strip_prefix("file:");
+    let rule = operation.action.as_ref().and_then(|rules| rules.csr.as_ref());
+    if let Some((rule, named)) = rule.and_then(|rule| Some((rule, reference(&rule.field)?))) {
+        let (path, digest) = csr::split_reference(named);
+        let what = format!("the certificate request {}", safe::terminal(path));
+        let read = bytes_of(path).and_then(|bytes| Csr::parse(&bytes)).map_err(|why| format!("{what}: {why}"))?;
+        is_same(&what, digest, &read.digest())?;
+        filled.parameters.to_mut().insert(rule.field.clone(), Value::String(read.to_pem()));
     }
-    let mut filled = parameters.clone();
-    filled.insert(rule.field.clone(), Value::String(read.to_pem()));
-    Ok(Cow::Owned(filled))
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.format == ValueFormat::PrivateKey) {
+        let Some(named) = reference(&parameter.name) else { continue };
+        let (path, digest) = csr::split_reference(named);
+        let what = format!("the private key {}", safe::terminal(path));
+        let read = bytes_of(path).and_then(|bytes| SentKey::parse(&bytes)).map_err(|why| format!("{what}: {why}"))?;
+        is_same(&what, digest, &read.spki().to_string())?;
+        // The last line may be so short that it stands in other texts, too.
+        let lines = read.to_pem().lines().filter(|line| !line.starts_with('-') && line.len() >= MIN_LINE);
+        filled.secrets.extend(lines.map(Secret::new));
+        filled.parameters.to_mut().insert(parameter.name.clone(), Value::String(read.to_pem().to_owned()));
+    }
+    Ok(filled)
 }
 
-fn read(path: &str) -> Result<Csr, String> {
-    let bytes = file::read(Path::new(path), MAX_LENGTH).map_err(|error| file::reason(&error))?;
-    Csr::parse(&bytes)
+fn is_same(what: &str, expected: Option<&str>, found: &str) -> Result<(), String> {
+    if expected == Some(found) { Ok(()) } else { Err(format!("{what} has changed since the run began")) }
 }
 
-/// A longer file is no request.
+fn bytes_of(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    file::read(Path::new(path), MAX_LENGTH).map(Zeroizing::new).map_err(|error| file::reason(&error))
+}
+
+/// Characters of base64.
+const MIN_LINE: usize = 16;
+/// A longer file is no request and no key.
 const MAX_LENGTH: u64 = 1 << 20;
 
 #[cfg(test)]
@@ -71,6 +92,7 @@ mod tests {
         for name in ["kinds.csr", "windows.csr"] {
             let given = given(csr(name).reference(&at(name)));
             let filled = fill(&reissue, given.as_object().unwrap()).unwrap();
+            let filled = &filled.parameters;
             assert_eq!((&filled["csr"], &filled["name"]), (&json!(csr(name).to_pem()), &json!("file:x")));
         }
         for (reference, expected) in [
@@ -82,6 +104,29 @@ mod tests {
             assert!(fill(&reissue, given.as_object().unwrap()).unwrap_err().contains(expected), "{expected}");
         }
         let plain = json!({"csr": csr("rsa.csr").to_pem()});
-        assert_eq!(&*fill(&reissue, plain.as_object().unwrap()).unwrap(), plain.as_object().unwrap());
+        assert_eq!(&*fill(&reissue, plain.as_object().unwrap()).unwrap().parameters, plain.as_object().unwrap());
+    }
+
+    #[test]
+    fn a_key_is_read_when_it_is_sent_and_no_other_is() {
+        let at = |name: &str| format!("{}/src/pki/testdata/keys/{name}", env!("CARGO_MANIFEST_DIR"));
+        let key = |name: &str| SentKey::parse(&std::fs::read(at(name)).unwrap()).unwrap();
+        let mut revoke = operation("/", true, &[("private_key", Location::Body, None)]);
+        revoke.parameters[0].format = ValueFormat::PrivateKey;
+        let given = json!({"private_key": key("p256.pem").reference(&at("p256.pem"))});
+        let filled = fill(&revoke, given.as_object().unwrap()).unwrap();
+        assert_eq!(filled.parameters["private_key"], json!(key("p256.pem").to_pem()));
+        assert!(filled.secrets.iter().all(|line| key("p256.pem").to_pem().contains(line.reveal())));
+        assert_eq!((filled.secrets.len(), format!("{:?}", filled.secrets[0])), (3, "(secret)".to_owned()));
+        for (reference, expected) in [
+            (key("p256.pem").reference(&at("none.pem")), "no such file"),
+            (key("p256.pem").reference(&at("rsa.pem")), "has changed since"),
+            (key("p256.pem").reference(&at("rsa-certificate.pem")), "this is a certificate"),
+            (format!("file:{}", at("p256.pem")), "has changed since"),
+        ] {
+            let given = json!({"private_key": reference});
+            let why = fill(&revoke, given.as_object().unwrap()).unwrap_err();
+            assert!(why.contains(expected), "{why}");
+        }
     }
 }

@@ -44,6 +44,7 @@ mod steps;
 mod terminal;
 mod tls;
 mod tools;
+mod vault;
 mod verify;
 
 use crate::support::{mock, place};

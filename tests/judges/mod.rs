@@ -12,6 +12,7 @@ mod huawei;
 mod huawei_wire;
 mod installed;
 mod naver;
+mod openbao;
 mod openssl;
 mod pages;
 mod prism;

@@ -16,6 +16,7 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
     let root = env!("CARGO_MANIFEST_DIR");
     place.set("CERTSWEEP_PROVIDERS", &format!("{root}/examples"));
     place.file("shop.csr", std::fs::read(format!("{root}/examples/shop.csr")).unwrap());
+    place.file("shop.key", std::fs::read(format!("{root}/tests/data/plans/acme/shop.key")).unwrap());
     let accounts = judges.iter().map(|(id, prism)| format!("  {id}: {{base_url: \"{}\"}}\n", prism.url()));
     place
         .run(&format!("version: 1\nretry: {{attempts: 1}}\nproviders:\n{}{ACTIONS}", accounts.collect::<String>()))
@@ -59,6 +60,7 @@ const ACTIONS: &str = r#"actions:
   - {id: succeeded4, provider: huawei, action: revoke-ca, ca_id: 6434f74f-2d13-4e6a-89eb-93ee313f1a43, reason: keyCompromise}
   - {id: succeeded5, provider: huawei, action: revoke-ca, ca_id: 7434f74f-2d13-4e6a-89eb-93ee313f1a43}
   - {id: succeeded7, provider: vault, action: revoke, serial_number: "5a:92:08:16:15:6d"}
+  - {id: succeeded11, provider: vault, action: revoke-with-key, serial_number: "5a:92:08:16:15:6e", private_key: "file:shop.key"}
   - {id: in-doubt1, provider: vault, action: reissue, role: web, csr: "file:shop.csr", common_name: shop.example.com, alt_names: www.shop.example.com}
   - {id: succeeded8, provider: digicert, action: duplicate, order_id: 55, certificate.common_name: shop.example.com,
      certificate.dns_names: [www.shop.example.com], certificate.csr: "file:shop.csr", certificate.signature_hash: sha256, certificate.server_platform.id: 2}

@@ -4,7 +4,7 @@
 use super::pages::{Field, Page, Place};
 
 /// All operations of the built-in documents and of the example.
-pub(crate) const PAGES: [Page; 23] = [
+pub(crate) const PAGES: [Page; 25] = [
     Page {
         provider: "digicert",
         operation: "revoke",
@@ -348,6 +348,20 @@ pub(crate) const PAGES: [Page; 23] = [
     },
     Page {
         provider: "vault",
+        operation: "revoke-with-key",
+        method: "POST",
+        base: "https://127.0.0.1:8200/v1/pki",
+        path: "/revoke-with-key",
+        auth: &[&["X-Vault-Token"]],
+        example: r#"{"serial_number": "39:dd:2e:90:b7:23:1f:8d", "private_key": "-----BEGIN PRIVATE KEY-----"}"#,
+        fields: &[
+            field("serial_number", Place::Body, true, &[r#""01:ab""#], &[r#""39dd2e""#, "1", "null"]),
+            field("private_key", Place::Body, true, &[r#""x""#], &["1", "null"]),
+            NAMESPACE,
+        ],
+    },
+    Page {
+        provider: "vault",
         operation: "get-certificate",
         method: "GET",
         base: "https://127.0.0.1:8200/v1/pki",
@@ -362,6 +376,16 @@ pub(crate) const PAGES: [Page; 23] = [
         method: "GET",
         base: "https://127.0.0.1:8200/v1/pki",
         path: "/certs",
+        auth: &[&["X-Vault-Token"]],
+        example: r#"{"list": true}"#,
+        fields: &[field("list", Place::Query, true, &[], &[r#""no""#]), NAMESPACE],
+    },
+    Page {
+        provider: "vault",
+        operation: "list-revoked",
+        method: "GET",
+        base: "https://127.0.0.1:8200/v1/pki",
+        path: "/certs/revoked",
         auth: &[&["X-Vault-Token"]],
         example: r#"{"list": true}"#,
         fields: &[field("list", Place::Query, true, &[], &[r#""no""#]), NAMESPACE],

@@ -7,11 +7,12 @@ use super::fields::{Layers, Row, has_value, no_value};
 use super::shared_keys::KeyBearer;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::SpkiFingerprint;
+use crate::pki::csr::split_reference;
 use crate::plan::calendar;
 use crate::plan::checked::{Action, CertificateNames, NeverSent, Parameters};
 use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::answer::scalar_text;
-use crate::provider::model::{ActionRules, Idempotency, Location, Operation, Provider, TargetKind};
+use crate::provider::model::{ActionRules, Idempotency, Operation, Provider, TargetKind};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -60,8 +61,9 @@ impl Checker<'_> {
         let csr = read.csr_text(rules);
         // One action without a key of its own is enough for the account to need its credentials.
         self.draft.accounts.drafts[account].account.own_keys &= own_key;
-        // The key that signs is the certificate's, wherever its file is: a plan that moves must have the same fingerprints.
-        let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &read.map)));
+        // A key is the same wherever its file is: a plan that moves must have the same fingerprints.
+        let has_key = own_key || !read.sent_keys.is_empty();
+        let elsewhere = has_key.then(|| Parameters::from(without_place_of_key(operation, &read.map)));
         let withheld = read.withheld_csr.take().zip(rules.csr.as_ref());
         // Fingerprints are of what is sent, wherever it is read from then.
         let elsewhere = elsewhere.or_else(|| withheld.is_some().then(|| Parameters::from(read.map.clone())));
@@ -127,6 +129,12 @@ impl Checker<'_> {
         let (facts, named) = self.read_certificate_facts(row, layers, operation, sent);
         action.certificate = facts;
         let certificate = sent.map(|sent| &sent.certificate).or(named.as_ref());
+        if let Some(certificate) = certificate {
+            self.compare_keys(&read.sent_keys, certificate);
+        }
+        if let Some(named) = &named {
+            self.compare_named(row, layers, operation, (&read.given, &action.parameters), named);
+        }
         action.names = certificate.map(|certificate| Box::new(CertificateNames::of(certificate)));
         self.except(ordinal, operation, rules, sent, &mut action);
         if action.never_sent.is_none() {
@@ -382,12 +390,14 @@ fn target_of(rules: &ActionRules, parameters: &Map<String, Value>) -> String {
     target
 }
 
-/// The parameters without the path of the key that signs, which depends on the working directory.
+/// The parameters without the paths of keys, which depend on the working directory: the key that signs is the certificate's, and one that is
+/// sent is told by its fingerprint.
 fn without_place_of_key(operation: &Operation, parameters: &Map<String, Value>) -> Map<String, Value> {
     let mut parameters = parameters.clone();
-    for parameter in operation.parameters.iter().filter(|parameter| parameter.location == Location::Signer) {
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.names_key()) {
         if let Some(value) = parameters.get_mut(&parameter.name) {
-            *value = Value::Bool(true);
+            let digest = value.as_str().and_then(|text| split_reference(text).1);
+            *value = digest.map_or(Value::Bool(true), Value::from);
         }
     }
     parameters

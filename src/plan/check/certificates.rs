@@ -5,18 +5,18 @@
 use super::context::Checker;
 use super::fields::{Layers, Row, has_value};
 use super::pem_files::{
-    self, CsrResult, IssuerResult, MAX_FILE, ReadCertificates, ReadCsr, ReadTarget, SentCertificate, TargetResult,
-    UnusableFile, described, parse_csr,
+    self, CsrResult, IssuerResult, MAX_FILE, NamedKey, ReadCertificates, ReadCsr, ReadTarget, SentCertificate,
+    TargetResult, UnusableFile, described, parse_csr,
 };
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::csr::split_reference;
 use crate::pki::names::comparable;
-use crate::pki::{Certificate, Csr, PrivateKey, SerialNotation, SerialNumber, SpkiFingerprint};
+use crate::pki::{Certificate, Csr, PrivateKey, SentKey, SerialNotation, SerialNumber, SpkiFingerprint};
 use crate::plan::checked::{CertificateFacts, CertificateNames};
 use crate::plan::load;
 use crate::plan::read::{UnusableUrl, check_published, texts};
 use crate::provider::answer::scalar_text;
-use crate::provider::model::{CertificateRule, CsrRule, Operation, TargetKind};
+use crate::provider::model::{CertificateRule, CsrRule, Operation, Parameter, TargetKind};
 use crate::text::{Span, safe};
 use crate::tree::Field;
 use serde_json::{Map, Value};
@@ -185,6 +185,24 @@ impl Checker<'_> {
             let what = format!("the certificate's serial number is {}, not {serial}", leaf.serial);
             let error = Diagnostic::error("serial-number", field.value.span, what);
             self.report(error.related(place, "the certificate").help("is it the right file?"));
+        }
+    }
+
+    /// Holds the certificate of a row against the serial number that is sent: `verify` would ask about another one.
+    pub(super) fn compare_named(
+        &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
+        operation: &Operation,
+        (given, parameters): (&[Option<&Field>], &Map<String, Value>),
+        named: &Certificate,
+    ) {
+        let Some(serial) = operation.serial_number(parameters) else { return };
+        let is_it = |parameter: &Parameter| parameter.serial().is_some() || parameter.name == "serial_number";
+        let field = operation.parameters.iter().position(is_it).and_then(|index| given[index]);
+        let certificate = row.own_field(layers, "certificate");
+        if let (Some(field), Some(certificate)) = (field, certificate) {
+            self.compare_serial_number(field, &serial, named, certificate.value.span);
         }
     }
 
@@ -458,6 +476,43 @@ impl Checker<'_> {
                 self.report(Diagnostic::error("certificate-key", place, what));
                 None
             }
+        }
+    }
+
+    /// A private key that is sent, and what stands for it until then.
+    pub(super) fn read_sent_key(&mut self, field: &Field) -> Option<(NamedKey, String)> {
+        self.read_key_reference(field)?;
+        let place = field.value.span;
+        let (named, digest) = split_reference(field.value.text()?.strip_prefix("file:")?.trim());
+        let path = load::resolve(self.sources, place, named);
+        // `resume` may run in another directory.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let bytes = load::read_small_bytes(&path, MAX_FILE).map(Zeroizing::new);
+        let named = safe::terminal(named);
+        match bytes.and_then(|bytes| SentKey::parse(&bytes)) {
+            Ok(key) if digest.is_some_and(|digest| digest != key.spki().to_string()) => {
+                let what = format!("the key in {named} is another one than that of this digest");
+                let error = Diagnostic::error("private-key", place, what);
+                self.report(error.help("leave `#sha256=…` out to take it as it is now"));
+                None
+            }
+            Ok(key) => {
+                let reference = key.reference(&path.display().to_string());
+                Some((NamedKey { spki: key.spki(), named: named.into_owned(), place }, reference))
+            }
+            Err(why) => {
+                let what = format!("the key in {named} cannot be used: {why}");
+                self.report(Diagnostic::error("private-key", place, what));
+                None
+            }
+        }
+    }
+
+    /// Holds the keys that are sent against the action's certificate.
+    pub(super) fn compare_keys(&mut self, keys: &[NamedKey], certificate: &Certificate) {
+        for key in keys.iter().filter(|key| key.spki != SpkiFingerprint::of(&certificate.spki)) {
+            let what = format!("the key in {} is not the certificate's, {}", key.named, described(certificate));
+            self.report(Diagnostic::error("private-key", key.place, what).help("give the certificate's own key"));
         }
     }
 

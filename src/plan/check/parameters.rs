@@ -5,10 +5,10 @@ use super::context::Checker;
 use super::fields::{
     COMMON_FIELDS, LIST_FIELDS, Layers, Row, has_value, index_of, is_common, is_descriptive, names_of,
 };
-use super::pem_files::{CsrResult, SentCertificate};
+use super::pem_files::{CsrResult, NamedKey, SentCertificate};
 use crate::diag::Diagnostic;
 use crate::pki::{RevocationReason, SpkiFingerprint};
-use crate::provider::model::{ActionRules, Location, Operation, Parameter, ReasonRule, SerialRule};
+use crate::provider::model::{ActionRules, Location, Operation, Parameter, ReasonRule, SerialRule, ValueFormat};
 use crate::provider::params::{self, ReasonError, Violation};
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -27,6 +27,8 @@ pub(super) struct ReadParameters<'a> {
     pub(super) certificate: Option<SentCertificate>,
     /// What stands for the certificate request in the run directory, where that must not keep it.
     pub(super) withheld_csr: Option<String>,
+    /// The private keys that are sent.
+    pub(super) sent_keys: Vec<NamedKey>,
     /// Parameters whose values earlier steps bring: their indices.
     pub(super) references: Vec<usize>,
     /// Whether the row says that its certificate is a CA's on purpose.
@@ -60,6 +62,7 @@ impl Checker<'_> {
             key: None,
             certificate: None,
             withheld_csr: None,
+            sent_keys: Vec::new(),
             references: Vec::new(),
             ca_asked: rules.certificate.is_some() && self.asks_for_ca(row, layers, operation),
             csr: None,
@@ -150,6 +153,10 @@ impl Checker<'_> {
         } else if parameter.location == Location::Signer {
             let Some(reference) = self.read_key_reference(field) else { return false };
             Ok(reference)
+        } else if parameter.format == ValueFormat::PrivateKey {
+            let Some((key, reference)) = self.read_sent_key(field) else { return false };
+            read.sent_keys.push(key);
+            Ok(Value::String(reference))
         } else if name == rules.certificate.as_ref().map(|rule| &rule.field) {
             let Some(certificate) = self.read_sent_certificate(field, read.ca_asked) else { return false };
             let value = certificate.value();
@@ -291,7 +298,7 @@ impl Checker<'_> {
 /// Whether a parameter's field may name a file.
 fn is_file(parameter: &Parameter, rules: &ActionRules) -> bool {
     let name = Some(&parameter.name);
-    parameter.location == Location::Signer
+    parameter.names_key()
         || name == rules.csr.as_ref().map(|rule| &rule.field)
         || name == rules.certificate.as_ref().map(|rule| &rule.field)
 }

@@ -3,7 +3,7 @@
 
 use super::action_index::hash_of;
 use crate::pki::pem;
-use crate::pki::{Certificate, Csr, Meant, Undecided, meant};
+use crate::pki::{Certificate, Csr, Meant, SpkiFingerprint, Undecided, meant};
 use crate::plan::checked::NamedFile;
 use crate::plan::load;
 use crate::text::{Span, safe};
@@ -48,6 +48,14 @@ pub(super) struct SentCertificate {
     pub(super) certificate: Certificate,
     /// Whether it is a CA's.
     pub(super) is_ca: bool,
+    pub(super) place: Span,
+}
+
+/// A private key that is sent, and the place that names its file.
+pub(super) struct NamedKey {
+    pub(super) spki: SpkiFingerprint,
+    /// The file, as the plan names it.
+    pub(super) named: String,
     pub(super) place: Span,
 }
 
@@ -143,7 +151,7 @@ impl SentCertificates {
         if *self.issuers.entry(hash_of(DefaultHasher::new(), &digits)).or_insert(issuer) == issuer {
             return digits;
         }
-        let fingerprint = crate::pki::SpkiFingerprint::of(&certificate.issuer).to_string();
+        let fingerprint = SpkiFingerprint::of(&certificate.issuer).to_string();
         format!("{digits} (issuer {})", &fingerprint[..16])
     }
 }

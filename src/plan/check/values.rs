@@ -7,7 +7,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::{SerialNotation, SerialNumber, SerialNumberError, dns_name};
 use crate::plan::load;
 use crate::plan::read::texts;
-use crate::provider::model::{Location, Parameter, ParameterType, ValueFormat};
+use crate::provider::model::{Parameter, ParameterType, ValueFormat};
 use crate::provider::params::{self, Violation};
 use crate::text::damage::{Damage, shown, visible};
 use crate::text::nearest::nearest;
@@ -77,7 +77,7 @@ impl Checker<'_> {
     ) -> bool {
         let text = field.value.text().unwrap_or_default();
         let Some(named) = text.strip_prefix("file:").map(str::trim) else {
-            let is_word = parameter.location != Location::Signer && text.len() <= MAX_REPEATED;
+            let is_word = !parameter.names_key() && text.len() <= MAX_REPEATED;
             let damage =
                 Damage::of(text).filter(|damage| is_word && matches!(damage, Damage::Placeholder | Damage::Filler));
             if let Some(damage) = damage {
@@ -188,7 +188,7 @@ pub fn needs_as_written(parameter: &Parameter, text: &str) -> bool {
 fn finding(parameter: &Parameter, text: &str, place: Option<Span>) -> Option<Diagnostic> {
     let name = &parameter.name;
     let damage = match parameter.format {
-        ValueFormat::Listed => return None,
+        ValueFormat::Listed | ValueFormat::PrivateKey => return None,
         ValueFormat::FreeText => Damage::of_words(text).filter(|damage| *damage != Damage::Control('\0')),
         // A NUL was reported by who read the plan.
         ValueFormat::Identifier => Damage::of(text).filter(|damage| *damage != Damage::Control('\0')),

@@ -86,6 +86,16 @@ fn one<'a>(
     {
         named.format = ValueFormat::Identifier;
     }
+    // A path or a header field is written into logs on the way.
+    let is_open =
+        |parameter: &&Parameter| parameter.format == ValueFormat::PrivateKey && parameter.location != Location::Body;
+    if let Some(open) = parameters.iter().find(is_open) {
+        reader.error(
+            "not-honoured",
+            node.span,
+            format!("`{}` is a private key, and goes into a body alone", open.name),
+        );
+    }
     let properties = parameters
         .iter()
         .map(|parameter| (parameter.name.as_str(), &parameter.schema, parameter.required && parameter.fixed.is_none()));

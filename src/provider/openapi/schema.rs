@@ -142,6 +142,16 @@ fn scalar<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
     reader.object(node, &[known.as_slice(), extension].concat(), ANNOTATIONS);
     let kind = kind(reader, node)?;
     let format = format(reader, node, kind);
+    if format == Some(ValueFormat::PrivateKey) {
+        // What a plan gives is a file, and of what is sent the key itself is checked.
+        for keyword in STRING.iter().filter_map(|name| node.get(name)) {
+            reader.error(
+                "wrong-schema",
+                keyword.span,
+                "this says nothing about a private key, which is checked as such",
+            );
+        }
+    }
     let others = if kind == ParameterType::String { NUMBER } else { STRING };
     for name in others {
         if let Some(value) = node.get(name).filter(|_| kind != ParameterType::Boolean || !NUMBER.contains(name)) {
@@ -167,6 +177,7 @@ fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterTy
     let format = match text {
         SERIAL => ValueFormat::Serial(serial_rule(reader, node)),
         "free-text" => ValueFormat::FreeText,
+        "private-key" => ValueFormat::PrivateKey,
         "hostname" => names(false, false, false),
         "idn-hostname" => names(false, false, true),
         "dns-name" => names(true, false, true),
@@ -199,6 +210,9 @@ fn list<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
     let items = reader.required(node, "items")?;
     let items = reader.resolve(items)?;
     let (kind, format, items_schema) = scalar(reader, items)?;
+    if format == Some(ValueFormat::PrivateKey) {
+        reader.error("not-honoured", items.span, "one private key is sent, and no list");
+    }
     let kind = match kind {
         ParameterType::String => ParameterType::Strings,
         ParameterType::Integer => ParameterType::Integers,

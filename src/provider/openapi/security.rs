@@ -304,10 +304,11 @@ fn grant<'a>(
     Some((grant, url))
 }
 
-/// Where a token is fetched: a whole URL; or a path at the host of the base URL, as OpenAPI resolves references (3.1, "Relative References in
-/// URLs"), for servers of one's own.
+/// Where a token is fetched: a whole URL; or, for servers of one's own, a reference that is resolved against the base URL (OpenAPI 3.1, "Relative
+/// References in URLs"; RFC 3986, section 5): a path at its host, or what stands beside its last segment.
 fn check_token_url(reader: &mut DocumentReader<'_>, url: &str, span: Span, variables: &Variables) {
-    let whole = if url.starts_with('/') { format!("https://host{url}") } else { url.to_owned() };
+    let is_whole = url.contains("://");
+    let whole = if is_whole { url.to_owned() } else { format!("https://host/{}", url.trim_start_matches('/')) };
     reader.check_url(&whole, span);
     undeclared(reader, url, variables, span);
 }
