@@ -254,6 +254,8 @@ pub struct CsrRule {
     pub common_name: Option<String>,
     /// The parameter that lists the DNS names.
     pub dns_names: Option<String>,
+    /// Whether the request fills these two in, where a plan leaves them out.
+    pub fills_names: bool,
 }
 
 /// Which parameters of an operation a whole certificate gives, and which key may sign in its name.
@@ -265,6 +267,8 @@ pub struct CertificateRule {
     pub serial: Option<String>,
     /// The parameter that refers to its private key, where that key may sign the request.
     pub key: Option<String>,
+    /// The parameter that its identifier for renewal information fills (RFC 9773, section 4.1), where the provider takes that.
+    pub renewal_id: Option<String>,
     /// Whether the provider refuses certificates that have expired.
     pub refuses_expired: bool,
 }
@@ -478,10 +482,21 @@ pub struct Parameter {
     pub fixed: Option<Value>,
     /// What its texts are.
     pub format: ValueFormat,
+    /// In a body: the object that each item of the list is sent in, where it is.
+    pub item: Option<ItemObject>,
     /// For people.
     pub description: String,
     /// Its JSON Schema.
     pub schema: Value,
+}
+
+/// The object that an item of a list is sent in: a plan gives the one member, the document fixes the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemObject {
+    /// The member that a plan gives.
+    pub member: String,
+    /// The others.
+    pub fixed: Map<String, Value>,
 }
 
 /// What the texts of a parameter are, beyond their type: how they are read, and what is held against them.
@@ -498,6 +513,9 @@ pub enum ValueFormat {
     Serial(SerialRule),
     /// Names of certificates. `hostname`, `idn-hostname`, `dns-name`, `dns-name-or-address`.
     Name(NameRule),
+    /// Certificate requests, which are sent in DER and base64url (`contentMediaType: application/pkcs10`, `contentEncoding: base64url`); a plan
+    /// has them in PEM.
+    CertificateRequest,
 }
 
 /// How a parameter's serial numbers go to the provider.
@@ -520,7 +538,7 @@ pub enum Location {
     Header,
     /// Into the body, as a member of its object or of one inside.
     Body,
-    /// Nowhere: only status queries and reports use it.
+    /// Nowhere: only status queries, later stages and reports use it.
     StatusQuery,
     /// Nowhere: it refers to the key that signs the request.
     Signer,

@@ -141,6 +141,7 @@ fn values(parameter: &Parameter) -> String {
             let more: String = more.iter().filter(|(is_taken, _)| *is_taken).map(|(_, words)| *words).collect();
             return format!("DNS name{more}");
         }
+        ValueFormat::CertificateRequest => return "certificate request".to_owned(),
         ValueFormat::Identifier | ValueFormat::Listed | ValueFormat::FreeText => {}
     }
     let schema = parameter.schema.get("items").unwrap_or(&parameter.schema);
@@ -274,6 +275,7 @@ fn format_json(format: ValueFormat) -> Value {
     match format {
         ValueFormat::Identifier | ValueFormat::Listed => Value::Null,
         ValueFormat::FreeText => json!({"name": "free-text"}),
+        ValueFormat::CertificateRequest => json!({"name": "certificate-request"}),
         ValueFormat::Serial(rule) => {
             json!({"name": "serial-number", "spelling": rule.spelling.word(), "id_digits": rule.id_digits})
         }
@@ -326,6 +328,7 @@ mod tests {
             kind,
             fixed: None,
             format: ValueFormat::default(),
+            item: None,
             description: String::new(),
             schema,
         };

@@ -2,7 +2,7 @@
 //! and what its request is, and the request is read when it is sent. Reads those files, and nothing else.
 
 use crate::pki::csr::{self, Csr};
-use crate::provider::model::Operation;
+use crate::provider::model::{Operation, ValueFormat};
 use crate::text::{file, safe};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -16,10 +16,16 @@ pub(crate) fn fill<'a>(
     operation: &Operation,
     parameters: &'a Map<String, Value>,
 ) -> Result<Cow<'a, Map<String, Value>>, String> {
-    let Some(rule) = operation.action.as_ref().and_then(|rules| rules.csr.as_ref()) else {
+    // A later stage may be what sends it.
+    let of_stage = || {
+        let sends = |format| format == ValueFormat::CertificateRequest;
+        operation.parameters.iter().find(|parameter| sends(parameter.format)).map(|parameter| &parameter.name)
+    };
+    let rule = operation.action.as_ref().and_then(|rules| rules.csr.as_ref());
+    let Some(field) = rule.map(|rule| &rule.field).or_else(of_stage) else {
         return Ok(Cow::Borrowed(parameters));
     };
-    let named = parameters.get(&rule.field).and_then(Value::as_str).and_then(|text| text.strip_prefix("file:"));
+    let named = parameters.get(field).and_then(Value::as_str).and_then(|text| text.strip_prefix("file:"));
     let Some(named) = named else { return Ok(Cow::Borrowed(parameters)) };
     let (path, digest) = csr::split_reference(named);
     let read = read(path).map_err(|why| format!("the certificate request {}: {why}", safe::terminal(path)))?;
@@ -27,7 +33,7 @@ pub(crate) fn fill<'a>(
         return Err(format!("the certificate request {} has changed since the run began", safe::terminal(path)));
     }
     let mut filled = parameters.clone();
-    filled.insert(rule.field.clone(), Value::String(read.to_pem()));
+    filled.insert(field.clone(), Value::String(read.to_pem()));
     Ok(Cow::Owned(filled))
 }
 
@@ -55,7 +61,7 @@ mod tests {
             target: TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() },
             idempotency: Idempotency::NotIdempotent,
             reason: None,
-            csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None }),
+            csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None, fills_names: false }),
             certificate: None,
             wide: Vec::new(),
             approval: None,

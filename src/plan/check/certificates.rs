@@ -423,6 +423,11 @@ impl Checker<'_> {
             }
             map.insert(name.clone(), serial.into());
         }
+        if let Some(name) = &rule.renewal_id
+            && let Some(id) = read.certificate.renewal_id()
+        {
+            map.entry(name.clone()).or_insert_with(|| id.into());
+        }
         if let (Some(name), Some(field)) = (&rule.key, field(&rule.key)) {
             match self.check_own_key(field, read) {
                 Some(path) => drop(map.insert(name.clone(), format!("file:{}", path.display()).into())),
@@ -529,6 +534,21 @@ impl Checker<'_> {
         let path = load::resolve(self.sources, place, path);
         let path = std::path::absolute(&path).unwrap_or(path);
         Ok(Some(csr.reference(&path.display().to_string())))
+    }
+
+    /// The name of a certificate request, or the list of all its DNS names.
+    pub(super) fn names_of_csr(read: &ReadCsr, is_list: bool) -> Option<Value> {
+        let csr = &read.csr;
+        let mut names: Vec<String> = csr.names().dns.iter().map(|name| name.to_ascii_lowercase()).collect();
+        if names.is_empty() {
+            names.extend(csr.common_name().map(str::to_owned));
+        }
+        if is_list {
+            let mut known = BTreeSet::new();
+            names.retain(|name| known.insert(name.clone()));
+            return (!names.is_empty()).then(|| names.into());
+        }
+        csr.common_name().map(str::to_owned).or_else(|| names.into_iter().next()).map(Value::from)
     }
 
     /// Compares a certificate request with the action's names and the compromised keys; returns its key's fingerprint.

@@ -37,7 +37,9 @@ pub(super) fn read<'a>(
         stages.extend(stage(reader, node, &known, operations));
     }
     let mut steps = Steps { outputs, stages, new_certificate: Vec::new() };
-    if let Some(node) = extension.get("certificate").filter(|node| is_new_certificate(node)) {
+    // Where it says which certificate is sent, the new one stands beside that.
+    let declared = extension.get("certificate").and_then(|node| if is_new_certificate(node) { Some(node) } else { node.get("new") });
+    if let Some(node) = declared {
         for item in reader.one_or_many(node) {
             let brought = new_certificate(reader, item, action, &mut steps);
             steps.new_certificate.extend(brought);
