@@ -11,8 +11,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier};
 use der::oid::db::rfc4519::COMMON_NAME;
 use der::oid::db::rfc5280::{
-    ID_AD_CA_ISSUERS, ID_AD_OCSP, ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE,
-    ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME, ID_KP_OCSP_SIGNING, ID_PE_AUTHORITY_INFO_ACCESS,
+    ID_AD_CA_ISSUERS, ID_AD_OCSP, ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS,
+    ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME, ID_KP_OCSP_SIGNING,
+    ID_PE_AUTHORITY_INFO_ACCESS,
 };
 use der::oid::db::rfc5911::ID_SIGNED_DATA;
 use der::{Decode, Encode, ErrorKind, IndefiniteLength, Length, Reader, SliceReader, Tag, TagNumber, Tagged};
@@ -20,7 +21,8 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage,
+    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage,
+    KeyUsage,
 };
 use x509_cert::name::Name;
 use x509_cert::spki::SubjectPublicKeyInfoRef;

@@ -159,6 +159,12 @@ pub struct ActionRules {
 pub struct Stage {
     /// Its `stepId`. The operation's own request is the step that has the operation's name.
     pub name: String,
+    /// The list that an earlier step brought, where this one is asked once for each item. Then what it brings are lists.
+    pub for_each: Option<StepOutput>,
+    /// Where one of these holds there is nothing to do, and it is passed over: as a whole, or for one item.
+    pub unless: Vec<Unless>,
+    /// The parameter that takes the URL of an ACME challenge: each item is an authorization, and the account's hook meets its challenge first.
+    pub challenge: Option<String>,
     /// The operation that it asks, by its index in [`Provider::operations`]; never an action of plans.
     pub operation: usize,
     /// Where that operation's parameters come from.
@@ -185,6 +191,17 @@ pub enum StageValue {
     Output(StepOutput),
     /// Always this.
     Fixed(Value),
+    /// The item of the list that it is asked for: `$item`.
+    Item,
+}
+
+/// What says that a stage need not be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unless {
+    /// What is looked at.
+    pub value: StageValue,
+    /// All must hold.
+    pub when: Vec<Condition>,
 }
 
 /// That a provider holds an accepted action until a person has approved it.
@@ -422,7 +439,7 @@ pub struct AnswerRule {
 }
 
 /// A condition on a JSON value. Scalars are compared as text, so `0` and `"0"` are equal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// Into the value.
     pub pointer: Pointer,

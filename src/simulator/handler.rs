@@ -373,7 +373,8 @@ impl RequestHandler {
     /// Makes the certificate of an order: the effect of the action that has made the order.
     fn finalize(&mut self, asked: &OperationRequest<'_>, order: &Finalization, directory: &str) -> Response {
         self.effects += 1;
-        let chain = self.authority.as_ref().and_then(|own| own.issue(&order.request, &order.names, self.effects, asked.now));
+        let chain =
+            self.authority.as_ref().and_then(|own| own.issue(&order.request, &order.names, self.effects, asked.now));
         if let Some(target) = order.target {
             self.targets.set_issued(target, chain.clone());
             let state = (TargetState::Done, asked.now);

@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 /// All orders of one server.
 #[derive(Debug, Default)]
-pub(super) struct Orders(Vec<Order>);
+pub(super) struct Orders(Vec<AcmeOrder>);
 
 /// An order.
 #[derive(Debug)]
-struct Order {
+struct AcmeOrder {
     /// What it is about, of all targets.
     target: Option<usize>,
     names: Vec<String>,
@@ -51,7 +51,7 @@ impl Orders {
         if path == "/newOrder" {
             let names = parameters.get("identifiers").and_then(Value::as_array).into_iter().flatten();
             let names = names.filter_map(Value::as_str).map(str::to_owned).collect();
-            self.0.push(Order { target, names, certificate: None, seen: false });
+            self.0.push(AcmeOrder { target, names, certificate: None, seen: false });
             let number = self.0.len() - 1;
             let shown = Response::json(201, Some(&self.0[number].shown(number, base)));
             return Some(OrderReply::Answer(shown.with("location", format!("{base}/order/{number}"))));
@@ -107,7 +107,7 @@ impl Orders {
     }
 }
 
-impl Order {
+impl AcmeOrder {
     fn shown(&self, number: usize, base: &str) -> Value {
         let status = match (&self.certificate, self.seen) {
             (None, _) => "ready",

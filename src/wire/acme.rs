@@ -15,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -119,7 +120,10 @@ impl Session {
     /// # Errors
     /// It has none.
     pub(super) fn url(&self, name: &str) -> Result<&str, SignError> {
-        self.directory.get(name).map(String::as_str).ok_or_else(|| SignError::NotOffered(safe::terminal(name).into_owned()))
+        self.directory
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| SignError::NotOffered(safe::terminal(name).into_owned()))
     }
 
     /// A URL that an answer has told: of an order, an authorization, a certificate. An answer is foreign data: what it names at another place
@@ -141,6 +145,12 @@ impl Session {
         }
         let Ok(Value::Object(mut order)) = serde_json::from_slice(&body) else { return body };
         if order.remove("replaces").is_none() { body } else { Value::Object(order).to_string().into_bytes() }
+    }
+
+    /// The thumbprint of the account's key (RFC 7638), by which challenges are met; `None` where it has none.
+    pub(super) fn thumbprint(&self) -> Option<String> {
+        let key = self.key.as_deref()?;
+        Some(URL_SAFE_NO_PAD.encode(Sha256::digest(jwk(key).to_string())))
     }
 
     /// Signs a request whose URL is the name of a member below the directory's, or behind any name a URL that the server has told, percent-encoded.
@@ -348,6 +358,43 @@ mod tests {
         assert_eq!(format!("{} {}", request.method, request.url), line);
         session.observe_response(answer);
         session.accept(answer)
+    }
+
+    #[test]
+    fn what_an_answer_has_told_is_asked_at_the_directorys_own_place_alone() {
+        let mut session = session(true);
+        asks(&mut session, DIRECTORY, &answer(200, &[], &directory())).unwrap();
+        session.account = Some("https://ca.example/acme/7".to_owned());
+        let mut sign = |told: &str| {
+            let told = percent_encoding::utf8_percent_encode(told, percent_encoding::NON_ALPHANUMERIC);
+            let mut request = WireRequest {
+                method: "POST".to_owned(),
+                url: format!("https://ca.example/dir/order/{told}"),
+                headers: vec![],
+                body: None,
+            };
+            session.sign(&mut request, "nonce", None).map(|()| request.url)
+        };
+        assert_eq!(sign("https://ca.example/order/1?a=b").as_deref(), Ok("https://ca.example/order/1?a=b"));
+        for elsewhere in [
+            "https://other.example/order/1",
+            "http://ca.example/order/1",
+            "https://ca.example:444/order/1",
+            "https://user@ca.example/order/1",
+            "file:///etc/passwd",
+            "order/1",
+        ] {
+            assert_eq!(sign(elsewhere), Err(SignError::Elsewhere(elsewhere.to_owned())), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_renewal_information_is_not_told_what_is_replaced() {
+        let mut session = session(true);
+        let order = json!({"identifiers": [], "replaces": "a.b"}).to_string().into_bytes();
+        assert_eq!(session.payload("newOrder", order.clone()), br#"{"identifiers":[]}"#);
+        session.directory.insert(RENEWAL_INFO.to_owned(), "https://ca.example/ari".to_owned());
+        assert_eq!(session.payload("newOrder", order.clone()), order);
     }
 
     const DIRECTORY: &str = "GET https://ca.example/dir";

@@ -10,6 +10,7 @@ use super::pem_files::{
 };
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::csr::split_reference;
+use crate::pki::dns_name::{self, NameRule};
 use crate::pki::names::comparable;
 use crate::pki::{Certificate, Csr, PrivateKey, SerialNotation, SerialNumber, SpkiFingerprint};
 use crate::plan::checked::{CertificateFacts, CertificateNames};
@@ -548,7 +549,9 @@ impl Checker<'_> {
             names.retain(|name| known.insert(name.clone()));
             return (!names.is_empty()).then(|| names.into());
         }
-        csr.common_name().map(str::to_owned).or_else(|| names.into_iter().next()).map(Value::from)
+        // One that is no name of a host says nothing to a CA.
+        let common = csr.common_name().map(str::to_owned).filter(|name| dns_name::check(name, A_HOST).is_ok());
+        common.or_else(|| names.into_iter().next()).map(Value::from)
     }
 
     /// Compares a certificate request with the action's names and the compromised keys; returns its key's fingerprint.
@@ -652,6 +655,9 @@ impl Checker<'_> {
         result
     }
 }
+
+/// What CAs sign as the name of a host.
+const A_HOST: NameRule = NameRule { wildcards: true, addresses: false, unicode: false };
 
 fn same_name(left: &str, right: &str) -> bool {
     comparable(left) == comparable(right)

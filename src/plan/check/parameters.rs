@@ -8,7 +8,7 @@ use super::fields::{
 use super::pem_files::{CsrResult, SentCertificate};
 use crate::diag::Diagnostic;
 use crate::pki::{RevocationReason, SpkiFingerprint};
-use crate::provider::model::{ActionRules, Location, Operation, Parameter, ReasonRule, SerialRule};
+use crate::provider::model::{ActionRules, CsrRule, Location, Operation, Parameter, ReasonRule, SerialRule};
 use crate::provider::params::{self, ReasonError, Violation};
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -91,6 +91,9 @@ impl Checker<'_> {
                 let index = operation.parameters.iter().position(|parameter| parameter.name == name)?;
                 read.given[index].map(|field| field.value.span)
             };
+            // What the request itself has filled in is not held against it.
+            let common_name = rule.common_name.clone().filter(|name| !rule.fills_names || place_of(name).is_some());
+            let rule = &CsrRule { common_name, ..rule.clone() };
             read.key = Some((self.compare_csr(csr, rule, &read.map, &place_of, *place), *place));
         }
         is_good.then_some(read)

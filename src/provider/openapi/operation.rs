@@ -180,8 +180,9 @@ fn action_rules<'a>(
     reserved(reader, extension, parameters, reason.as_ref());
     let csr = extension.get("csr").and_then(|node| csr(reader, node, parameters));
     let wide = extension.get("wide").map(|node| wide(reader, node, parameters)).unwrap_or_default();
-    let target =
-        reader.required(extension, "target").and_then(|node| target(reader, node, parameters, certificate.as_ref(), csr.as_ref()));
+    let target = reader
+        .required(extension, "target")
+        .and_then(|node| target(reader, node, parameters, certificate.as_ref(), csr.as_ref()));
     let idempotency = idempotent(reader, extension);
     // Where these are missing the document is refused; to go on with them keeps one defect from looking like many.
     let target = target.unwrap_or(TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() });
@@ -417,7 +418,8 @@ fn certificate<'a>(
         Location::Signer,
         "`file:PATH` of the certificate's private key, to sign with it instead of the account's",
     );
-    let renewal_id = node.get("renewal_id").and_then(|name| named(reader, name, parameters)).map(|known| known.name.clone());
+    let renewal_id =
+        node.get("renewal_id").and_then(|name| named(reader, name, parameters)).map(|known| known.name.clone());
     Some(CertificateRule { field, serial, key, renewal_id, refuses_expired })
 }
 

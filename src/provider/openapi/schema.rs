@@ -169,7 +169,11 @@ fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterTy
         let encoding = node.get("contentEncoding");
         if encoding.and_then(Node::text) != Some(BASE64URL) {
             let place = encoding.unwrap_or(node).span;
-            reader.error("not-honoured", place, format!("a request in DER is sent with `contentEncoding: {BASE64URL}` only"));
+            reader.error(
+                "not-honoured",
+                place,
+                format!("a request in DER is sent with `contentEncoding: {BASE64URL}` only"),
+            );
         }
         return Some(ValueFormat::CertificateRequest);
     }
