@@ -10,7 +10,6 @@ pub mod csr;
 pub mod execute;
 pub mod exit;
 pub mod find;
-mod hook;
 pub mod init;
 pub mod latency;
 pub mod list_args;

@@ -2,7 +2,6 @@
 //! own, for a pipe that nobody reads, a hook that hangs and a full disk must not hold the run up: what they fail to take is told, once, and
 //! the run goes on.
 
-use super::hook::run_hook;
 use crate::journal::files::put_readable;
 use crate::plan::Settings;
 use crate::plan::settings::HookEvent;
@@ -15,6 +14,7 @@ use crate::view::metrics::Metrics;
 use crate::view::printer::Printer;
 use crate::view::progress::{Observer, Silent};
 use crate::view::status::Summary;
+use crate::wire::hook::{HookProgram, run_hook};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -241,7 +241,9 @@ fn hook_worker(settings: &Settings, printer: Printer) -> Worker<EventLine> {
     Worker::start(("a hook", HOOKS_WAITING, HOOK_PATIENCE), move |line: EventLine, gives_up| {
         let told_of = |on: &[HookEvent]| line.hook.is_some_and(|event| on.contains(&event));
         for hook in hooks.iter().filter(|hook| told_of(&hook.on)) {
-            if let Err(why) = run_hook(&hook.command, &line.text, &withheld, gives_up) {
+            let program =
+                HookProgram { command: &hook.command, environment: &[], withheld: &withheld, limit: HOOK_LIMIT };
+            if let Err(why) = run_hook(&program, &line.text, gives_up) {
                 let program = hook.command.first().map(String::as_str).unwrap_or_default();
                 let event = line.hook.map(HookEvent::as_str).unwrap_or_default();
                 printer.warning(&format!(
@@ -277,5 +279,7 @@ const METRICS_WAITING: usize = 2;
 /// How long the end of the process waits.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For hooks, one of which may just have begun.
+/// How long one hook may take.
+const HOOK_LIMIT: Duration = Duration::from_secs(30);
 const HOOK_PATIENCE: Duration = Duration::from_secs(40);
 const LAST_CHANCE: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@ use super::sender::{Sender, Unsigned};
 use super::stages::{StageKind, StageRules, Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::pki::RequestedCertificate;
+use crate::provider::challenge::Challenge;
 use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages, target_state};
 use crate::run::{DoubtMessage, Effect, Ordinal, Outcome};
 use crate::wire::Transport;
@@ -28,8 +29,14 @@ pub struct Attempt {
     pub attempts: u32,
     /// How often in a row the action's requests were refused for their nonces alone.
     pub nonces_refused: u32,
-    /// What the request before was answered, where that may have been another request's answer.
+    /// What the request before was answered, where that may have been another request's.
     pub out_of_turn: Option<Reply>,
+    /// The challenge that is met before the CA is told so.
+    pub challenge: Option<Challenge>,
+    /// Challenges that were met for it: once the CA has decided, what was put there is taken away.
+    pub met: Vec<Challenge>,
+    /// What could not be taken away.
+    pub left_behind: Vec<String>,
 }
 
 /// What follows from a step for its action.

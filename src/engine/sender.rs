@@ -3,9 +3,11 @@
 
 use crate::pki::{Csr, RequestedCertificate};
 use crate::plan::Account;
+use crate::provider::challenge::{Challenge, ChallengeHook};
 use crate::provider::model::Operation;
 use crate::provider::{Answer, CredentialReference, Provider};
 use crate::text::{Secret, safe};
+use crate::wire::challenge::{self, HookCall};
 use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request, withheld};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -24,6 +26,8 @@ pub struct Sender<T> {
     base_url: String,
     /// Where its credentials come from.
     references: BTreeMap<String, CredentialReference>,
+    /// How it meets challenges, where it can.
+    challenge_hook: Option<ChallengeHook>,
     /// Whether its credentials are made up, for a simulator.
     made_up: bool,
     signer: RefCell<Signer>,
@@ -85,6 +89,7 @@ impl<T: Transport> Sender<T> {
             provider,
             base_url: account.base_url.clone(),
             references: account.credentials.clone(),
+            challenge_hook: account.challenge_hook.clone(),
             made_up: false,
             signer: RefCell::new(signer),
             transport,
@@ -157,6 +162,39 @@ impl<T: Transport> Sender<T> {
         let fresh = via.fresh || self.disordered.get();
         let delivery = self.deliver(request, ConnectionUse { fresh, ..via }).await;
         if secrets.is_empty() { delivery } else { masked(delivery, &secrets) }
+    }
+
+    /// The challenge of an authorization that this account can meet.
+    ///
+    /// # Errors
+    /// Why there is none, as a sentence.
+    pub fn challenge(&self, authorization: &Value) -> Result<Challenge, String> {
+        match &self.challenge_hook {
+            Some(hook) => Challenge::of(authorization, hook.kind),
+            None => {
+                let domain = authorization.pointer("/identifier/value").and_then(Value::as_str).unwrap_or_default();
+                let domain = safe::terminal(domain);
+                Err(format!(
+                    "the CA has not validated {domain} for this account, and `{}` has no `challenge_hook`, which would do so",
+                    self.name
+                ))
+            }
+        }
+    }
+
+    /// Meets a challenge, or takes away what was put there for it.
+    ///
+    /// # Errors
+    /// Why that failed, as a sentence.
+    pub async fn call_challenge_hook(&self, challenge: &Challenge, call: HookCall) -> Result<(), String> {
+        // Real DNS and web servers are not to be changed for a rehearsal.
+        let Some(hook) = self.challenge_hook.clone().filter(|_| !self.made_up) else { return Ok(()) };
+        let thumbprint = self.signer.borrow().thumbprint().ok_or("there is no account key to meet challenges with")?;
+        let withheld = self.references.values().filter_map(|reference| match reference {
+            CredentialReference::Env(name) => Some(name.clone()),
+            CredentialReference::File(_) | CredentialReference::Command(_) => None,
+        });
+        challenge::call(hook, challenge.clone(), thumbprint, withheld.collect(), call).await
     }
 
     /// An answer belonged to another request. Returns whether that is news.

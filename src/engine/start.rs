@@ -205,7 +205,9 @@ impl Start {
                 continue;
             }
             let parameters = match stage.declared {
-                Some(declared) => stages::parameters(provider, declared, &action.parameters, &history.captures).ok(),
+                Some(declared) => {
+                    stages::parameters(provider, declared, &action.parameters, &history.captures, None).ok()
+                }
                 None => None,
             };
             let answer = history.reply.reference.as_ref().filter(|_| state.following.is_some());

@@ -12,6 +12,7 @@ use crate::provider::model::Operation;
 use crate::provider::{Answer, AnswerClass, Verdict, verdict};
 use crate::run::Ordinal;
 use crate::time::Clock;
+use crate::wire::challenge::HookCall;
 use crate::wire::transport::clock_skew;
 use crate::wire::{ConnectionUse, Delivery, SigningTicket, Transport};
 use jiff::{SignedDuration, Timestamp};
@@ -108,6 +109,10 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
         let asked = Record::Asked { account, ordinal: purpose.ordinal(), at: clock.now() };
         append(&journal, clock.elapsed(), vec![asked]).await?;
     }
+    if let Some(why) = unmet(&sender, &purpose).await {
+        timing.note_sent(&*clock);
+        return Ok(StepResult { purpose, exchanged: ExchangeResult::Unsigned(why), token_number: 0, skew: None });
+    }
     timing.note_sent(&*clock);
     // Read before the request is signed: another step may renew the token meanwhile, and a refusal is of the old one then.
     let token_number = sender.token_number();
@@ -140,6 +145,14 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
             ExchangeResult::Answered(answer, verdict)
         }
     };
+    if let (Purpose::Act(attempt), ExchangeResult::Answered(_, verdict)) = (&mut purpose, &exchanged)
+        && matches!(verdict.class, AnswerClass::Succeeded | AnswerClass::Rejected)
+    {
+        for challenge in std::mem::take(&mut attempt.met) {
+            let cleaned = sender.call_challenge_hook(&challenge, HookCall::CleanUp).await;
+            attempt.left_behind.extend(cleaned.err());
+        }
+    }
     let mut skew = None;
     if let ExchangeResult::Answered(answer, verdict) = &exchanged {
         if verdict.class != AnswerClass::Unauthorized && operation.is_some() {
@@ -153,6 +166,16 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
         skew = if sender.compares_clocks(at) { clock_skew(answer, at) } else { None };
     }
     Ok(StepResult { purpose, exchanged, token_number, skew })
+}
+
+/// Meets the challenge of an attempt that has one; why it could not, where that is so.
+async fn unmet<T: Transport>(sender: &Sender<T>, purpose: &Purpose) -> Option<String> {
+    let Purpose::Act(attempt) = purpose else { return None };
+    let challenge = attempt.challenge.as_ref()?;
+    let why = sender.call_challenge_hook(challenge, HookCall::Deploy).await.err()?;
+    // It may have done half of it. What comes of this changes nothing.
+    let _cleaned = sender.call_challenge_hook(challenge, HookCall::CleanUp).await;
+    Some(why)
 }
 
 /// How an answer is read: by the rules of the stage, or of the operation.

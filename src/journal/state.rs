@@ -269,14 +269,19 @@ impl History {
         }
         match record {
             Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
-            Record::AttemptEnded { answer, .. } | Record::StageEnded { answer, .. } => self.reply = answer,
+            Record::AttemptEnded { answer, .. } => self.reply = answer,
+            Record::StageEnded { answer, .. } => {
+                // The provider's id of what it has accepted: later stages' answers need not say it again.
+                let known = self.reply.reference.take();
+                self.reply = Reply { reference: answer.reference.clone().or(known), ..answer };
+            }
             Record::Captured { step, outputs, .. } => self.captures.keep(&step, outputs),
             Record::Keyed { key, .. } => self.idempotency_key = Some(key),
             Record::Issued { certificate, .. } => self.issued = Some(certificate),
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);
                 // A status query that settles what was accepted has no reference of its own.
-                let known = self.reply.reference.take().filter(|_| followed);
+                let known = self.reply.reference.take().filter(|_| followed || self.state.stage > 0);
                 self.reply = Reply { reference: answer.reference.clone().or(known), ..answer };
             }
             Record::Reopened { .. } => {

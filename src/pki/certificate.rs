@@ -6,11 +6,14 @@ use super::names::{GeneralNames, letters};
 use super::pem::{Piece, bare, is_der, pieces, text};
 use super::serial_number::SerialNumber;
 use super::x509::{Extension, SignatureError, Signed, sequence_bytes, serial_number, timestamp};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier};
 use der::oid::db::rfc4519::COMMON_NAME;
 use der::oid::db::rfc5280::{
-    ID_AD_CA_ISSUERS, ID_AD_OCSP, ID_CE_BASIC_CONSTRAINTS, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE,
-    ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME, ID_KP_OCSP_SIGNING, ID_PE_AUTHORITY_INFO_ACCESS,
+    ID_AD_CA_ISSUERS, ID_AD_OCSP, ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS,
+    ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME, ID_KP_OCSP_SIGNING,
+    ID_PE_AUTHORITY_INFO_ACCESS,
 };
 use der::oid::db::rfc5911::ID_SIGNED_DATA;
 use der::{Decode, Encode, ErrorKind, IndefiniteLength, Length, Reader, SliceReader, Tag, TagNumber, Tagged};
@@ -18,7 +21,8 @@ use jiff::Timestamp;
 use std::sync::Arc;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityInfoAccessSyntax, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage,
+    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage,
+    KeyUsage,
 };
 use x509_cert::name::Name;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
@@ -49,6 +53,8 @@ pub struct Certificate {
     pub is_precertificate: bool,
     /// Its subject alternative names.
     names: GeneralNames,
+    /// Which of its issuer's keys has signed it.
+    authority_key: Option<Vec<u8>>,
     /// Whether it says what its key may do at all.
     pub has_key_usage: bool,
     /// Whether its key may sign CRLs.
@@ -206,6 +212,16 @@ impl Certificate {
         self.begins <= now && now <= self.ends
     }
 
+    /// Its identifier for renewal information (RFC 9773, section 4.1): which key has signed it, and its serial number as it stands in DER.
+    /// `None` where it does not say which key.
+    pub fn renewal_id(&self) -> Option<String> {
+        let octets = self.serial.octets();
+        // A number of DER has a sign: an octet of zeros keeps it positive.
+        let sign: &[u8] = if octets.first().is_none_or(|first| first & 0x80 != 0) { &[0] } else { &[] };
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        Some(format!("{}.{}", encode(self.authority_key.as_ref()?), encode(&[sign, octets].concat())))
+    }
+
     /// Whether its key has made a signature.
     pub(super) fn verify(&self, signed: &Signed<'_>) -> Result<(), SignatureError> {
         let key = SubjectPublicKeyInfoRef::from_der(&self.spki).map_err(|_| SignatureError::Wrong)?;
@@ -244,6 +260,7 @@ impl Certificate {
                 is_precertificate: false,
                 has_key_usage: false,
                 names: GeneralNames::default(),
+                authority_key: None,
                 // RFC 5280, section 4.2.1.3: a key without the extension may do anything.
                 signs_crls: true,
                 signs_ocsp: false,
@@ -267,6 +284,10 @@ impl Certificate {
             Some(PRECERTIFICATE) => self.is_precertificate = true,
             Some(ID_CE_SUBJECT_ALT_NAME) => {
                 self.names = GeneralNames::parse(extension.value).unwrap_or_default();
+            }
+            Some(ID_CE_AUTHORITY_KEY_IDENTIFIER) => {
+                let identifier = AuthorityKeyIdentifier::from_der(extension.value).ok();
+                self.authority_key = identifier.and_then(|said| Some(said.key_identifier?.as_bytes().to_vec()));
             }
             Some(ID_CE_KEY_USAGE) => {
                 self.has_key_usage = true;

@@ -142,6 +142,15 @@ pub(super) fn reference(path: &str, digest: &str) -> String {
     format!("file:{path}{DIGEST}{digest}")
 }
 
+/// The DER of a request in PEM as [`Csr::to_pem`] writes it; `None` of any other text. It is not judged again.
+pub fn der_of_pem(text: &str) -> Option<Vec<u8>> {
+    let mut blocks = pieces(text).into_iter();
+    match blocks.next()? {
+        Piece::Block(block) if LABELS.contains(&block.label) => Some(block.der.to_vec()),
+        _ => None,
+    }
+}
+
 /// Takes what follows `file:` apart: the path, and the digest where there is one ([`Csr::reference`]).
 pub fn split_reference(named: &str) -> (&str, Option<&str>) {
     let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

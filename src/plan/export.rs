@@ -5,6 +5,7 @@ use super::read::unconfigured;
 use super::settings::{
     Account, BetweenWaves, DEFAULT_TIMEOUT, DailyWindow, Hook, Retry, Safety, Schedule, Settings, StopWhen, WaveSize,
 };
+use crate::provider::challenge::ChallengeSolver;
 use crate::provider::{Catalog, CredentialReference};
 use crate::text::safe;
 use jiff::Timestamp;
@@ -74,6 +75,17 @@ fn account_to_plan(account: &Account, catalog: &Catalog) -> Map<String, Value> {
     let filled = provider.and_then(|provider| provider.base_url_with(&account.variables).ok());
     if filled.as_deref() != Some(account.base_url.as_str()) {
         plan.insert("base_url".to_owned(), account.base_url.clone().into());
+    }
+    if let Some(hook) = &account.challenge_hook {
+        let by = match &hook.by {
+            ChallengeSolver::Directory(path) => format!("directory:{}", path.display()),
+            ChallengeSolver::Command(words) => {
+                plan.insert("challenge_type".to_owned(), hook.kind.word().into());
+                format!("command:{}", shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default())
+            }
+        };
+        plan.insert("challenge_hook".to_owned(), by.into());
+        plan.insert("challenge_timeout".to_owned(), duration(hook.limit).into());
     }
     if let Some(url) = &account.auth_url {
         plan.insert("auth_url".to_owned(), url.clone().into());

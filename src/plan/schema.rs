@@ -336,6 +336,9 @@ fn account(ids: &[&str]) -> Value {
             },
             "rate": {"$ref": "#/$defs/words", "description": "At most so many requests in any window: 100/5s; all hold"},
             "concurrency": {"$ref": "#/$defs/count", "description": "Requests in flight at once; as many as rate and latency need, where it is left out"},
+            "challenge_hook": {"type": "string", "pattern": "^(command|directory):", "description": "Meets an ACME CA's challenges: command:CMD ARG… or directory:PATH"},
+            "challenge_type": {"enum": ["dns-01", "http-01"], "description": "Which challenges the command meets; dns-01 where it is left out"},
+            "challenge_timeout": {"type": "string", "description": "How long the command may take; 5m where it is left out"},
             "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}, "description": "Server variables, such as the region"},
             "reasons": {
                 "type": "object",

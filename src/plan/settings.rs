@@ -3,6 +3,7 @@
 
 use crate::pki::RevocationReason;
 use crate::provider::CredentialReference;
+use crate::provider::challenge::ChallengeHook;
 use crate::provider::model::Window;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,9 @@ pub struct Account {
     pub own_keys: bool,
     /// What to send for reasons that the provider does not have: RFC 5280 reason → the provider's spelling.
     pub reasons: BTreeMap<RevocationReason, String>,
+    /// How it meets a CA's challenges, where the plan says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge_hook: Option<ChallengeHook>,
 }
 
 /// When all must have ended.

@@ -6,6 +6,7 @@
 pub mod answer;
 mod body;
 pub mod catalog;
+pub mod challenge;
 pub mod expression;
 mod idempotency_key;
 pub mod listing;

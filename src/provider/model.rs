@@ -159,6 +159,12 @@ pub struct ActionRules {
 pub struct Stage {
     /// Its `stepId`. The operation's own request is the step that has the operation's name.
     pub name: String,
+    /// The list that an earlier step brought, where this one is asked once for each item. Then what it brings are lists.
+    pub for_each: Option<StepOutput>,
+    /// Where one of these holds there is nothing to do, and it is passed over: as a whole, or for one item.
+    pub unless: Vec<Unless>,
+    /// The parameter that takes the URL of an ACME challenge: each item is an authorization, and the account's hook meets its challenge first.
+    pub challenge: Option<String>,
     /// The operation that it asks, by its index in [`Provider::operations`]; never an action of plans.
     pub operation: usize,
     /// Where that operation's parameters come from.
@@ -185,6 +191,17 @@ pub enum StageValue {
     Output(StepOutput),
     /// Always this.
     Fixed(Value),
+    /// The item of the list that it is asked for: `$item`.
+    Item,
+}
+
+/// What says that a stage need not be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unless {
+    /// What is looked at.
+    pub value: StageValue,
+    /// All must hold.
+    pub when: Vec<Condition>,
 }
 
 /// That a provider holds an accepted action until a person has approved it.
@@ -254,6 +271,8 @@ pub struct CsrRule {
     pub common_name: Option<String>,
     /// The parameter that lists the DNS names.
     pub dns_names: Option<String>,
+    /// Whether the request fills these two in, where a plan leaves them out.
+    pub fills_names: bool,
 }
 
 /// Which parameters of an operation a whole certificate gives, and which key may sign in its name.
@@ -265,6 +284,8 @@ pub struct CertificateRule {
     pub serial: Option<String>,
     /// The parameter that refers to its private key, where that key may sign the request.
     pub key: Option<String>,
+    /// The parameter that its identifier for renewal information fills (RFC 9773, section 4.1), where the provider takes that.
+    pub renewal_id: Option<String>,
     /// Whether the provider refuses certificates that have expired.
     pub refuses_expired: bool,
 }
@@ -418,7 +439,7 @@ pub struct AnswerRule {
 }
 
 /// A condition on a JSON value. Scalars are compared as text, so `0` and `"0"` are equal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// Into the value.
     pub pointer: Pointer,
@@ -478,10 +499,21 @@ pub struct Parameter {
     pub fixed: Option<Value>,
     /// What its texts are.
     pub format: ValueFormat,
+    /// In a body: the object that each item of the list is sent in, where it is.
+    pub item: Option<ItemObject>,
     /// For people.
     pub description: String,
     /// Its JSON Schema.
     pub schema: Value,
+}
+
+/// The object that an item of a list is sent in: a plan gives the one member, the document fixes the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemObject {
+    /// The member that a plan gives.
+    pub member: String,
+    /// The others.
+    pub fixed: Map<String, Value>,
 }
 
 /// What the texts of a parameter are, beyond their type: how they are read, and what is held against them.
@@ -500,6 +532,9 @@ pub enum ValueFormat {
     Name(NameRule),
     /// Files with a private key, which is read when it is sent and never kept. `private-key`.
     PrivateKey,
+    /// Certificate requests, which are sent in DER and base64url (`contentMediaType: application/pkcs10`, `contentEncoding: base64url`); a plan
+    /// has them in PEM.
+    CertificateRequest,
 }
 
 /// How a parameter's serial numbers go to the provider.
@@ -522,7 +557,7 @@ pub enum Location {
     Header,
     /// Into the body, as a member of its object or of one inside.
     Body,
-    /// Nowhere: only status queries and reports use it.
+    /// Nowhere: only status queries, later stages and reports use it.
     StatusQuery,
     /// Nowhere: it refers to the key that signs the request.
     Signer,

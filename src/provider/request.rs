@@ -4,9 +4,12 @@
 //! Pure. It trusts that the parameters have passed the operation's schema, and checks only server variables; it never sends.
 
 use super::answer::scalar_text;
-use super::model::{BodyForm, Location, Operation, Parameter, Provider, ServerVariable};
+use super::model::{BodyForm, Location, Operation, Parameter, Provider, ServerVariable, ValueFormat};
 use super::params::Violation;
+use crate::pki::csr;
 use crate::text::nearest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -86,10 +89,31 @@ fn json_body(operation: &Operation, parameters: &Map<String, Value>) -> Vec<u8> 
         open = path;
         member(&mut text, name);
         // Nothing keeps JSON from being written into memory.
-        let _written = serde_json::to_writer(&mut text, value);
+        let _written = serde_json::to_writer(&mut text, &on_the_wire(parameter, value));
     }
     text.extend(std::iter::repeat_n(b'}', open.len() + 1));
     text
+}
+
+/// A value in the form that the provider takes.
+fn on_the_wire<'v>(parameter: &Parameter, value: &'v Value) -> Cow<'v, Value> {
+    match (value, &parameter.item, parameter.format) {
+        (Value::Array(items), Some(object), _) => Cow::Owned(
+            items
+                .iter()
+                .map(|item| {
+                    let mut whole = object.fixed.clone();
+                    whole.insert(object.member.clone(), item.clone());
+                    Value::Object(whole)
+                })
+                .collect(),
+        ),
+        (Value::String(text), _, ValueFormat::CertificateRequest) => match csr::der_of_pem(text) {
+            Some(der) => Cow::Owned(Value::String(URL_SAFE_NO_PAD.encode(der))),
+            None => Cow::Borrowed(value),
+        },
+        _ => Cow::Borrowed(value),
+    }
 }
 
 /// Begins a member of the object that is open.
@@ -248,7 +272,7 @@ fn is_path_segment(text: &str) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::provider::model::{ParameterType, RequestBody, ValueFormat};
+    use crate::provider::model::{ParameterType, RequestBody};
     use crate::provider::openapi::testing;
     use serde_json::json;
 
@@ -263,6 +287,7 @@ pub(crate) mod tests {
             kind: ParameterType::String,
             fixed: fixed.clone(),
             format: ValueFormat::default(),
+            item: None,
             description: String::new(),
             schema: json!({}),
         });

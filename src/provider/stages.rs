@@ -17,6 +17,15 @@ impl ActionRules {
     }
 }
 
+/// One item of the list that a stage is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    /// What the earlier step brought.
+    pub value: &'a Value,
+    /// The URL of the challenge that was chosen of it, where it is an authorization.
+    pub challenge_url: Option<&'a str>,
+}
+
 /// The parameters of a stage's request. `inputs` are the action's parameters, `captures` what its earlier steps brought.
 ///
 /// # Errors
@@ -27,9 +36,13 @@ pub fn parameters(
     stage: &Stage,
     inputs: &Map<String, Value>,
     captures: &Captures,
+    item: Option<Item<'_>>,
 ) -> Result<Map<String, Value>, String> {
     let operation = &provider.operations[stage.operation];
     let mut filled = Map::new();
+    if let (Some(name), Some(url)) = (&stage.challenge, item.and_then(|item| item.challenge_url)) {
+        filled.insert(name.clone(), url.into());
+    }
     for (name, from) in &stage.parameters {
         let value = match from {
             // What the plan does not give, the stage does not send, as the action itself would not.
@@ -44,6 +57,7 @@ pub fn parameters(
                 )
             })?,
             StageValue::Fixed(value) => value,
+            StageValue::Item => item.ok_or_else(|| format!("there is no item for `{}`", stage.name))?.value,
         };
         let value = typed(operation, name, value).ok_or_else(|| {
             format!("`{name}` of the step `{}` cannot be made of what was brought for it", stage.name)
@@ -54,6 +68,21 @@ pub fn parameters(
         Some(wrong) => Err(format!("the step `{}` cannot be asked: {}", stage.name, wrong.what)),
         None => Ok(filled),
     }
+}
+
+/// Whether there is nothing to do for a stage: as a whole where there is no item, else for the item.
+pub fn is_passed_over(stage: &Stage, inputs: &Map<String, Value>, captures: &Captures, item: Option<&Value>) -> bool {
+    stage.unless.iter().any(|unless| {
+        let value = match &unless.value {
+            StageValue::Input(name) => inputs.get(name),
+            StageValue::Output(output) => captures.get(output),
+            StageValue::Fixed(value) => Some(value),
+            StageValue::Item => item,
+        };
+        // Of the whole only what is no item's tells.
+        item.is_some() == (unless.value == StageValue::Item)
+            && value.is_some_and(|value| verdict::all_hold(&unless.when, value))
+    })
 }
 
 /// Reads the answer to a stage: by the stage's own rules, then by its operation's.
@@ -222,15 +251,15 @@ mod tests {
         assert_eq!(validated.status_queries.len(), 1);
         let inputs = map(&json!({"order_id": 7, "csr": "abc"}));
         let mut captures = Captures::default();
-        let missing = parameters(&provider, validated, &inputs, &captures).unwrap_err();
+        let missing = parameters(&provider, validated, &inputs, &captures, None).unwrap_err();
         assert!(missing.contains("`reissue` did not bring `request`, which `validated` needs"), "{missing}");
 
         let taken = answer(201, "application/json", r#"{"request":"r-1"}"#);
         captures.keep("reissue", outputs(action, None, &taken));
-        assert_eq!(parameters(&provider, validated, &inputs, &captures), Ok(map(&json!({"request": "r-1"}))));
+        assert_eq!(parameters(&provider, validated, &inputs, &captures, None), Ok(map(&json!({"request": "r-1"}))));
         let noted = map(&json!({"note": "INC-42"}));
         let with_note = map(&json!({"request": "r-1", "note": "INC-42"}));
-        assert_eq!(parameters(&provider, validated, &noted, &captures), Ok(with_note));
+        assert_eq!(parameters(&provider, validated, &noted, &captures, None), Ok(with_note));
 
         let now = Timestamp::UNIX_EPOCH;
         for (body, expected) in [
@@ -246,7 +275,7 @@ mod tests {
         let shown = answer(200, "application/json", r#"{"state":"issued","serial":"0A:1B"}"#);
         captures.keep("issued", outputs(action, Some(issued), &shown));
         let asked = map(&json!({"serial": "0a1b", "format": "pem"}));
-        assert_eq!(parameters(&provider, fetched, &inputs, &captures), Ok(asked));
+        assert_eq!(parameters(&provider, fetched, &inputs, &captures, None), Ok(asked));
         assert!(new_certificate(action, &captures).is_empty());
         captures.keep("fetched", outputs(action, Some(fetched), &answer(200, "application/x-pem-file", "-----BEGIN")));
         assert_eq!(new_certificate(action, &captures), ["-----BEGIN"]);
@@ -264,7 +293,7 @@ mod tests {
         ] {
             let mut captures = Captures::default();
             captures.keep("reissue", map(&json!({"request": brought})));
-            let wrong = parameters(&provider, stage, &Map::new(), &captures).unwrap_err();
+            let wrong = parameters(&provider, stage, &Map::new(), &captures, None).unwrap_err();
             assert!(wrong.contains(expected), "{wrong}");
         }
     }

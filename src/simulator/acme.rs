@@ -5,6 +5,7 @@
 
 use super::message::{Received, Response};
 use super::options::ACCOUNT_KEY;
+use super::orders::{Orders, problem};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey,
@@ -23,6 +24,7 @@ use x509_cert::der::{Decode as _, Reader as _, SliceReader};
 pub(super) struct Acme {
     nonces: HashSet<String>,
     issued: u64,
+    pub(super) orders: Orders,
     /// Nonces that were asked for, apart from those that answers brought along.
     pub(super) fetched: u64,
 }
@@ -41,7 +43,8 @@ impl Acme {
         let url = |name: &str| format!("{}/{name}", directory(request, base));
         match endpoint {
             AcmeEndpoint::Directory => {
-                let names = [("newNonce", NEW_NONCE), ("newAccount", NEW_ACCOUNT), ("revokeCert", "revokeCert")];
+                let own = ["newOrder", "revokeCert"].map(|name| (name, name));
+                let names = [("newNonce", NEW_NONCE), ("newAccount", NEW_ACCOUNT)].into_iter().chain(own);
                 let members = names.map(|(name, path)| (name.to_owned(), json!(url(path))));
                 Response::json(200, Some(&Value::Object(members.into_iter().collect())))
             }
@@ -93,7 +96,7 @@ impl Acme {
         if !verify {
             return Ok(());
         }
-        if text("url") != format!("http://{}{}", request.header("host").unwrap_or_default(), request.target) {
+        if text("url") != url(request) {
             return Err(problem(403, "unauthorized", "the url of the JWS is not that of the request"));
         }
         let (own, shown) = (own_jwk(), jws.protected.get("jwk"));
@@ -124,6 +127,11 @@ pub(super) fn opened(request: &Received) -> Received {
     opened.headers.retain(|(name, _)| name != "content-type");
     opened.headers.push(("content-type".to_owned(), "application/json".to_owned()));
     opened
+}
+
+/// The URL of a request, as its client knows it.
+pub(super) fn url(request: &Received) -> String {
+    format!("http://{}{}", request.header("host").unwrap_or_default(), request.target)
 }
 
 /// The serial number of a certificate in base64url, as reports show it.
@@ -218,14 +226,9 @@ fn own_jwk() -> Value {
     json!({"crv": "P-256", "kty": "EC", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
 }
 
-fn directory(request: &Received, base: &str) -> String {
+/// The URL of the directory, as the client knows it.
+pub(super) fn directory(request: &Received, base: &str) -> String {
     format!("http://{}{base}", request.header("host").unwrap_or_default())
-}
-
-fn problem(status: u16, kind: &str, detail: &str) -> Response {
-    let kind = format!("urn:ietf:params:acme:error:{kind}");
-    let body = json!({"type": kind, "detail": detail, "status": status});
-    Response { media_type: "application/problem+json".into(), ..Response::json(status, Some(&body)) }
 }
 
 #[cfg(test)]

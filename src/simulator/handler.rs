@@ -8,6 +8,7 @@ use super::authority::Authority;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{Fault, FaultDraw};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
+use super::orders::{Finalization, OrderReply};
 use super::routes::{Route, Routes, StatusService, account_path, base_path, is_acme, request_parameters};
 use super::stages;
 use super::status_queries;
@@ -152,8 +153,13 @@ impl RequestHandler {
                 let provider = Arc::clone(&self.options.accounts[account].provider);
                 let declared = &provider.operations[operation];
                 let parameters = match self.accounts[account].acme {
-                    Some(_) => request_parameters(declared, &path, &acme::opened(request))
-                        .and_then(|parameters| certificate_named(declared, parameters)),
+                    Some(_) => {
+                        // What is told by a URL has the URL of the request.
+                        let url = |name: &String| (name.clone(), acme::url(request));
+                        let path: Vec<(String, String)> = path.iter().map(|(name, _)| url(name)).collect();
+                        request_parameters(declared, &path, &acme::opened(request))
+                            .and_then(|parameters| certificate_named(declared, parameters))
+                    }
                     None => request_parameters(declared, &path, request),
                 };
                 let target = parameters
@@ -287,9 +293,23 @@ impl RequestHandler {
             counters.limited += 1;
             return answers::throttled(asked.provider, operation);
         }
+        if let Some(acme) = &mut account.acme {
+            let directory = acme::directory(asked.request, &base);
+            match acme.orders.serve(&operation.path, parameters, asked.target, &directory) {
+                None => {}
+                Some(OrderReply::Answer(response)) => {
+                    let is_taken = response.status < 300;
+                    counters.accepted += u64::from(is_taken);
+                    counters.refused += u64::from(!is_taken);
+                    return response;
+                }
+                Some(OrderReply::Finalize(order)) => return self.finalize(asked, &order, &directory),
+            }
+        }
         if let Some(target) = asked.target {
             return self.act(asked, target, parameters);
         }
+        let counters = &mut self.accounts[asked.account].counters[asked.operation];
         counters.accepted += 1;
         let is_status_query = self.targets.is_status_query(asked.account, asked.operation);
         let found = self.targets.found(asked.account, asked.operation, parameters);
@@ -350,6 +370,27 @@ impl RequestHandler {
         granted.response
     }
 
+    /// Makes the certificate of an order: the effect of the action that has made the order.
+    fn finalize(&mut self, asked: &OperationRequest<'_>, order: &Finalization, directory: &str) -> Response {
+        self.effects += 1;
+        let chain =
+            self.authority.as_ref().and_then(|own| own.issue(&order.request, &order.names, self.effects, asked.now));
+        if let Some(target) = order.target {
+            self.targets.set_issued(target, chain.clone());
+            let state = (TargetState::Done, asked.now);
+            self.targets.take_effect(asked.account, asked.provider, target, state, Value::Null, self.effects);
+        }
+        let upon = order.target.map_or(1, |target| self.targets.target(target).effects);
+        let action = order.target.map_or(asked.operation, |target| self.targets.target(target).operation);
+        let account = &mut self.accounts[asked.account];
+        account.counters[asked.operation].accepted += 1;
+        let counters = &mut account.counters[action];
+        counters.effects += 1;
+        counters.targets += u64::from(upon == 1);
+        counters.max_effects_per_target = counters.max_effects_per_target.max(upon);
+        account.acme.as_mut().map(|acme| acme.orders.finalized(order, chain, directory)).unwrap_or_default()
+    }
+
     /// The certificate that an operation with a request is answered with, now or once it was approved; its serial number is
     /// made of `number`.
     fn issue(
@@ -387,7 +428,14 @@ fn certificate_of<'p>(operation: &Operation, parameters: &'p Map<String, Value>)
 
 /// The parameters with the serial number of the certificate among them.
 fn certificate_named(operation: &Operation, mut parameters: Map<String, Value>) -> Result<Map<String, Value>, String> {
-    let rule = operation.action.as_ref().and_then(|action| action.certificate.as_ref());
+    let action = operation.action.as_ref();
+    // An order names what it is for, and not the request, which comes later.
+    let order = action.and_then(|action| action.csr.as_ref()).and_then(|rule| {
+        let first = parameters.get(rule.dns_names.as_ref()?)?.get(0)?.clone();
+        Some((rule.common_name.clone()?, first))
+    });
+    parameters.extend(order);
+    let rule = action.and_then(|action| action.certificate.as_ref());
     if let (Some(text), Some(name)) =
         (certificate_of(operation, &parameters), rule.and_then(|rule| rule.serial.clone()))
     {

@@ -12,6 +12,7 @@ mod aws;
 mod handler;
 mod message;
 mod options;
+mod orders;
 mod routes;
 mod server;
 mod stages;

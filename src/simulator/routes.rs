@@ -4,7 +4,7 @@
 use super::acme::{AcmeEndpoint, NEW_ACCOUNT, NEW_NONCE};
 use super::message::{Received, decode, encode};
 use super::options::SimulatedAccount;
-use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody};
+use crate::provider::model::{BodyForm, ItemObject, Location, Parameter, ParameterType, RequestBody};
 use crate::provider::{Operation, Provider};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -279,6 +279,10 @@ pub(super) fn request_parameters(
         for (members, value) in body(operation, declared, request)? {
             let known =
                 operation.parameters.iter().find(|known| known.location == Location::Body && known.members == members);
+            let value = match known.and_then(|known| known.item.as_ref()) {
+                Some(object) => plain_items(object, value)?,
+                None => value,
+            };
             let name = known.map_or_else(|| members.join("."), |known| known.name.clone());
             if given.contains_key(&name) {
                 return Err(format!("{name} does not belong into the body"));
@@ -287,11 +291,30 @@ pub(super) fn request_parameters(
             given.insert(name, if is_form { typed(known, value.as_str().unwrap_or_default()) } else { value });
         }
     }
+    // What a later stage sends is not here yet.
+    let unsent = |known: &&Parameter| known.location == Location::StatusQuery && known.required;
+    let unsent: Vec<&str> = operation.parameters.iter().filter(unsent).map(|known| known.name.as_str()).collect();
+    given.extend(unsent.iter().map(|name| ((*name).to_owned(), Value::from("-"))));
     let given = Value::Object(given);
     if let Err(error) = operation.validator.validate(&given) {
         return Err(error.to_string());
     }
-    if let Value::Object(given) = given { Ok(given) } else { Ok(Map::new()) }
+    let Value::Object(mut given) = given else { return Ok(Map::new()) };
+    given.retain(|name, _| !unsent.contains(&name.as_str()));
+    Ok(given)
+}
+
+/// The items of a list whose objects have one member that says something.
+fn plain_items(object: &ItemObject, value: Value) -> Result<Value, String> {
+    let Value::Array(items) = value else { return Ok(value) };
+    let plain = |item: Value| match item {
+        Value::Object(mut whole) => {
+            let open = whole.remove(&object.member);
+            open.filter(|_| whole == object.fixed).ok_or_else(|| "an item has other members than it should".to_owned())
+        }
+        _ => Err("an item is no object".to_owned()),
+    };
+    items.into_iter().map(plain).collect()
 }
 
 /// The members of a body with the names that lead to them.

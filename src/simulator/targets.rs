@@ -85,7 +85,12 @@ impl TargetStore {
     ) -> Option<usize> {
         // Nobody tells the simulator beforehand what there is: a target is there once somebody names it, as if it had always been.
         let action = provider.operations.get(operation)?.action.as_ref()?;
-        let named = action.target.parameters.iter().map(|name| parameters.get(name).and_then(scalar_text));
+        let named = action.target.parameters.iter().filter(|name| {
+            // What the request itself does not carry tells nothing apart here.
+            let is_filled = action.certificate.as_ref().is_some_and(|rule| rule.serial.as_ref() == Some(name));
+            !is_filled || parameters.contains_key(*name) || action.target.parameters.len() == 1
+        });
+        let named = named.map(|name| parameters.get(name).and_then(scalar_text));
         let name = named.collect::<Option<Vec<_>>>()?.join("/");
         let target = *self.by_name.entry((account, operation, name)).or_insert_with(|| {
             self.targets.push(SimulatedTarget {

@@ -142,6 +142,7 @@ fn values(parameter: &Parameter) -> String {
             return format!("DNS name{more}");
         }
         ValueFormat::PrivateKey => return "private key, by file:PATH".to_owned(),
+        ValueFormat::CertificateRequest => return "certificate request".to_owned(),
         ValueFormat::Identifier | ValueFormat::Listed | ValueFormat::FreeText => {}
     }
     let schema = parameter.schema.get("items").unwrap_or(&parameter.schema);
@@ -278,6 +279,7 @@ fn format_json(format: ValueFormat) -> Value {
         ValueFormat::Identifier | ValueFormat::Listed => Value::Null,
         ValueFormat::FreeText => json!({"name": "free-text"}),
         ValueFormat::PrivateKey => json!({"name": "private-key"}),
+        ValueFormat::CertificateRequest => json!({"name": "certificate-request"}),
         ValueFormat::Serial(rule) => {
             json!({"name": "serial-number", "spelling": rule.spelling.word(), "id_digits": rule.id_digits})
         }
@@ -330,6 +332,7 @@ mod tests {
             kind,
             fixed: None,
             format: ValueFormat::default(),
+            item: None,
             description: String::new(),
             schema,
         };

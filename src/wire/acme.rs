@@ -12,7 +12,10 @@ use crate::provider::verdict::{self, Problem};
 use crate::text::safe;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
+use reqwest::Url;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -117,13 +120,44 @@ impl Session {
     /// # Errors
     /// It has none.
     pub(super) fn url(&self, name: &str) -> Result<&str, SignError> {
-        self.directory.get(name).map(String::as_str).ok_or(SignError::Url)
+        self.directory
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| SignError::NotOffered(safe::terminal(name).into_owned()))
     }
 
-    /// Signs a request whose URL is the name of a member below the directory's. Its body becomes the payload of a JWS.
+    /// A URL that an answer has told: of an order, an authorization, a certificate. An answer is foreign data: what it names at another place
+    /// than the server's own is not asked.
+    fn told_url(&self, text: &str) -> Result<String, SignError> {
+        let elsewhere = || SignError::Elsewhere(safe::terminal(text).into_owned());
+        let url = Url::parse(text).map_err(|_| elsewhere())?;
+        let own = std::iter::once(&self.directory_url).chain(self.directory.values());
+        let is_own = own.filter_map(|own| Url::parse(own).ok()).any(|own| own.origin() == url.origin());
+        let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        if is_own && is_plain { Ok(text.to_owned()) } else { Err(elsewhere()) }
+    }
+
+    /// What is signed of a request's body: for a server without renewal information not what a certificate replaces, which it would refuse
+    /// (RFC 9773, section 5).
+    fn payload(&self, member: &str, body: Vec<u8>) -> Vec<u8> {
+        if member != NEW_ORDER || self.directory.contains_key(RENEWAL_INFO) {
+            return body;
+        }
+        let Ok(Value::Object(mut order)) = serde_json::from_slice(&body) else { return body };
+        if order.remove("replaces").is_none() { body } else { Value::Object(order).to_string().into_bytes() }
+    }
+
+    /// The thumbprint of the account's key (RFC 7638), by which challenges are met; `None` where it has none.
+    pub(super) fn thumbprint(&self) -> Option<String> {
+        let key = self.key.as_deref()?;
+        Some(URL_SAFE_NO_PAD.encode(Sha256::digest(jwk(key).to_string())))
+    }
+
+    /// Signs a request whose URL is the name of a member below the directory's, or behind any name a URL that the server has told, percent-encoded.
+    /// Its body becomes the payload of a JWS; without one that is empty (RFC 8555, section 6.3).
     ///
     /// # Errors
-    /// The directory has no such member, or there is no key.
+    /// The directory has no such member, the URL is not the server's, or there is no key.
     pub(super) fn sign(
         &self,
         request: &mut WireRequest,
@@ -131,8 +165,12 @@ impl Session {
         own_key: Option<&PrivateKey>,
     ) -> Result<(), SignError> {
         let member = request.url.strip_prefix(&self.directory_url).and_then(|rest| rest.strip_prefix('/'));
-        let url = self.url(member.unwrap_or_default())?.to_owned();
-        let payload = request.body.take().unwrap_or_default();
+        let member = member.unwrap_or_default();
+        let url = match member.split_once('/') {
+            Some((_, told)) => self.told_url(&percent_decode_str(told).decode_utf8_lossy())?,
+            None => self.url(member)?.to_owned(),
+        };
+        let payload = self.payload(member, request.body.take().unwrap_or_default());
         let protected = Protected { nonce, url: &url, account: None };
         // A certificate's own key is shown whole, an account's is named by its URL (RFC 8555, section 7.6).
         request.body = Some(match own_key {
@@ -283,6 +321,8 @@ fn jwk(key: &PrivateKey) -> Value {
 
 /// The media type of a signed body.
 const MEDIA_TYPE: &str = "application/jose+json";
+const NEW_ORDER: &str = "newOrder";
+const RENEWAL_INFO: &str = "renewalInfo";
 const NEEDED: [&str; 3] = ["newNonce", "newAccount", "revokeCert"];
 /// So many nonces come at most with as many requests in flight.
 const MAX_NONCES: usize = 1000;
@@ -318,6 +358,43 @@ mod tests {
         assert_eq!(format!("{} {}", request.method, request.url), line);
         session.observe_response(answer);
         session.accept(answer)
+    }
+
+    #[test]
+    fn what_an_answer_has_told_is_asked_at_the_directorys_own_place_alone() {
+        let mut session = session(true);
+        asks(&mut session, DIRECTORY, &answer(200, &[], &directory())).unwrap();
+        session.account = Some("https://ca.example/acme/7".to_owned());
+        let mut sign = |told: &str| {
+            let told = percent_encoding::utf8_percent_encode(told, percent_encoding::NON_ALPHANUMERIC);
+            let mut request = WireRequest {
+                method: "POST".to_owned(),
+                url: format!("https://ca.example/dir/order/{told}"),
+                headers: vec![],
+                body: None,
+            };
+            session.sign(&mut request, "nonce", None).map(|()| request.url)
+        };
+        assert_eq!(sign("https://ca.example/order/1?a=b").as_deref(), Ok("https://ca.example/order/1?a=b"));
+        for elsewhere in [
+            "https://other.example/order/1",
+            "http://ca.example/order/1",
+            "https://ca.example:444/order/1",
+            "https://user@ca.example/order/1",
+            "file:///etc/passwd",
+            "order/1",
+        ] {
+            assert_eq!(sign(elsewhere), Err(SignError::Elsewhere(elsewhere.to_owned())), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_renewal_information_is_not_told_what_is_replaced() {
+        let mut session = session(true);
+        let order = json!({"identifiers": [], "replaces": "a.b"}).to_string().into_bytes();
+        assert_eq!(session.payload("newOrder", order.clone()), br#"{"identifiers":[]}"#);
+        session.directory.insert(RENEWAL_INFO.to_owned(), "https://ca.example/ari".to_owned());
+        assert_eq!(session.payload("newOrder", order.clone()), order);
     }
 
     const DIRECTORY: &str = "GET https://ca.example/dir";

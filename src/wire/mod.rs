@@ -2,10 +2,12 @@
 //! is a [`Delivery`]. Knows no plan and no journal.
 
 mod acme;
+pub mod challenge;
 pub mod client;
 mod connections;
 mod content_coding;
 pub mod credentials;
+pub mod hook;
 mod http_thread;
 mod identity;
 pub mod proxy;

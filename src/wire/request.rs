@@ -48,8 +48,11 @@ pub fn preview(
 ) -> MaskedRequest {
     let mut request = build(base_url, operation, parameters);
     if requirement.session_key().is_some() {
-        let member = request.url.rsplit('/').next().unwrap_or_default();
-        request.url = format!("({member} of the directory {base_url})");
+        let below = request.url.strip_prefix(base_url.trim_end_matches('/')).unwrap_or(&request.url);
+        request.url = match below.trim_start_matches('/').split_once('/') {
+            Some((name, _)) => format!("(the {name} that the CA has told)"),
+            None => format!("({} of the directory {base_url})", below.trim_start_matches('/')),
+        };
         let by = if operation.own_key(parameters).is_some() { "jwk" } else { "kid" };
         let payload = request.body.as_deref().map(String::from_utf8_lossy);
         request.body = Some(acme::shown_body(payload.as_deref(), &request.url, by).into_bytes());

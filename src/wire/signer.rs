@@ -141,6 +141,11 @@ impl Signer {
         }
     }
 
+    /// The thumbprint of the account's key, where it is an ACME account's.
+    pub fn thumbprint(&self) -> Option<String> {
+        self.session.as_ref()?.thumbprint()
+    }
+
     /// Whether credentials that are refused may be others after a fetch.
     pub fn renews(&self) -> bool {
         self.requirement.token().is_some()

@@ -26,12 +26,18 @@ pub(crate) fn fill<'a>(operation: &Operation, parameters: &'a Map<String, Value>
     let mut filled = Filled { parameters: Cow::Borrowed(parameters), secrets: Vec::new() };
     let reference = |name: &String| parameters.get(name).and_then(Value::as_str)?.strip_prefix("file:");
     let rule = operation.action.as_ref().and_then(|rules| rules.csr.as_ref());
-    if let Some((rule, named)) = rule.and_then(|rule| Some((rule, reference(&rule.field)?))) {
+    // A later stage may be what sends it.
+    let of_stage = || {
+        let sends = |format| format == ValueFormat::CertificateRequest;
+        operation.parameters.iter().find(|parameter| sends(parameter.format)).map(|parameter| &parameter.name)
+    };
+    let field = rule.map(|rule| &rule.field).or_else(of_stage);
+    if let Some((field, named)) = field.and_then(|field| Some((field, reference(field)?))) {
         let (path, digest) = csr::split_reference(named);
         let what = format!("the certificate request {}", safe::terminal(path));
         let read = bytes_of(path).and_then(|bytes| Csr::parse(&bytes)).map_err(|why| format!("{what}: {why}"))?;
         is_same(&what, digest, &read.digest())?;
-        filled.parameters.to_mut().insert(rule.field.clone(), Value::String(read.to_pem()));
+        filled.parameters.to_mut().insert(field.clone(), Value::String(read.to_pem()));
     }
     for parameter in operation.parameters.iter().filter(|parameter| parameter.format == ValueFormat::PrivateKey) {
         let Some(named) = reference(&parameter.name) else { continue };
@@ -76,7 +82,7 @@ mod tests {
             target: TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() },
             idempotency: Idempotency::NotIdempotent,
             reason: None,
-            csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None }),
+            csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None, fills_names: false }),
             certificate: None,
             wide: Vec::new(),
             approval: None,

@@ -74,13 +74,14 @@ impl Bench {
             concurrency_follows: false,
             own_keys: false,
             reasons: BTreeMap::new(),
+            challenge_hook: None,
         };
         let settings = Settings {
             name: "model".to_owned(),
             deadline: None,
             accounts: match actions.first() {
                 Some(("huawei", ..)) => vec![account("huawei", &["10/1s"])],
-                Some((name @ ("staged" | "keyed"), ..)) => vec![account(name, &["10/1s"])],
+                Some((name @ ("staged" | "keyed" | "listed"), ..)) => vec![account(name, &["10/1s"])],
                 Some(("chained", ..)) => vec![account("chained", &["10/1s"])],
                 _ => vec![account("digicert", &["5/1s", "20/10s"]), account("naver", &["4/1s"])],
             },
@@ -284,6 +285,7 @@ fn catalog() -> &'static Catalog {
         let directory = in_memory();
         std::fs::write(directory.path().join("staged.yaml"), stages::DOCUMENT).unwrap();
         std::fs::write(directory.path().join("keyed.yaml"), stages::keyed_document()).unwrap();
+        std::fs::write(directory.path().join("listed.yaml"), stages::listed_document()).unwrap();
         std::fs::write(directory.path().join("chained.yaml"), steps::DOCUMENT).unwrap();
         let directories = [directory.path().to_path_buf()];
         Catalog::load(&directories, &mut SourceMap::default(), &mut certsweep::diag::Diagnostics::default())

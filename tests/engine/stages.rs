@@ -23,12 +23,59 @@ pub(crate) fn keyed_document() -> String {
         .replace("csr: {type: string}", "csr: {type: string}\n        key: {type: string}")
 }
 
+/// The same CA where each name of an order is checked before: a stage for each item of a list, of which one is passed over.
+pub(crate) fn listed_document() -> String {
+    let stage = r"        stages:
+          - stepId: checked
+            operationId: check-name
+            idempotent: true
+            for_each: $steps.reissue.outputs.names
+            unless: {value: $item, when: {'': done}}
+            parameters:
+              - {name: request, value: $steps.reissue.outputs.request}
+              - {name: name, value: $item}
+";
+    let operation = r"paths:
+  /requests/{request}/names/{name}:
+    post:
+      operationId: check-name
+      parameters:
+        - {name: request, in: path, required: true, schema: {type: string, pattern: '^[a-z0-9-]+$'}}
+        - {name: name, in: path, required: true, schema: {type: string, pattern: '^[a-z]+$'}}
+      responses:
+        '204': {description: Checked}
+        4XX: {description: Refused}
+      x-certsweep:
+        answers: [{status: 204, means: succeeded}]
+        samples:
+          - name: one
+            parameters: {request: r-1, name: a}
+            path: /requests/r-1/names/a
+            for: reissue
+            step: checked
+            answers: [{status: 204, means: succeeded}]
+";
+    DOCUMENT
+        .replace("id: staged", "id: listed")
+        .replace("STAGED_TOKEN", "LISTED_TOKEN")
+        .replace(
+            "          request: $response.body#/request\n",
+            "          request: $response.body#/request\n          names: $response.body#/names\n",
+        )
+        .replacen("        stages:\n", stage, 1)
+        .replacen("paths:\n", operation, 1)
+}
+
 /// What the CA does: of ten orders one is refused by it in the end, one waits for a person, and one takes longer than anybody waits.
 pub(crate) fn answer(world: &World, method: &str, parts: &[&str]) -> Answer {
     match (method, parts) {
         ("POST", ["v1", "orders", order, "reissue"] | ["orders", order, "reissue"]) => {
             world.effect("reissue", order);
-            json_answer(201, &json!({"request": format!("r-{order}")}))
+            json_answer(201, &json!({"request": format!("r-{order}"), "names": NAMES}))
+        }
+        ("POST", [.., "requests", request, "names", name]) => {
+            world.effect("check", &format!("{request} {name}"));
+            json_answer(204, &Value::Null)
         }
         ("POST", [.., "requests", request, "validate"]) => {
             world.effect("validate", request);
@@ -70,6 +117,8 @@ fn issued() -> String {
     certsweep::pki::pem::encode("CERTIFICATE", include_bytes!("../../src/pki/testdata/world/good.der"))
 }
 
+/// The names of each order; one needs no check.
+const NAMES: [&str; 3] = ["a", "done", "b"];
 const REFUSED: u64 = 8;
 const ASKS: u64 = 9;
 const SLOW: u64 = 7;
@@ -103,6 +152,9 @@ fn check(bench: &Bench, seed: u64) -> Vec<Outcome> {
         );
         // No stage takes effect twice.
         assert!(asked <= 1 && validated <= asked, "{words}");
+        let checked = NAMES.map(|name| of("check", &format!("r-{order} {name}")) > 0);
+        let is_listed = bench.settings.accounts[0].name == "listed";
+        assert!(!is_listed || validated == 0 || checked == [true, false, true], "{words}: {checked:?}");
         match outcome {
             Outcome::Succeeded => {
                 assert_eq!((asked, validated), (1, 1), "{words}");
@@ -191,6 +243,47 @@ async fn survive_a_cut_after(seed: u64, records: u64) -> bool {
     assert!(last.as_ref().is_some_and(|ending| ending.complete), "seed {seed}: {last:?}");
     check(&bench, seed);
     ending.is_none_or(|ending| !ending.complete)
+}
+
+#[test]
+fn each_item_of_a_list_is_done_before_the_next_stage_whenever_the_power_is_cut() {
+    let listed = |orders: std::ops::Range<u64>| -> Vec<(&'static str, &'static str, Value)> {
+        orders.map(|order| ("listed", "reissue", json!({"order_id": order, "csr": "abc"}))).collect()
+    };
+    virtual_time(async {
+        let bench = Bench::new(2, Faults::none(), &listed(1..7));
+        bench.make();
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        assert!(ending.unwrap().well);
+        assert_eq!(check(&bench, 2), [Outcome::Succeeded; 6]);
+        let checks = bench
+            .world
+            .effects()
+            .iter()
+            .filter(|(key, _)| key.starts_with("check "))
+            .map(|(_, count)| *count)
+            .sum::<u32>();
+        assert_eq!(checks, 12, "two names an order, each once");
+    });
+    let mut ended = std::collections::BTreeSet::new();
+    for seed in seeds(8000..8000 + scaled(SEEDS)) {
+        ended.extend(replayable(seed, || {
+            virtual_time(async {
+                let bench = Bench::new(seed, Faults::many(), &listed(1..7));
+                bench.make();
+                for _ in 0..3 {
+                    let time = Duration::from_millis(1 + bench.world.next_random() % 20_000);
+                    if bench.process(Cut::AfterTime(time), &[]).await.0.is_some() {
+                        break;
+                    }
+                }
+                let (ending, _) = bench.process(Cut::Never, &[]).await;
+                assert!(ending.as_ref().is_some_and(|ending| ending.complete), "seed {seed}: {ending:?}");
+                check(&bench, seed)
+            })
+        }));
+    }
+    assert!(ended.contains(&Outcome::Succeeded), "{ended:?}");
 }
 
 #[test]

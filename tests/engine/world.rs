@@ -224,7 +224,7 @@ impl World {
                 keys.push(key);
                 json_answer(201, &json!({"request": format!("r-{order}")}))
             }
-            ("staged" | "keyed", parts) => super::stages::answer(self, &request.method, parts),
+            ("staged" | "keyed" | "listed", parts) => super::stages::answer(self, &request.method, parts),
             ("chained", parts) => super::steps::answer(self, &request.method, parts),
             _ => panic!("nobody answers {} {}", request.method, request.url),
         }

@@ -23,6 +23,7 @@ mod limits;
 mod lists;
 mod lookups;
 mod new_requests;
+mod orders;
 mod outcomes;
 mod outlets;
 mod plans;

@@ -199,7 +199,7 @@ fn lego(place: &Place, pebble: &Pebble) -> Vec<(String, PathBuf)> {
 }
 
 /// Pebble, until it is dropped.
-struct Pebble {
+pub(super) struct Pebble {
     child: Child,
     ports: [u16; 2],
     directory: PathBuf,
@@ -207,7 +207,7 @@ struct Pebble {
 
 impl Pebble {
     /// Starts it with a certificate of an authority of its own, at `ca.pem`.
-    fn start(place: &Place) -> Self {
+    pub(super) fn start(place: &Place) -> Self {
         place.file("extensions", "subjectAltName = DNS:localhost\n");
         for args in [
             &[
@@ -263,18 +263,23 @@ impl Pebble {
         self.child = spawn(&self.directory, self.ports);
     }
 
+    /// Where its directory is, behind `https://localhost`.
+    pub(super) const fn port(&self) -> u16 {
+        self.ports[0]
+    }
+
     fn directory(&self) -> String {
         format!("https://localhost:{}/dir", self.ports[0])
     }
 
-    fn version(&self) -> String {
+    pub(super) fn version(&self) -> String {
         let asked = Command::new("dpkg-query").args(["--show", "--showformat=${Version}", "pebble"]).output().unwrap();
         assert!(asked.status.success(), "pebble is not installed as a package of Debian");
         String::from_utf8(asked.stdout).unwrap()
     }
 
     /// Has certbot's library do something here.
-    fn client(&self, asked: &Value) -> Value {
+    pub(super) fn client(&self, asked: &Value) -> Value {
         let mut asked = asked.clone();
         asked["directory"] = json!(self.directory());
         asked["roots"] = json!(self.directory.join("ca.pem"));
@@ -282,7 +287,7 @@ impl Pebble {
     }
 
     /// What it says of certificates, by their serial numbers.
-    fn states(&self, serials: impl Iterator<Item = String>) -> Vec<Value> {
+    pub(super) fn states(&self, serials: impl Iterator<Item = String>) -> Vec<Value> {
         let management = format!("https://localhost:{}", self.ports[1]);
         let asked = json!({"management": management, "states": serials.collect::<Vec<_>>()});
         self.client(&asked)["states"].as_array().unwrap().clone()
@@ -318,7 +323,7 @@ impl Drop for Pebble {
 fn spawn(directory: &Path, ports: [u16; 2]) -> Child {
     let log = std::fs::File::create(directory.join("pebble.log")).unwrap();
     let mut child = Command::new("pebble")
-        .args(["-config", "pebble.json"])
+        .args(["-strict", "-config", "pebble.json"])
         .current_dir(directory)
         .env("PEBBLE_VA_ALWAYS_VALID", "1")
         .env("PEBBLE_VA_NOSLEEP", "1")

@@ -18,7 +18,7 @@ fn judges() -> (Prism, Prism, tempfile::NamedTempFile) {
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
     let (wire, payload) =
         ("schema: {$ref: '#/components/schemas/Signed'}", "schema: {$ref: '#/components/schemas/Revocation'}");
-    assert_eq!(document.matches(wire).count(), 1);
+    assert_eq!(document.matches(wire).count(), 1, "that of an order stands there in other quotes");
     let mut file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
     file.write_all(document.replace(wire, payload).as_bytes()).unwrap();
     (Prism::start(Path::new(DOCUMENT)), Prism::start(file.path()), file)

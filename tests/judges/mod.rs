@@ -4,6 +4,7 @@
 
 mod accepted;
 mod acme;
+mod acme_orders;
 mod acme_prism;
 mod aws;
 mod browser;

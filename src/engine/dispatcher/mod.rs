@@ -134,6 +134,7 @@ where
             out_of_turn: HashMap::new(),
             captures: HashMap::new(),
             idempotency_keys: HashMap::new(),
+            items: HashMap::new(),
             polls: HashMap::new(),
             looks: HashMap::new(),
             left_waiting: BTreeSet::new(),

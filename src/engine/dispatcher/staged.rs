@@ -2,21 +2,34 @@
 //! what is followed, and the new certificate at the end. What an answer means is decided in [`crate::engine::stages`].
 
 use super::state::{Dispatcher, Poll};
-use crate::engine::attempt;
+use crate::engine::attempt::{self, Conclusion};
 use crate::engine::sender::Sender;
 use crate::engine::stages::{StageKind, StageRules};
 use crate::engine::status_query::DoubtfulAction;
 use crate::engine::step::JournalFailed;
-use crate::journal::{ActionState, IssuedCertificate, Record, Reply, ToSend};
+use crate::journal::{ActionState, IssuedCertificate, Phase, Record, Reply, ToSend};
 use crate::pki::{NewCertificate, RequestedCertificate, SerialSpelling};
+use crate::provider::challenge::Challenge;
 use crate::provider::expression::Captures;
+use crate::provider::model::Stage;
 use crate::provider::{Answer, stages, target_state};
-use crate::run::{Ordinal, Outcome, StopReason};
+use crate::run::{Effect, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use serde_json::{Map, Value};
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
 use std::time::Duration;
+
+/// What a stage's turn comes to.
+pub(super) enum StageRequest {
+    /// A request of these parameters, and the challenge that is met before.
+    Make(Map<String, Value>, Option<Challenge>),
+    /// There is nothing (more) to do.
+    PassOver,
+    /// What it takes is not there; a sentence.
+    Cannot(String),
+}
 
 impl<T, C> Dispatcher<'_, '_, T, C>
 where
@@ -99,6 +112,135 @@ where
         Ok(IssuedCertificate { serial_number, not_after: leaf.ends, pem: found.to_pem() })
     }
 
+    /// What the turn of a stage behind the first comes to.
+    pub(super) fn stage_request(
+        &mut self,
+        sender: &Sender<T>,
+        declared: &Stage,
+        action: &ToSend,
+    ) -> Result<StageRequest, JournalFailed> {
+        let next = self.items.get(&action.ordinal).map_or(0, |items| items.next);
+        let captures = self.captures_of(action.ordinal)?;
+        let inputs = &action.parameters;
+        if stages::is_passed_over(declared, inputs, captures, None) {
+            return Ok(StageRequest::PassOver);
+        }
+        let Some(list) = &declared.for_each else {
+            let made = stages::parameters(&sender.provider, declared, inputs, captures, None);
+            return Ok(made.map_or_else(StageRequest::Cannot, |parameters| StageRequest::Make(parameters, None)));
+        };
+        let Some(Value::Array(items)) = captures.get(list) else {
+            let why = format!("the step `{}` did not bring the list `{}`", list.step, list.output);
+            return Ok(StageRequest::Cannot(why));
+        };
+        let is_open = |item: &&Value| !stages::is_passed_over(declared, inputs, captures, Some(item));
+        let found = items.iter().enumerate().skip(next).find(|(_, item)| is_open(item));
+        let Some((place, value)) = found else { return Ok(StageRequest::PassOver) };
+        let challenge = match declared.challenge.as_ref().map(|_| sender.challenge(value)).transpose() {
+            Ok(challenge) => challenge,
+            Err(why) => return Ok(StageRequest::Cannot(why)),
+        };
+        let challenge_url = challenge.as_ref().map(|challenge| challenge.url.as_str());
+        let item = Some(stages::Item { value, challenge_url });
+        let made = stages::parameters(&sender.provider, declared, inputs, captures, item);
+        self.items.entry(action.ordinal).or_default().next = place;
+        Ok(made.map_or_else(StageRequest::Cannot, |parameters| StageRequest::Make(parameters, challenge)))
+    }
+
+    /// The challenges that were met just before this stage: it is what tells that they may be taken away.
+    pub(super) fn met_before(
+        &mut self,
+        sender: &Sender<T>,
+        operation: usize,
+        stage: u8,
+        action: &ToSend,
+    ) -> Result<Vec<Challenge>, JournalFailed> {
+        let rules = sender.provider.operations[operation].action.as_ref();
+        let before = usize::from(stage).checked_sub(2).and_then(|place| rules?.stages.get(place));
+        let Some((before, list)) =
+            before.filter(|stage| stage.challenge.is_some()).and_then(|stage| Some((stage, stage.for_each.as_ref()?)))
+        else {
+            return Ok(Vec::new());
+        };
+        let captures = self.captures_of(action.ordinal)?;
+        let items = captures.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let open =
+            items.iter().filter(|item| !stages::is_passed_over(before, &action.parameters, captures, Some(item)));
+        Ok(open.filter_map(|item| sender.challenge(item).ok()).collect())
+    }
+
+    pub(super) fn is_for_each(&self, account: usize, ordinal: Ordinal) -> bool {
+        let declared = self.stage_rules(account, ordinal).and_then(|stage| stage.declared);
+        declared.is_some_and(|stage| stage.for_each.is_some())
+    }
+
+    /// One item of a stage's list is done: the next one is queued.
+    pub(super) fn next_item(&mut self, account: usize, ordinal: Ordinal, result: Conclusion) {
+        let items = self.items.entry(ordinal).or_default();
+        items.next += 1;
+        for (name, value) in result.captured.into_iter().flat_map(|(_, outputs)| outputs) {
+            if let Value::Array(list) = items.brought.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
+                list.push(value);
+            }
+        }
+        if let Some(poll) = self.polls.get_mut(&ordinal) {
+            poll.tries = 0;
+        }
+        let state = self.states.of(ordinal);
+        if state.phase == Phase::InFlight {
+            let (attempt, at) = (state.attempts, self.run.clock.now());
+            // What it did does no harm twice: that it is done is in the record of the stage's end.
+            let effect = Effect::None;
+            self.write(vec![Record::AttemptEnded {
+                ordinal,
+                attempt,
+                at,
+                effect,
+                counts: false,
+                answer: result.reply,
+            }]);
+        }
+        self.scheduler.requeue(ordinal, account, None);
+    }
+
+    /// Whether the stage whose turn it is has nothing (more) to do; then the next one is queued.
+    pub(super) fn passes_over(&mut self, account: usize, ordinal: Ordinal) -> Result<bool, JournalFailed> {
+        let is_looked_up = self.doubts.contains_key(&ordinal) || self.read_backs.contains_key(&ordinal);
+        let stage = self.states.of(ordinal).stage;
+        if stage == 0 || is_looked_up {
+            return Ok(false);
+        }
+        let sender = Rc::clone(&self.run.senders[account]);
+        let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
+        let rules = sender.find_action(&action.operation).and_then(|own| StageRules::of(&sender.provider, own, stage));
+        let Some(declared) = rules.and_then(|stage| stage.declared) else { return Ok(false) };
+        let passes = matches!(self.stage_request(&sender, declared, &action)?, StageRequest::PassOver);
+        if passes {
+            self.pass_over(account, ordinal, declared);
+        }
+        Ok(passes)
+    }
+
+    /// A stage has nothing to do, or nothing more: the next one is queued.
+    fn pass_over(&mut self, account: usize, ordinal: Ordinal, declared: &Stage) {
+        let (at, stage) = (self.run.clock.now(), self.states.of(ordinal).stage);
+        let gathered = self.items.remove(&ordinal).map(|items| items.brought);
+        let captured = declared.for_each.is_some().then(|| {
+            let mut outputs = gathered.unwrap_or_default();
+            for output in &declared.outputs {
+                outputs.entry(output.name.clone()).or_insert_with(|| Value::Array(Vec::new()));
+            }
+            (declared.name.clone(), outputs)
+        });
+        let mut records = Vec::new();
+        if let Some((step, outputs)) = captured.clone().filter(|(_, outputs)| !outputs.is_empty()) {
+            records.push(Record::Captured { ordinal, at, step, outputs });
+        }
+        records.push(Record::StageEnded { ordinal, at, stage, answer: Reply::default() });
+        self.write(records);
+        self.begin_stage(account, ordinal, captured);
+    }
+
     /// A stage is done, with what it brought: the next one is queued.
     pub(super) fn begin_stage(
         &mut self,
@@ -173,7 +315,7 @@ where
             let captures = self.captures.get(&ordinal).cloned().unwrap_or_default();
             let provider = &self.run.senders[account].provider;
             let parameters = match stage.declared {
-                Some(declared) => stages::parameters(provider, declared, &action.parameters, &captures).ok(),
+                Some(declared) => stages::parameters(provider, declared, &action.parameters, &captures, None).ok(),
                 None => None,
             };
             let own: &Map<String, Value> = &action.parameters;

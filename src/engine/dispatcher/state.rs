@@ -18,6 +18,7 @@ use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -146,6 +147,8 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) captures: HashMap<Ordinal, Captures>,
     /// What tells providers which requests of an action are one and the same, of actions that are under way.
     pub(super) idempotency_keys: HashMap<Ordinal, String>,
+    /// Stages that are asked for each item of a list.
+    pub(super) items: HashMap<Ordinal, Items>,
     /// Stages that only read and are asked again.
     pub(super) polls: HashMap<Ordinal, Poll>,
     /// What waits look for by status queries.
@@ -276,6 +279,15 @@ pub(super) struct ReadBack {
     pub(super) doubtful: DoubtfulAction,
     /// Status queries that were answered with a state.
     pub(super) reads: u32,
+}
+
+/// A stage that is asked for each item of a list. After a crash it begins anew, for none of its requests does harm twice.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Items {
+    /// The item that is next, from 0.
+    pub(super) next: usize,
+    /// What those before have brought.
+    pub(super) brought: Map<String, Value>,
 }
 
 /// A stage that only reads: how often it was asked, since nothing of that is in the action's state.

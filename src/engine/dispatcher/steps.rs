@@ -6,6 +6,7 @@
 //! notified only once it is durable. A canary is read back, and a provider that is down is probed; the rules of that are in
 //! [`crate::engine::safety`] and [`crate::engine::circuit_breaker`].
 
+use super::staged::StageRequest;
 use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, Poll, ReadBack, StepInFlight};
 use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
@@ -18,7 +19,7 @@ use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
 use crate::engine::step::{self, JournalFailed, PreparedStep, Purpose, Step, StepResult};
 use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
 use crate::journal::{ActionState, Durability, Record, Reply, ToSend};
-use crate::provider::{Answer, TargetState, stages};
+use crate::provider::{Answer, TargetState};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
 use crate::wire::{SigningTicket, Transport};
@@ -43,6 +44,11 @@ where
         if self.queue.wait(ordinal).is_some() {
             return self.start_wait(ordinal, account, now);
         }
+        // Before leave to sign: a nonce is not spent on what is not sent.
+        if self.passes_over(account, ordinal)? {
+            self.release_unsent(account);
+            return Ok(());
+        }
         let sender = Rc::clone(&self.run.senders[account]);
         let timing = Rc::new(RequestTiming::new(now));
         let Some(ticket) = self.ticket(ordinal, account, &timing) else { return Ok(()) };
@@ -60,20 +66,22 @@ where
         // A canary is read back by what its operation says, however many stages it took.
         let index = if matches!(query, Some((Asker::Canary, _))) { 0 } else { state.stage };
         let stage = StageRules::of(&sender.provider, operation, index).ok_or_else(unknown)?;
+        let mut challenge = None;
         let parameters = match stage.declared {
             None => self.keyed_parameters(&sender, operation, &action, state, query.is_none())?,
-            Some(declared) => {
-                let captures = self.captures_of(ordinal)?;
-                match stages::parameters(&sender.provider, declared, &action.parameters, captures) {
-                    Ok(parameters) => Some(parameters),
-                    Err(why) => {
-                        self.release_unsent(account);
-                        let outcome = if stage.place.spent { Outcome::InDoubt } else { Outcome::Failed };
-                        self.end_without_sending(account, ordinal, &action.id, outcome, why);
-                        return Ok(());
-                    }
+            Some(declared) => match self.stage_request(&sender, declared, &action)? {
+                StageRequest::Make(parameters, met) => {
+                    challenge = met;
+                    Some(parameters)
                 }
-            }
+                StageRequest::PassOver => return Err(JournalFailed(format!("{} has nothing to ask", stage.name))),
+                StageRequest::Cannot(why) => {
+                    self.release_unsent(account);
+                    let outcome = if stage.place.spent { Outcome::InDoubt } else { Outcome::Failed };
+                    self.end_without_sending(account, ordinal, &action.id, outcome, why);
+                    return Ok(());
+                }
+            },
         };
         let once = query.is_none() && stage.kind == StageKind::NotIdempotent;
         if !self.breakers[account].begin_request(once) {
@@ -113,7 +121,20 @@ where
             }
             false => state,
         };
-        let attempt = Attempt { subject, only_reads, unsigned, state, attempts, nonces_refused, out_of_turn };
+        let met = self.met_before(&sender, operation, index, &subject.action)?;
+        let left_behind = Vec::new();
+        let attempt = Attempt {
+            subject,
+            only_reads,
+            unsigned,
+            state,
+            attempts,
+            nonces_refused,
+            out_of_turn,
+            challenge,
+            met,
+            left_behind,
+        };
         let only_once = stage.kind == StageKind::NotIdempotent;
         let step = self.step(account, timing, ticket, Purpose::Act(Box::new(attempt)));
         if only_reads {
@@ -304,7 +325,10 @@ where
             self.stop_account(account, StopReason::Environment(why));
         }
         match purpose {
-            Purpose::Act(attempt) => {
+            Purpose::Act(mut attempt) => {
+                for why in std::mem::take(&mut attempt.left_behind) {
+                    self.notify(Event::Warning(format!("{}: {why}; take it away by hand", attempt.subject.action.id)));
+                }
                 let sender = Rc::clone(&self.run.senders[account]);
                 let ordinal = attempt.subject.action.ordinal;
                 let conclusion = attempt.conclude(&sender, exchanged, was_down, self.run.clock.now());
@@ -340,6 +364,9 @@ where
             Some(true) => *self.nonces_refused.entry(ordinal).or_default() += 1,
             Some(false) => drop(self.nonces_refused.remove(&ordinal)),
             None => {}
+        }
+        if result.next == NextStep::NextStage && self.is_for_each(account, ordinal) {
+            return self.next_item(account, ordinal, result);
         }
         if result.out_of_turn {
             self.out_of_turn.insert(ordinal, result.reply.clone());
@@ -402,6 +429,7 @@ where
                 self.captures.remove(&ordinal);
                 self.idempotency_keys.remove(&ordinal);
                 self.polls.remove(&ordinal);
+                self.items.remove(&ordinal);
                 self.end_action(account, ordinal, &result.id, outcome, &result.reply);
                 // A canary whose doubt a status query has resolved was read back with that.
                 if !(result.is_attempt && self.begins_read_back(account, ordinal, &result.id, outcome, result.answer)) {

@@ -23,6 +23,7 @@ fn account(name: &str, windows: &[&str], concurrency: u32) -> Account {
         concurrency_follows: false,
         own_keys: false,
         reasons: BTreeMap::new(),
+        challenge_hook: None,
     }
 }
 

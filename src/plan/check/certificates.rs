@@ -10,6 +10,7 @@ use super::pem_files::{
 };
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::csr::split_reference;
+use crate::pki::dns_name::{self, NameRule};
 use crate::pki::names::comparable;
 use crate::pki::{Certificate, Csr, PrivateKey, SentKey, SerialNotation, SerialNumber, SpkiFingerprint};
 use crate::plan::checked::{CertificateFacts, CertificateNames};
@@ -441,6 +442,11 @@ impl Checker<'_> {
             }
             map.insert(name.clone(), serial.into());
         }
+        if let Some(name) = &rule.renewal_id
+            && let Some(id) = read.certificate.renewal_id()
+        {
+            map.entry(name.clone()).or_insert_with(|| id.into());
+        }
         if let (Some(name), Some(field)) = (&rule.key, field(&rule.key)) {
             match self.check_own_key(field, read) {
                 Some(path) => drop(map.insert(name.clone(), format!("file:{}", path.display()).into())),
@@ -586,6 +592,23 @@ impl Checker<'_> {
         Ok(Some(csr.reference(&path.display().to_string())))
     }
 
+    /// The name of a certificate request, or the list of all its DNS names.
+    pub(super) fn names_of_csr(read: &ReadCsr, is_list: bool) -> Option<Value> {
+        let csr = &read.csr;
+        let mut names: Vec<String> = csr.names().dns.iter().map(|name| name.to_ascii_lowercase()).collect();
+        if names.is_empty() {
+            names.extend(csr.common_name().map(str::to_owned));
+        }
+        if is_list {
+            let mut known = BTreeSet::new();
+            names.retain(|name| known.insert(name.clone()));
+            return (!names.is_empty()).then(|| names.into());
+        }
+        // One that is no name of a host says nothing to a CA.
+        let common = csr.common_name().map(str::to_owned).filter(|name| dns_name::check(name, A_HOST).is_ok());
+        common.or_else(|| names.into_iter().next()).map(Value::from)
+    }
+
     /// Compares a certificate request with the action's names and the compromised keys; returns its key's fingerprint.
     pub(super) fn compare_csr(
         &mut self,
@@ -687,6 +710,9 @@ impl Checker<'_> {
         result
     }
 }
+
+/// What CAs sign as the name of a host.
+const A_HOST: NameRule = NameRule { wildcards: true, addresses: false, unicode: false };
 
 fn same_name(left: &str, right: &str) -> bool {
     comparable(left) == comparable(right)

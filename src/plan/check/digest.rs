@@ -75,6 +75,9 @@ impl PlanDigest {
         self.0.update(b"c");
         self.0.update(account.concurrency.to_le_bytes());
         self.0.update([u8::from(account.concurrency_follows)]);
+        if let Some(hook) = &account.challenge_hook {
+            add_text(&mut self.0, &format!("{hook:?}"));
+        }
     }
 
     /// Ends with the settings that decide when to send, how often, and when to stop; returns lower-case hexadecimal.

@@ -8,7 +8,9 @@ use super::fields::{
 use super::pem_files::{CsrResult, NamedKey, SentCertificate};
 use crate::diag::Diagnostic;
 use crate::pki::{RevocationReason, SpkiFingerprint};
-use crate::provider::model::{ActionRules, Location, Operation, Parameter, ReasonRule, SerialRule, ValueFormat};
+use crate::provider::model::{
+    ActionRules, CsrRule, Location, Operation, Parameter, ReasonRule, SerialRule, ValueFormat,
+};
 use crate::provider::params::{self, ReasonError, Violation};
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -75,6 +77,7 @@ impl Checker<'_> {
                 read.wrong[index] = true;
             }
         }
+        fill_from_csr(operation, rules, &mut read);
         is_good &= self.follows_schema(row, operation, rules, &mut read) && !read.wrong.contains(&true);
         if let (Some(rule), Some(certificate)) = (&rules.certificate, &read.certificate) {
             is_good &= self.apply_certificate(certificate, rule, operation, &read.given, &mut read.map);
@@ -93,6 +96,9 @@ impl Checker<'_> {
                 let index = operation.parameters.iter().position(|parameter| parameter.name == name)?;
                 read.given[index].map(|field| field.value.span)
             };
+            // What the request itself has filled in is not held against it.
+            let common_name = rule.common_name.clone().filter(|name| !rule.fills_names || place_of(name).is_some());
+            let rule = &CsrRule { common_name, ..rule.clone() };
             read.key = Some((self.compare_csr(csr, rule, &read.map, &place_of, *place), *place));
         }
         is_good.then_some(read)
@@ -292,6 +298,21 @@ impl Checker<'_> {
             }
         };
         self.report(error.help(help));
+    }
+}
+
+/// Fills in the names that the provider must be told and the plan leaves out, since the certificate request has them.
+fn fill_from_csr(operation: &Operation, rules: &ActionRules, read: &mut ReadParameters<'_>) {
+    let (Some(rule), Some((csr, _))) = (rules.csr.as_ref().filter(|rule| rule.fills_names), &read.csr) else { return };
+    let Ok(csr) = &**csr else { return };
+    for (index, parameter) in operation.parameters.iter().enumerate() {
+        let name = Some(&parameter.name);
+        let is_list = name == rule.dns_names.as_ref();
+        let is_named = is_list || name == rule.common_name.as_ref();
+        if is_named && read.given[index].is_none() {
+            let names = Checker::names_of_csr(csr, is_list);
+            read.map.extend(names.map(|value| (parameter.name.clone(), value)));
+        }
     }
 }
 

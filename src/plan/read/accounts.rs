@@ -2,6 +2,7 @@
 //! secret: what looks like one is refused without repeating it.
 
 use super::base_url::{self, UnusableUrl};
+use super::challenges;
 use super::scalar::{self, SettingsReader, field};
 use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
@@ -129,6 +130,7 @@ impl SettingsReader<'_> {
         if let Some(reasons) = field(map, "reasons") {
             self.read_reasons(reasons, &provider, &mut draft.account);
         }
+        draft.account.challenge_hook = challenges::read_hook(map, &provider, self.sources, self.diagnostics);
         Some(draft)
     }
 
@@ -339,6 +341,7 @@ pub(in crate::plan) fn unconfigured(name: &str, provider: &Arc<Provider>) -> Acc
             // Until an action comes that names no key; see `check_action`.
             own_keys: true,
             reasons: BTreeMap::new(),
+            challenge_hook: None,
         },
         // As if the plan had written them, so that it may write them out without another digest.
         references: provider.environment.iter().map(|(name, variable)| format!("{name}=env:{variable}\n")).collect(),
@@ -437,7 +440,18 @@ impl SettingsReader<'_> {
     }
 }
 
-const ACCOUNT_KEYS: [&str; 8] =
-    ["uses", "base_url", "auth_url", "credentials", "rate", "concurrency", "variables", "reasons"];
+const ACCOUNT_KEYS: [&str; 11] = [
+    "uses",
+    "base_url",
+    "auth_url",
+    "credentials",
+    "rate",
+    "concurrency",
+    "variables",
+    "reasons",
+    challenges::HOOK,
+    challenges::TYPE,
+    challenges::LIMIT,
+];
 /// More requests in flight at once than this are a mistake.
 const MAX_CONCURRENCY: u64 = 1024;

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod base_url;
+mod challenges;
 mod hooks;
 mod scalar;
 mod schedule_and_safety;

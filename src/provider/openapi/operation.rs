@@ -79,6 +79,11 @@ fn one<'a>(
     let responses = node.get("responses").map(|node| responses(reader, node, &own)).unwrap_or_default();
     let action = extension.and_then(|extension| action_rules(reader, extension, &mut declared.parameters));
     let mut parameters = declared.parameters;
+    // One that a later stage sends is needed as one that is sent at once.
+    let csr_rule = action.as_ref().and_then(|rules| rules.csr.as_ref());
+    for parameter in parameters.iter_mut().filter(|parameter| parameter.location == Location::StatusQuery) {
+        parameter.required |= csr_rule.is_some_and(|rule| rule.field == parameter.name);
+    }
     // What a certificate request is held against names something, whether it must be given or not.
     let csr_name = action.as_ref().and_then(|rules| rules.csr.as_ref()?.common_name.as_ref());
     if let Some(named) = parameters.iter_mut().find(|parameter| Some(&parameter.name) == csr_name)
@@ -169,19 +174,12 @@ fn action_rules<'a>(
     parameters: &mut Vec<Parameter>,
 ) -> Option<ActionRules> {
     let every: Vec<&str> = [rules::KEYS.as_slice(), &["samples"]].concat();
+    lookup_parameters(reader, extension, parameters);
     if !ACTION.iter().any(|key| extension.get(key).is_some()) {
-        reader.closed(extension, &[every.as_slice(), &ACTION, &["safe", "list"]].concat());
+        reader.closed(extension, &[every.as_slice(), &ACTION, &["safe", "list", "lookup_parameters"]].concat());
         return None;
     }
-    reader.closed(extension, &[ACTION.as_slice(), &every].concat());
-    for field in extension.get("lookup_parameters").map(|node| reader.map(node)).unwrap_or_default() {
-        let read = schema::parameter(reader, &field.value);
-        if parameters.iter().any(|parameter| parameter.name == field.name) {
-            reader.error("duplicate-name", field.span, format!("there is a parameter `{}` already", field.name));
-        } else {
-            parameters.push(read.named(&field.name, Location::StatusQuery, false, String::new()));
-        }
-    }
+    reader.closed(extension, &[ACTION.as_slice(), &every, &["lookup_parameters"]].concat());
     aliases(reader, extension, parameters);
     let idempotency_key =
         extension.get("idempotency_key").and_then(|node| idempotency_key(reader, node, parameters.as_mut_slice()));
@@ -192,8 +190,9 @@ fn action_rules<'a>(
     reserved(reader, extension, parameters, reason.as_ref());
     let csr = extension.get("csr").and_then(|node| csr(reader, node, parameters));
     let wide = extension.get("wide").map(|node| wide(reader, node, parameters)).unwrap_or_default();
-    let target =
-        reader.required(extension, "target").and_then(|node| target(reader, node, parameters, certificate.as_ref()));
+    let target = reader
+        .required(extension, "target")
+        .and_then(|node| target(reader, node, parameters, certificate.as_ref(), csr.as_ref()));
     let idempotency = idempotent(reader, extension);
     // Where these are missing the document is refused; to go on with them keeps one defect from looking like many.
     let target = target.unwrap_or(TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() });
@@ -213,6 +212,18 @@ fn action_rules<'a>(
         stages: Vec::new(),
         new_certificate: Vec::new(),
     })
+}
+
+/// Reads `lookup_parameters`: they go nowhere with this request; its status queries, later stages and reports use them.
+fn lookup_parameters<'a>(reader: &mut DocumentReader<'a>, extension: &'a Node, parameters: &mut Vec<Parameter>) {
+    for field in extension.get("lookup_parameters").map(|node| reader.map(node)).unwrap_or_default() {
+        let read = schema::parameter(reader, &field.value);
+        if parameters.iter().any(|parameter| parameter.name == field.name) {
+            reader.error("duplicate-name", field.span, format!("there is a parameter `{}` already", field.name));
+        } else {
+            parameters.push(read.named(&field.name, Location::StatusQuery, false, String::new()));
+        }
+    }
 }
 
 /// The parameter that a node names, with a finding where there is none.
@@ -279,7 +290,9 @@ fn target<'a>(
     node: &'a Node,
     parameters: &[Parameter],
     certificate: Option<&CertificateRule>,
+    csr: Option<&CsrRule>,
 ) -> Option<TargetRule> {
+    let filled = csr.filter(|rule| rule.fills_names).and_then(|rule| rule.common_name.as_ref());
     reader.closed(node, &["kind", "parameters"]);
     let kinds = [TargetKind::Certificate, TargetKind::Order, TargetKind::Request, TargetKind::Ca]
         .map(|kind| (kind, kind.word()));
@@ -288,9 +301,11 @@ fn target<'a>(
     let mut names = Vec::new();
     for item in reader.one_or_many(list) {
         let Some(parameter) = named(reader, item, parameters) else { continue };
+        let name = &parameter.name;
         let is_filled = certificate.is_some_and(|rule| rule.serial.as_ref() == Some(&parameter.name));
         // Without it two different targets would have one name in reports, and one would pass for a duplicate of the other.
-        if !parameter.required && !is_filled {
+        // The common name is filled in from the certificate request, which must be given.
+        if !parameter.required && !is_filled && Some(name) != filled {
             let what = format!("`{}` names the target and must therefore be required", parameter.name);
             reader.error("wrong-value", item.span, what);
         }
@@ -341,7 +356,8 @@ fn reason<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Par
 }
 
 fn csr<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<CsrRule> {
-    reader.closed(node, &["field", "common_name", "dns_names"]);
+    reader.closed(node, &["field", "common_name", "dns_names", "fills_names"]);
+    let fills_names = reader.flag(node, "fills_names") == Some(true);
     let mut of = |key: &str, kind: ParameterType| {
         let item = node.get(key)?;
         let parameter = named(reader, item, parameters)?;
@@ -357,7 +373,7 @@ fn csr<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parame
         of("dns_names", ParameterType::Strings),
     );
     reader.required(node, "field")?;
-    Some(CsrRule { field: field?, common_name, dns_names })
+    Some(CsrRule { field: field?, common_name, dns_names, fills_names })
 }
 
 /// Reads `certificate`, and adds the parameters that it brings.
@@ -366,7 +382,7 @@ fn certificate<'a>(
     node: &'a Node,
     parameters: &mut Vec<Parameter>,
 ) -> Option<CertificateRule> {
-    reader.closed(node, &["field", "serial", "key", "expired"]);
+    reader.closed(node, &["field", "serial", "key", "expired", "renewal_id", "new"]);
     let expired = node.get("expired");
     let refuses_expired = expired.and_then(|node| reader.text(node)).is_some_and(|text| text == REFUSED);
     if let Some(node) = expired.filter(|_| !refuses_expired) {
@@ -374,7 +390,8 @@ fn certificate<'a>(
     }
     let field = reader.required(node, "field")?;
     let parameter = named(reader, field, parameters)?;
-    if parameter.kind != ParameterType::String || !parameter.required {
+    let is_sent = parameter.location != Location::StatusQuery;
+    if parameter.kind != ParameterType::String || (is_sent && !parameter.required) {
         reader.error("wrong-value", field.span, "a certificate's parameter must be a required string");
     }
     let field = parameter.name.clone();
@@ -388,6 +405,7 @@ fn certificate<'a>(
                 kind: ParameterType::String,
                 fixed: None,
                 format: Some(format),
+                item: None,
                 schema,
                 description: String::new(),
             };
@@ -410,7 +428,9 @@ fn certificate<'a>(
         Location::Signer,
         "`file:PATH` of the certificate's private key, to sign with it instead of the account's",
     );
-    Some(CertificateRule { field, serial, key, refuses_expired })
+    let renewal_id =
+        node.get("renewal_id").and_then(|name| named(reader, name, parameters)).map(|known| known.name.clone());
+    Some(CertificateRule { field, serial, key, renewal_id, refuses_expired })
 }
 
 fn approval<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ApprovalRule> {
@@ -462,7 +482,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 15] = [
+const ACTION: [&str; 14] = [
     "target",
     "idempotent",
     "repeat",
@@ -473,7 +493,6 @@ const ACTION: [&str; 15] = [
     "wide",
     "approval",
     "whole_order",
-    "lookup_parameters",
     "lookups",
     "outputs",
     "stages",

@@ -143,7 +143,9 @@ impl DeclaredParameters {
         let schema = if media_type == SIGNED {
             // On the wire this is a JWS; the parameters of plans are the members of its payload.
             reader.object(&media.value, &["schema", EXTENSION], &["example", "examples"]);
-            reader.required(&media.value, EXTENSION).and_then(|extension| {
+            // Nothing is signed but the request itself: it reads (RFC 8555, section 6.3: "POST-as-GET").
+            let Some(extension) = media.value.get(EXTENSION) else { return };
+            Some(extension).and_then(|extension| {
                 reader.closed(extension, &["payload"]);
                 reader.required(extension, "payload")
             })

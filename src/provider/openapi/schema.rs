@@ -2,7 +2,7 @@
 
 use super::reader::{DocumentReader, EXTENSION};
 use crate::pki::{NameRule, SerialSpelling};
-use crate::provider::model::{Location, Parameter, ParameterType, SerialRule, ValueFormat};
+use crate::provider::model::{ItemObject, Location, Parameter, ParameterType, SerialRule, ValueFormat};
 use crate::tree::{Node, Shape};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Number, Value};
@@ -13,6 +13,8 @@ pub(super) struct ParameterSchema {
     pub(super) fixed: Option<Value>,
     /// What the schema says of it by `format` and otherwise; `None` where it says nothing.
     pub(super) format: Option<ValueFormat>,
+    /// The object that each item of a list is sent in.
+    pub(super) item: Option<ItemObject>,
     pub(super) schema: Value,
     pub(super) description: String,
 }
@@ -34,6 +36,7 @@ impl ParameterSchema {
             kind: self.kind,
             fixed: self.fixed,
             format: self.format.unwrap_or(other),
+            item: self.item,
             description,
             schema: self.schema,
         }
@@ -47,6 +50,7 @@ pub(super) fn parameter<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> 
         kind: ParameterType::String,
         fixed: None,
         format: None,
+        item: None,
         schema: serde_json::json!({}),
         description: String::new(),
     })
@@ -93,9 +97,10 @@ fn read<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Parameter
     if let Some(fixed) = node.get("const").filter(|fixed| fixed.text().is_none()) {
         return Some(constant(reader, node, json(fixed)));
     }
+    let mut item = None;
     let (kind, format, mut schema) =
         if node.get("items").is_some() || node.get("type").and_then(Node::text) == Some("array") {
-            list(reader, node)?
+            list(reader, node, &mut item)?
         } else {
             scalar(reader, node)?
         };
@@ -115,7 +120,7 @@ fn read<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Parameter
     if !description.is_empty() {
         schema.insert("description".to_owned(), Value::String(description.clone()));
     }
-    Some(ParameterSchema { kind, fixed, format, schema: Value::Object(schema), description })
+    Some(ParameterSchema { kind, fixed, format, item, schema: Value::Object(schema), description })
 }
 
 /// A list or an object that the document fixes: it is sent as it stands, and a plan cannot give another.
@@ -127,6 +132,7 @@ fn constant<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, fixed: Value) -
         kind: ParameterType::String,
         fixed: Some(fixed),
         format: Some(ValueFormat::Listed),
+        item: None,
         schema,
         description,
     }
@@ -169,6 +175,18 @@ fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterTy
     if is_measure || node.get("enum").is_some() || node.get("const").is_some() {
         return Some(ValueFormat::Listed);
     }
+    if node.get("contentMediaType").and_then(Node::text) == Some(PKCS10) {
+        let encoding = node.get("contentEncoding");
+        if encoding.and_then(Node::text) != Some(BASE64URL) {
+            let place = encoding.unwrap_or(node).span;
+            reader.error(
+                "not-honoured",
+                place,
+                format!("a request in DER is sent with `contentEncoding: {BASE64URL}` only"),
+            );
+        }
+        return Some(ValueFormat::CertificateRequest);
+    }
     let Some(named) = node.get("format") else {
         return node.get("pattern").map(|_| ValueFormat::Identifier);
     };
@@ -204,11 +222,12 @@ fn serial_rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> SerialRul
     }
 }
 
-fn list<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
+fn list<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, object: &mut Option<ItemObject>) -> Option<Said> {
     let known = ["type", "items", "minItems", "maxItems", "uniqueItems"];
     reader.object(node, &known, ANNOTATIONS);
     let items = reader.required(node, "items")?;
     let items = reader.resolve(items)?;
+    let items = if items.get("properties").is_some() { item_member(reader, items, object)? } else { items };
     let (kind, format, items_schema) = scalar(reader, items)?;
     if format == Some(ValueFormat::PrivateKey) {
         reader.error("not-honoured", items.span, "one private key is sent, and no list");
@@ -225,6 +244,25 @@ fn list<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
     schema.insert("type".to_owned(), serde_json::json!("array"));
     schema.insert("items".to_owned(), Value::Object(items_schema));
     Some((kind, format, schema))
+}
+
+/// The schema of the one member that a plan gives of each item, where the items are objects whose other members are fixed.
+fn item_member<'a>(
+    reader: &mut DocumentReader<'a>,
+    items: &'a Node,
+    object: &mut Option<ItemObject>,
+) -> Option<&'a Node> {
+    reader.object(items, &["type", "properties", "required", "additionalProperties"], ANNOTATIONS);
+    let fields = items.get("properties").map(|node| reader.map(node)).unwrap_or_default();
+    let (fixed, open): (Vec<_>, Vec<_>) = fields.iter().partition(|field| field.value.get("const").is_some());
+    let [member] = open.as_slice() else {
+        let what = "of the objects of a list one member is open, and the others have a `const`";
+        reader.error("not-honoured", items.span, what);
+        return None;
+    };
+    let fixed = fixed.iter().filter_map(|field| Some((field.name.clone(), json(field.value.get("const")?))));
+    *object = Some(ItemObject { member: member.name.clone(), fixed: fixed.collect() });
+    reader.resolve(&member.value)
 }
 
 fn kind<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterType> {
@@ -312,6 +350,9 @@ fn plain_number(text: &str) -> Option<Number> {
 
 /// The format of serial numbers.
 const SERIAL: &str = "serial-number";
+/// The media type of certificate requests (RFC 5967).
+const PKCS10: &str = "application/pkcs10";
+const BASE64URL: &str = "base64url";
 /// More digits than any provider's ids have; with more a text may be a serial number of 16 octets whose zeros were lost.
 const MAX_ID_DIGITS: u32 = 29;
 const STRING: &[&str] = &["pattern", "minLength", "maxLength"];
@@ -331,6 +372,8 @@ pub(super) const ANNOTATIONS: &[&str] = &[
     "readOnly",
     "writeOnly",
     "xml",
+    "contentEncoding",
+    "contentMediaType",
 ];
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::{references, rules, schema};
 use crate::diag::Diagnostic;
 use crate::provider::answer::{AnswerClass, scalar_text};
 use crate::provider::expression::{Expression, Output, StepOutput, is_name};
-use crate::provider::model::{AnswerRule, Idempotency, Location, Operation, Stage, StageValue};
+use crate::provider::model::{AnswerRule, Idempotency, Location, Operation, Stage, StageValue, Unless};
 use crate::provider::{params, verdict};
 use crate::text::Span;
 use crate::tree::Node;
@@ -33,11 +33,19 @@ pub(super) fn read<'a>(
     let outputs = extension.get("outputs").map(|node| outputs(reader, node)).unwrap_or_default();
     let mut stages: Vec<Stage> = Vec::new();
     for node in extension.get("stages").map(|node| reader.list(node)).unwrap_or_default() {
-        let known = Known { action, own: &outputs, stages: &stages };
+        let known = Known { action, own: &outputs, stages: &stages, has_items: false };
         stages.extend(stage(reader, node, &known, operations));
     }
+    if let (Some(last), Some(node)) = (stages.last().filter(|last| last.for_each.is_some()), extension.get("stages")) {
+        let what = format!("`{}` is asked for each item of a list, and so cannot be the last step", last.name);
+        reader.error("wrong-value", node.span, what);
+    }
     let mut steps = Steps { outputs, stages, new_certificate: Vec::new() };
-    if let Some(node) = extension.get("certificate").filter(|node| is_new_certificate(node)) {
+    // Where it says which certificate is sent, the new one stands beside that.
+    let declared = extension
+        .get("certificate")
+        .and_then(|node| if is_new_certificate(node) { Some(node) } else { node.get("new") });
+    if let Some(node) = declared {
         for item in reader.one_or_many(node) {
             let brought = new_certificate(reader, item, action, &mut steps);
             steps.new_certificate.extend(brought);
@@ -51,6 +59,8 @@ struct Known<'k> {
     action: &'k Operation,
     own: &'k [Output],
     stages: &'k [Stage],
+    /// Whether it is asked for each item of a list.
+    has_items: bool,
 }
 
 impl Known<'_> {
@@ -119,13 +129,69 @@ fn stage<'a>(
         reader.push(Diagnostic::error("wrong-value", operation_id.span, what).help(help));
         return None;
     }
-    let parameters = parameters(reader, node, asked, known);
+    let for_each = node.get("for_each").and_then(|list| each(reader, node, list, known));
+    let challenge = node.get("challenge").and_then(|name| super::operation::named(reader, name, &asked.parameters));
+    let challenge = challenge.map(|parameter| parameter.name.clone());
+    let known = &Known { has_items: for_each.is_some(), ..*known };
+    let parameters = parameters(reader, node, asked, known, challenge.as_deref());
+    let unless = node.get("unless").map(|node| unless(reader, node, known)).unwrap_or_default();
     let idempotency = idempotency(reader, node, asked);
     let answers = answers(reader, node, asked);
     let poll = poll(reader, node, asked.is_safe, &answers);
     let status_queries = references::status_queries(reader, node, asked, operations);
     let outputs = node.get("outputs").map(|node| outputs(reader, node)).unwrap_or_default();
-    Some(Stage { name: name?, operation: index, parameters, answers, idempotency, poll, status_queries, outputs })
+    Some(Stage {
+        name: name?,
+        for_each,
+        unless,
+        challenge,
+        operation: index,
+        parameters,
+        answers,
+        idempotency,
+        poll,
+        status_queries,
+        outputs,
+    })
+}
+
+/// Reads `for_each`: the list that an earlier step brought.
+fn each<'a>(reader: &mut DocumentReader<'a>, node: &Node, list: &'a Node, known: &Known<'_>) -> Option<StepOutput> {
+    for key in ["poll", "lookups"] {
+        if let Some(other) = node.get(key) {
+            let what = format!("a step for each item of a list has no `{key}`");
+            reader.push(
+                Diagnostic::error("wrong-value", other.span, what).help("let a step follow that looks at all of them"),
+            );
+        }
+    }
+    match Expression::parse(reader.text(list)?) {
+        Ok(Expression::Output(output)) => {
+            known.check_output(reader, &output, list.span);
+            Some(output)
+        }
+        Ok(_) => {
+            let what = "a list is brought by an earlier step";
+            reader.push(Diagnostic::error("wrong-value", list.span, what).help("write `$steps.NAME.outputs.NAME`"));
+            None
+        }
+        Err(what) => {
+            reader.error("wrong-value", list.span, what);
+            None
+        }
+    }
+}
+
+/// Reads `unless`, one or a list of `{value, when}`.
+fn unless<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, known: &Known<'_>) -> Vec<Unless> {
+    let mut all = Vec::new();
+    for item in reader.one_or_many(node) {
+        reader.closed(item, &["value", "when"]);
+        let value = reader.required(item, "value").and_then(|value| self::value(reader, value, known));
+        let when = reader.required(item, "when").map(|when| rules::conditions(reader, when));
+        all.extend(value.zip(when).map(|(value, when)| Unless { value, when }));
+    }
+    all
 }
 
 fn step_id<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, known: &Known<'_>) -> Option<String> {
@@ -151,6 +217,7 @@ fn parameters<'a>(
     node: &'a Node,
     asked: &Operation,
     known: &Known<'_>,
+    challenge: Option<&str>,
 ) -> Vec<(String, StageValue)> {
     let mut parameters: Vec<(String, StageValue)> = Vec::new();
     for item in node.get("parameters").map(|node| reader.list(node)).unwrap_or_default() {
@@ -186,7 +253,7 @@ fn parameters<'a>(
         parameters.push((parameter.name.clone(), value));
     }
     for parameter in asked.parameters.iter().filter(|parameter| parameter.required && parameter.fixed.is_none()) {
-        if !parameters.iter().any(|(name, _)| *name == parameter.name) {
+        if !parameters.iter().any(|(name, _)| *name == parameter.name) && challenge != Some(&parameter.name) {
             let what = format!("`{}` needs `{}`, which is not given here", asked.name, parameter.name);
             reader.push(Diagnostic::error("missing-key", node.span, what).help(format!(
                 "`parameters: [{{name: {}, value: $steps.{}.outputs.…}}]`",
@@ -201,6 +268,13 @@ fn value<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, known: &Known<'_>)
     let Some(text) = node.text().filter(|text| text.starts_with('$')) else {
         return Some(StageValue::Fixed(schema::json(node)));
     };
+    if text == "$item" {
+        if !known.has_items {
+            let what = "there is no item: this step is asked once";
+            reader.push(Diagnostic::error("wrong-value", node.span, what).help("`for_each` says of which list"));
+        }
+        return Some(StageValue::Item);
+    }
     match Expression::parse(text) {
         Ok(Expression::Input(name)) => {
             let names = || known.action.parameters.iter().map(|parameter| parameter.name.as_str());
@@ -307,7 +381,8 @@ fn new_certificate<'a>(
 ) -> Option<StepOutput> {
     match Expression::parse(reader.text(node)?) {
         Ok(Expression::Output(output)) => {
-            Known { action, own: &steps.outputs, stages: &steps.stages }.check_output(reader, &output, node.span);
+            Known { action, own: &steps.outputs, stages: &steps.stages, has_items: false }
+                .check_output(reader, &output, node.span);
             Some(output)
         }
         Ok(Expression::Response(place)) => {
@@ -332,8 +407,20 @@ fn new_certificate<'a>(
     }
 }
 
-const KEYS: [&str; 9] =
-    ["stepId", "operationId", "description", "parameters", "idempotent", "poll", "answers", "outputs", "lookups"];
+const KEYS: [&str; 12] = [
+    "stepId",
+    "operationId",
+    "description",
+    "parameters",
+    "idempotent",
+    "poll",
+    "answers",
+    "outputs",
+    "lookups",
+    "for_each",
+    "unless",
+    "challenge",
+];
 /// A state that is asked for more often says nothing new, and takes the place of actions under the limits.
 const MIN_POLL: Duration = Duration::from_secs(1);
 const MAX_POLL: Duration = Duration::from_secs(3600);

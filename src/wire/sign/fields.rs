@@ -28,6 +28,12 @@ pub enum SignError {
     /// The request's URL is none.
     #[error("the URL of the request cannot be read")]
     Url,
+    /// The server's directory has no such member.
+    #[error("the ACME server's directory has no `{0}`: it does not offer this")]
+    NotOffered(String),
+    /// An answer named a URL at another place than the provider's own.
+    #[error("the CA's answer leads to {0}, which is not where its directory is; nothing is sent there")]
+    Elsewhere(String),
 }
 
 /// Puts the credential of a name into a header field, behind these letters.

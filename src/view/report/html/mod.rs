@@ -188,6 +188,7 @@ mod tests {
             concurrency_follows: false,
             own_keys: false,
             reasons: BTreeMap::new(),
+            challenge_hook: None,
         };
         let settings = Settings {
             name: name.into(),

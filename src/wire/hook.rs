@@ -1,5 +1,5 @@
-//! Starts one hook: a program that gets an event on standard input, bounded in time. It decides nothing about the run, whose environment it
-//! shares but for the credentials.
+//! Starts one hook: a program that is told something on standard input, bounded in time. It shares the run's environment, but for the
+//! credentials. What follows from its end is for those who call.
 
 use crate::text::safe;
 use std::io::{Read, Write};
@@ -8,22 +8,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+/// A program that is to be run.
+#[derive(Debug, Clone, Copy)]
+pub struct HookProgram<'a> {
+    /// The program and its arguments.
+    pub command: &'a [String],
+    /// What it gets beside the environment of the run.
+    pub environment: &'a [(&'a str, &'a str)],
+    /// What it does not get of that.
+    pub withheld: &'a [String],
+    /// How long it may take.
+    pub limit: Duration,
+}
+
 /// Runs a hook to its end, without a shell. What it prints is dropped, but the first words on standard error where it fails.
 ///
 /// # Errors
 /// Why it failed, in a few words.
-pub(super) fn run_hook(
-    command: &[String],
-    event: &str,
-    withheld: &[String],
-    gives_up: &AtomicBool,
-) -> Result<(), String> {
-    let (program, arguments) = command.split_first().ok_or("there is no program to run")?;
+pub fn run_hook(hook: &HookProgram<'_>, event: &str, gives_up: &AtomicBool) -> Result<(), String> {
+    let (program, arguments) = hook.command.split_first().ok_or("there is no program to run")?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    for name in withheld {
+    for name in hook.withheld {
         command.env_remove(name);
     }
+    command.envs(hook.environment.iter().copied());
     // Ctrl-C is for the run: a hook that tells of the stop must outlive it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -43,10 +52,10 @@ pub(super) fn run_hook(
         // A program that does not read it need not.
         std::thread::spawn(move || drop(input.write_all(text.as_bytes())));
     }
-    match wait(&mut child, gives_up) {
+    match wait(&mut child, hook.limit, gives_up) {
         None => {
             kill(&mut child);
-            Err(format!("it did not end within {}, and was killed", crate::time::human(LIMIT)))
+            Err(format!("it did not end within {}, and was killed", crate::time::human(hook.limit)))
         }
         Some(Err(error)) => Err(format!("its end could not be seen: {error}")),
         Some(Ok(status)) if status.success() => Ok(()),
@@ -61,8 +70,8 @@ pub(super) fn run_hook(
 }
 
 /// Its exit status; nothing where it takes too long.
-fn wait(child: &mut Child, gives_up: &AtomicBool) -> Option<std::io::Result<ExitStatus>> {
-    for _ in 0..LIMIT.as_millis() / POLL.as_millis() {
+fn wait(child: &mut Child, limit: Duration, gives_up: &AtomicBool) -> Option<std::io::Result<ExitStatus>> {
+    for _ in 0..limit.as_millis() / POLL.as_millis() {
         match child.try_wait() {
             Ok(Some(status)) => return Some(Ok(status)),
             Ok(None) if gives_up.load(Ordering::Relaxed) => return None,
@@ -84,7 +93,6 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 const MAX_COMPLAINT: u64 = 300;
 
@@ -93,8 +101,13 @@ mod tests {
     use super::*;
 
     fn run(script: &str) -> Result<(), String> {
-        let command = ["sh", "-c", script].map(str::to_owned);
-        run_hook(&command, "{\"v\":1}", &["PATH_OF_NOBODY".to_owned()], &AtomicBool::new(false))
+        run_command(&["sh", "-c", script].map(str::to_owned), false)
+    }
+
+    fn run_command(command: &[String], gives_up: bool) -> Result<(), String> {
+        let withheld = ["PATH_OF_NOBODY".to_owned()];
+        let hook = HookProgram { command, environment: &[], withheld: &withheld, limit: Duration::from_secs(30) };
+        run_hook(&hook, "{\"v\":1}", &AtomicBool::new(gives_up))
     }
 
     #[test]
@@ -103,7 +116,7 @@ mod tests {
         assert_eq!(run("exit 0"), Ok(()), "one that does not read is well too");
         let why = run("printf 'no \\033[2Jroute' >&2; exit 7").unwrap_err();
         assert_eq!(why, "it ended with exit status: 7: no \\u{1b}[2Jroute");
-        let none = run_hook(&["/no/such/program".to_owned()], "{}", &[], &AtomicBool::new(false)).unwrap_err();
+        let none = run_command(&["/no/such/program".to_owned()], false).unwrap_err();
         assert!(none.starts_with("it could not be started: "), "{none}");
     }
 
@@ -116,7 +129,7 @@ mod tests {
     #[test]
     fn one_that_hangs_is_killed_with_what_it_has_started() {
         let command = ["sh", "-c", "sleep 600 & wait"].map(str::to_owned);
-        let why = run_hook(&command, "{}", &[], &AtomicBool::new(true)).unwrap_err();
+        let why = run_command(&command, true).unwrap_err();
         assert!(why.contains("was killed"), "{why}");
     }
 }
