@@ -11,6 +11,7 @@ mod control;
 mod credentials;
 mod disk;
 mod documents;
+mod enterprise;
 mod exceptions;
 mod field_cases;
 mod find;
