@@ -15,6 +15,7 @@ mod enterprise;
 mod exceptions;
 mod field_cases;
 mod find;
+mod guide;
 mod iam;
 mod interruption;
 mod issuers;
