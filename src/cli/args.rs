@@ -417,7 +417,7 @@ pub enum ProvidersCommand {
         /// The document, of OpenAPI 3.0 or 3.1
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// The operation's `operationId`
+        /// The operation's `operationId`, or its method and path, such as "POST /revoke"
         #[arg(long, value_name = "ID")]
         operation: String,
     },

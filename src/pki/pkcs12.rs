@@ -1,8 +1,9 @@
-//! Certificates in stores under a password (PKCS #12, RFC 7292). What else a store holds is never handed out. Reads no files.
+//! Certificates, and keys beside them, in stores under a password (PKCS #12, RFC 7292). Reads no files.
 
 use super::certificate::Certificate;
 use p12_keystore::Pkcs12Archive;
 use p12_keystore::error::Error;
+use zeroize::Zeroizing;
 
 /// Why a store gives no certificates.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +16,14 @@ pub enum StoreError {
     Unreadable(String),
 }
 
+/// What a store holds.
+pub struct Store {
+    /// Its certificates.
+    pub certificates: Vec<Certificate>,
+    /// Its private keys, as PKCS #8 in DER.
+    pub keys: Vec<Zeroizing<Vec<u8>>>,
+}
+
 /// The certificates of a store, opened with the first password that fits.
 ///
 /// # Errors
@@ -23,12 +32,23 @@ pub fn certificates<'p>(
     bytes: &[u8],
     passwords: impl IntoIterator<Item = &'p str>,
 ) -> Result<Vec<Certificate>, StoreError> {
+    open(bytes, passwords).map(|store| store.certificates)
+}
+
+/// What a store holds, opened with the first password that fits.
+///
+/// # Errors
+/// None fits, or it cannot be read.
+pub fn open<'p>(bytes: &[u8], passwords: impl IntoIterator<Item = &'p str>) -> Result<Store, StoreError> {
     let mut failed = StoreError::WrongPassword;
     for password in passwords {
         match Pkcs12Archive::from_pkcs12(bytes, password) {
             Ok(store) => {
                 let read = |bag: &p12_keystore::CertificateBag| Certificate::from_der(bag.cert.as_der()).ok();
-                return Ok(store.certs.iter().filter_map(read).collect());
+                return Ok(Store {
+                    certificates: store.certs.iter().filter_map(read).collect(),
+                    keys: store.keys.iter().map(|bag| Zeroizing::new(bag.key.as_der().to_vec())).collect(),
+                });
             }
             // Without a MAC a wrong password shows by padding alone.
             Err(Error::MacError(_) | Error::UnpadError | Error::Pkcs5Error(_)) => {}

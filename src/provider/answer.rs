@@ -304,6 +304,14 @@ pub fn scalar_text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
+/// What names a target, as text: a scalar, or the only item of a list (Keyfactor Command revokes lists of ids, and is given one at a time).
+pub fn naming_text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Array(items) => items.first().filter(|_| items.len() == 1).and_then(scalar_text),
+        scalar => scalar_text(scalar),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

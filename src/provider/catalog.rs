@@ -154,11 +154,14 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("acme.yaml", include_str!("documents/acme.yaml")),
     ("digicert.yaml", include_str!("documents/digicert.yaml")),
+    ("ejbca.yaml", include_str!("documents/ejbca.yaml")),
+    ("keyfactor.yaml", include_str!("documents/keyfactor.yaml")),
     ("naver.yaml", include_str!("documents/naver.yaml")),
     ("huawei.yaml", include_str!("documents/huawei.yaml")),
+    ("sectigo.yaml", include_str!("documents/sectigo.yaml")),
     ("vault.yaml", include_str!("documents/vault.yaml")),
 ];
 

@@ -374,20 +374,29 @@ pub enum PageForm {
     Numbered {
         /// The first page's number.
         first: u32,
-        /// Where the answer holds how many rows there are in all.
-        total: Pointer,
+        /// By what the last page is known.
+        end: ListEnd,
         /// Rows in one page.
         size: u32,
     },
     /// By the number of rows before it.
     Offset {
-        /// Where the answer holds how many rows there are in all.
-        total: Pointer,
+        /// By what the last page is known.
+        end: ListEnd,
         /// Rows in one page.
         size: u32,
     },
     /// By what the page before holds here; the last page holds nothing.
     Token(Pointer),
+}
+
+/// By what the last page of a list is known.
+#[derive(Debug, Clone)]
+pub enum ListEnd {
+    /// Each answer holds here how many rows there are in all.
+    Total(Pointer),
+    /// The list here has fewer rows than fit into a page.
+    NotFull(Pointer),
 }
 
 /// A list of what there is at a provider, from which targets can be made.

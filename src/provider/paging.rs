@@ -1,7 +1,7 @@
 //! Pages of lists: which one is asked for next, and whether those that were read are all. Pure. A list that never ends, or goes round in a
 //! circle, is read so far and no further, and then never taken for whole.
 
-use super::model::{PageForm, Pages};
+use super::model::{ListEnd, PageForm, Pages};
 use serde_json::Value;
 
 /// What the first page is asked by, where that must be said.
@@ -35,10 +35,17 @@ pub fn is_whole(pages: &Pages, read: &[Value]) -> bool {
     }
 }
 
-/// Whether there are more rows than fit into these pages, as the last page declares; a page without a total is neither followed nor believed
-/// to be the last.
+/// Whether there are more rows than fit into these pages, as the last page declares or by its being full; a page without a total, or without the
+/// list, is neither followed nor believed to be the last.
 fn is_longer(pages: &Pages, read: &[Value]) -> Option<bool> {
-    let (PageForm::Numbered { total, size, .. } | PageForm::Offset { total, size }) = &pages.form else { return None };
+    let (PageForm::Numbered { end, size, .. } | PageForm::Offset { end, size }) = &pages.form else { return None };
+    let total = match end {
+        ListEnd::Total(total) => total,
+        ListEnd::NotFull(rows) => {
+            let rows = rows.of(read.last()?)?.as_array()?.len();
+            return Some(u32::try_from(rows).is_ok_and(|rows| rows >= *size));
+        }
+    };
     let all: u64 = total.text_of(read.last()?)?.parse().ok()?;
     let fit = u64::try_from(read.len()).unwrap_or(u64::MAX).saturating_mul(u64::from(*size));
     Some(all > fit)
@@ -61,10 +68,13 @@ mod tests {
 
     #[test]
     fn pages_are_asked_for_until_all_rows_are_there() {
-        let (total, size) = (Pointer::parse("/total").unwrap(), 10);
+        let (end, size) = (ListEnd::Total(Pointer::parse("/total").unwrap()), 10);
         let numbered =
-            Pages { parameter: "page".to_owned(), form: PageForm::Numbered { first: 1, total: total.clone(), size } };
-        let offset = Pages { parameter: "offset".to_owned(), form: PageForm::Offset { total, size } };
+            Pages { parameter: "page".to_owned(), form: PageForm::Numbered { first: 1, end: end.clone(), size } };
+        let offset = Pages { parameter: "offset".to_owned(), form: PageForm::Offset { end, size } };
+        let end = ListEnd::NotFull(Pointer::parse("").unwrap());
+        let not_full = Pages { parameter: "position".to_owned(), form: PageForm::Offset { end, size } };
+        let rows = |count: usize| Value::Array(vec![json!({}); count]);
         let token = Pages { parameter: "t".to_owned(), form: PageForm::Token(Pointer::parse("/next").unwrap()) };
         let pages = |total: Value, count: usize| vec![json!({"total": total}); count];
         let next_is = |token: &str| json!({"next": token});
@@ -78,6 +88,10 @@ mod tests {
             (&offset, pages(json!(25), 1), Some(json!(10)), false),
             (&offset, pages(json!(25), 2), Some(json!(20)), false),
             (&offset, pages(json!(20), 2), None, true),
+            (&not_full, vec![rows(10)], Some(json!(10)), false),
+            (&not_full, vec![rows(10), rows(3)], None, true),
+            (&not_full, vec![rows(10), rows(0)], None, true),
+            (&not_full, vec![json!({"code": -16})], None, false),
             (&token, vec![next_is("a")], Some(json!("a")), false),
             (&token, vec![next_is("a"), next_is("b")], Some(json!("b")), false),
             (&token, vec![next_is("a"), next_is("")], None, true),

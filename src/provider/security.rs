@@ -169,8 +169,10 @@ pub enum CredentialUse {
     BearerToken,
     /// A user's name for HTTP's Basic authentication, which has no colon.
     BasicUser,
-    /// A client's certificate for TLS: PEM, with those of its issuers.
+    /// A client's certificate for TLS: PEM, with those of its issuers, or a PKCS #12 store with its key.
     ClientCertificate,
+    /// The password of the PKCS #12 store that the client's certificate stands in.
+    ClientCertificatePassword,
     /// The key of the client's certificate: PEM.
     ClientKey,
     /// The key file of a Google service account.
@@ -248,6 +250,7 @@ pub const MUTUAL_TLS: SchemeForm = SchemeForm {
     credentials: &[
         needs("client_certificate", CredentialUse::ClientCertificate),
         takes("client_key", CredentialUse::ClientKey),
+        takes("client_certificate_password", CredentialUse::ClientCertificatePassword),
     ],
     keys: &[],
     fields: &[],
@@ -659,7 +662,7 @@ pub(crate) mod tests {
         ];
         let requirement = SecurityRequirement { schemes };
         assert_eq!(requirement.required(), ["login", "password", "client_certificate"]);
-        assert_eq!(requirement.optional(), ["client_key"]);
+        assert_eq!(requirement.optional(), ["client_key", "client_certificate_password"]);
         assert_eq!(requirement.name(), "login + password + tls");
         assert_eq!(requirement.uses_of("password").collect::<Vec<_>>(), [CredentialUse::Field]);
         assert_eq!(requirement.uses_of("client_key").collect::<Vec<_>>(), [CredentialUse::ClientKey]);

@@ -1,10 +1,11 @@
 //! Target states: which status queries can be asked for an action, and the state of its target by their answers. Pure: asking is the
 //! engine's.
 
-use super::answer::scalar_text;
 use super::answer::{Answer, HeaderFields, TargetState};
+use super::answer::{naming_text, scalar_text};
 use super::model::{
-    ActionRules, AnswerLocation, Location, Operation, ParameterSource, Provider, RowStep, SerialRule, StatusQueryRule,
+    ActionRules, AnswerLocation, Location, Operation, ParameterSource, ParameterType, Provider, RowStep, SerialRule,
+    StatusQueryRule,
 };
 use super::verdict::{self, Verdict};
 use super::{AnswerClass, paging, params};
@@ -135,10 +136,10 @@ fn is_optional_header(operation: &Operation, name: &str) -> bool {
 /// The value in the type that the status query's parameter has: an id may be a number here and text there.
 pub fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
     let parameter = operation.parameters.iter().find(|parameter| parameter.name == name)?;
-    if value.is_array() {
+    if value.is_array() && matches!(parameter.kind, ParameterType::Strings | ParameterType::Integers) {
         return Some(value.clone());
     }
-    let text = scalar_text(value)?;
+    let text = naming_text(value)?;
     // What the check has made is spelled in the digits of the document.
     params::scalar(parameter, &text, parameter.serial().map(SerialRule::notation)).ok()
 }

@@ -93,6 +93,7 @@ pub fn credential_of(provider: &Provider, name: &str) -> Secret {
             | CredentialUse::BearerToken
             | CredentialUse::BasicUser
             | CredentialUse::ClientCertificate
+            | CredentialUse::ClientCertificatePassword
             | CredentialUse::ClientKey,
         )
         | None => credential(&provider.id, name),

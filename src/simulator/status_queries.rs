@@ -5,7 +5,7 @@ use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
 use crate::provider::answer::{Pointer, scalar_text};
 use crate::provider::model::{
-    Condition, PageForm, Pages, RowStep, Sample, StatusQueryRule, TargetKind, TargetStateRule, Test,
+    Condition, ListEnd, PageForm, Pages, RowStep, Sample, StatusQueryRule, TargetKind, TargetStateRule, Test,
 };
 use crate::provider::{Operation, Provider, TargetState, target_state};
 use serde_json::{Map, Value};
@@ -157,7 +157,9 @@ fn page<'a>(
             answers::put(&mut body, place, &format!("{TOKEN}{}", skip + take));
         }
         Some(PageForm::Token(place)) => answers::put(&mut body, place, ""),
-        Some(PageForm::Numbered { total: place, .. } | PageForm::Offset { total: place, .. }) => {
+        Some(
+            PageForm::Numbered { end: ListEnd::Total(place), .. } | PageForm::Offset { end: ListEnd::Total(place), .. },
+        ) => {
             if place.of(&body).is_none() {
                 answers::put(&mut body, place, "0");
             }
@@ -165,7 +167,7 @@ fn page<'a>(
                 *place = if place.is_string() { Value::from(total.to_string()) } else { Value::from(total) };
             }
         }
-        None => {}
+        Some(PageForm::Numbered { .. } | PageForm::Offset { .. }) | None => {}
     }
     body
 }

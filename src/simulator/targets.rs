@@ -5,7 +5,7 @@
 use super::authority::{CertificateStatus, Revocation};
 use super::options::SimulatedAccount;
 use crate::pki::{RevocationReason, SerialNumber};
-use crate::provider::answer::scalar_text;
+use crate::provider::answer::{naming_text, scalar_text};
 use crate::provider::model::{Operation, ParameterSource, RowMatch, StatusQueryRule};
 use crate::provider::{Provider, TargetState};
 use jiff::{SignedDuration, Timestamp};
@@ -90,7 +90,7 @@ impl TargetStore {
             let is_filled = action.certificate.as_ref().is_some_and(|rule| rule.serial.as_ref() == Some(name));
             !is_filled || parameters.contains_key(*name) || action.target.parameters.len() == 1
         });
-        let named = named.map(|name| parameters.get(name).and_then(scalar_text));
+        let named = named.map(|name| parameters.get(name).and_then(naming_text));
         let name = named.collect::<Option<Vec<_>>>()?.join("/");
         let target = *self.by_name.entry((account, operation, name)).or_insert_with(|| {
             self.targets.push(SimulatedTarget {
@@ -294,7 +294,7 @@ fn names(rule: &StatusQueryRule) -> Vec<String> {
 
 /// The values as one text; `None` where one is not there.
 fn key<'a>(values: impl Iterator<Item = (&'a str, Option<&'a Value>)>) -> Option<String> {
-    let words = values.map(|(name, value)| value.and_then(scalar_text).map(|value| format!("{name}={value}")));
+    let words = values.map(|(name, value)| value.and_then(naming_text).map(|value| format!("{name}={value}")));
     let mut words = words.collect::<Option<Vec<_>>>()?;
     // A document names them in its order, a request's query in another.
     words.sort();

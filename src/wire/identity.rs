@@ -1,17 +1,20 @@
 //! The certificate and key that a client shows in TLS (OpenAPI's `mutualTLS`): read, held against each other and against the time, so that
 //! what cannot work is known before anything is sent. Opens no file, and never repeats what it read.
 
-use crate::pki::{Certificate, PrivateKey};
+use crate::pki::certificate::CertificateError;
+use crate::pki::pkcs12::{self, StoreError};
+use crate::pki::{Certificate, PrivateKey, pem};
 use der::Decode as _;
 use jiff::{SignedDuration, Timestamp};
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use std::fmt;
 use std::sync::Arc;
 use x509_cert::name::Name;
+use zeroize::Zeroizing;
 
 /// A certificate with its key and its issuers' certificates, ready for TLS.
 #[derive(Clone)]
@@ -28,27 +31,34 @@ pub(super) enum IdentityError {
     Certificate(String),
     /// The key will not do.
     Key(String),
+    /// The password of the store will not do.
+    Password(String),
 }
 
 impl ClientIdentity {
-    /// From texts in PEM. The certificates may stand in any order; without a text of its own the key is looked for among them.
+    /// From texts in PEM, or a PKCS #12 store in base64 under a password. The certificates may stand in any order; without a text of its own the
+    /// key is looked for among them.
     ///
     /// # Errors
     /// Something cannot be read, does not belong together, or is not valid at that time.
-    pub(super) fn new(certificates: &str, key: Option<&str>, now: Timestamp) -> Result<Self, IdentityError> {
+    pub(super) fn new(
+        certificates: &str,
+        key: Option<&str>,
+        password: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Self, IdentityError> {
         let broken = |why: String| IdentityError::Certificate(why);
-        let all = Certificate::parse_all(certificates.as_bytes());
-        let all = all.map_err(|error| broken(format!("{error}; {}", error.help())))?;
-        let key = match key {
-            Some(key) => read_key(key).map_err(IdentityError::Key)?,
-            None => read_key(certificates).map_err(|why| {
-                IdentityError::Certificate(format!("its key: {why}; `client_key` refers to a file of its own"))
-            })?,
+        let Read { certificates: all, keys } = read(certificates, password)?;
+        let keys = match key {
+            Some(key) => vec![read_key(key).map_err(IdentityError::Key)?],
+            None => keys.map_err(|why| broken(format!("its key: {why}; `client_key` refers to a file of its own")))?,
         };
-        let public = key.public_key();
-        let is_its =
-            |certificate: &&Certificate| public.as_ref().is_some_and(|public| certificate.spki == public.as_ref());
-        let Some(own) = all.iter().find(is_its) else {
+        // A store may hold keys that have other uses.
+        let pairs = keys.iter().find_map(|key| {
+            let public = key.public_key()?;
+            Some((key, all.iter().find(|certificate| certificate.spki == public.as_ref())?))
+        });
+        let Some((key, own)) = pairs else {
             let names: Vec<String> = all.iter().take(MAX_NAMES).map(subject).collect();
             return Err(IdentityError::Key(format!(
                 "it is not the key of the certificate of {}; the key that the certificate was requested with is needed",
@@ -70,6 +80,7 @@ impl ClientIdentity {
         }
         let warning = (own.ends.duration_since(now) < SOON)
             .then(|| format!("the certificate of {} expires on {:.0}", subject(own), own.ends));
+        let key = Arc::clone(key);
         let chain = chain(own, &all).into_iter().map(|one| CertificateDer::from(one.der.clone())).collect();
         Ok(Self { certified: Arc::new(CertifiedKey::new(chain, key)), warning })
     }
@@ -97,8 +108,57 @@ fn chain<'c>(own: &'c Certificate, all: &'c [Certificate]) -> Vec<&'c Certificat
     chain
 }
 
+/// What the credential `client_certificate` holds.
+struct Read {
+    certificates: Vec<Certificate>,
+    /// The keys beside them; or why there is none.
+    keys: Result<Vec<Arc<dyn SigningKey>>, String>,
+}
+
+fn read(text: &str, password: Option<&str>) -> Result<Read, IdentityError> {
+    let der = pem::bare(text).map(Zeroizing::new);
+    let bytes = der.as_ref().map_or(text.as_bytes(), |der| der.as_slice());
+    match Certificate::parse_all(bytes) {
+        Ok(_) if password.is_some() => {
+            let why = "no password is needed: `client_certificate` refers to no PKCS#12 store; leave it out";
+            Err(IdentityError::Password(why.to_owned()))
+        }
+        Ok(certificates) => Ok(Read { certificates, keys: read_key(text).map(|key| vec![key]) }),
+        Err(CertificateError::Pkcs12) if der.is_some() => of_store(bytes, password),
+        Err(error) => Err(IdentityError::Certificate(format!("{error}; {}", error.help()))),
+    }
+}
+
+fn of_store(bytes: &[u8], password: Option<&str>) -> Result<Read, IdentityError> {
+    // Many stores have an empty password, which protects nothing and need not be told.
+    let store = pkcs12::open(bytes, std::iter::once("").chain(password)).map_err(|error| match (error, password) {
+        (StoreError::WrongPassword, Some(_)) => IdentityError::Password(
+            "it does not open the PKCS#12 store that `client_certificate` refers to; `openssl pkcs12 -in FILE -noout` tries a password".to_owned(),
+        ),
+        (StoreError::WrongPassword, None) => IdentityError::Certificate(
+            "this PKCS#12 store has a password; write `client_certificate_password: \"file:PATH\"` (or `env:NAME`) beside it".to_owned(),
+        ),
+        (error @ StoreError::Unreadable(_), _) => IdentityError::Certificate(format!(
+            "{error}; `openssl pkcs12 -in FILE -nodes -out FILE.pem` makes PEM of it, for certificate and key alike"
+        )),
+    })?;
+    if store.certificates.is_empty() {
+        let why = "there is no certificate in the PKCS#12 store; `openssl pkcs12 -in FILE -info` shows what is there";
+        return Err(IdentityError::Certificate(why.to_owned()));
+    }
+    let read = |der: &Zeroizing<Vec<u8>>| {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der.as_slice()));
+        any_supported_type(&key).map_err(|_| UNUSABLE.to_owned())
+    };
+    let keys = match store.keys.as_slice() {
+        [] => Err("there is none in the PKCS#12 store".to_owned()),
+        keys => keys.iter().map(read).collect(),
+    };
+    Ok(Read { certificates: store.certificates, keys })
+}
+
 fn read_key(text: &str) -> Result<Arc<dyn SigningKey>, String> {
-    let unknown = || "it cannot be used for TLS: keys of RSA, P-256, P-384, P-521 and Ed25519 can".to_owned();
+    let unknown = || UNUSABLE.to_owned();
     match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
         Ok(key) => any_supported_type(&key).map_err(|_| unknown()),
         // What stands there in its place has words already.
@@ -111,6 +171,7 @@ fn subject(certificate: &Certificate) -> String {
     if name.is_empty() { format!("the serial number {}", certificate.serial) } else { format!("`{name}`") }
 }
 
+const UNUSABLE: &str = "it cannot be used for TLS: keys of RSA, P-256, P-384, P-521 and Ed25519 can";
 /// A run may take days, and is resumed later.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Certificates of a file that are named.
@@ -119,6 +180,8 @@ const MAX_NAMES: usize = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
 
     const P256: &str = include_str!("../pki/testdata/keys/p256.pem");
     const P256_CERTIFICATE: &str = include_str!("../pki/testdata/keys/p256-certificate.pem");
@@ -137,15 +200,55 @@ mod tests {
         let bundle = format!("{RSA_CERTIFICATE}{P256_CERTIFICATE}");
         let now = begins + SignedDuration::from_secs(1);
         for (certificates, key) in [(P256_CERTIFICATE, Some(P256)), (&both, None), (&bundle, Some(P256))] {
-            let identity = ClientIdentity::new(certificates, key, now).unwrap();
+            let identity = ClientIdentity::new(certificates, key, None, now).unwrap();
             let own = Certificate::parse(P256_CERTIFICATE.as_bytes()).unwrap();
             assert_eq!(identity.certified.cert[0].as_ref(), own.der);
             assert!(identity.certified.keys_match().is_ok());
             assert!(!format!("{identity:?}").contains("PRIVATE"));
         }
         let late = ends - SignedDuration::from_hours(1);
-        let identity = ClientIdentity::new(P256_CERTIFICATE, Some(P256), late).unwrap();
+        let identity = ClientIdentity::new(P256_CERTIFICATE, Some(P256), None, late).unwrap();
         assert!(identity.warning.unwrap().contains("expires on"));
+    }
+
+    #[test]
+    fn a_store_gives_the_certificate_and_its_key_with_its_password_alone() {
+        let now = lives(P256_CERTIFICATE).0 + SignedDuration::from_secs(1);
+        let store = |bytes: &[u8]| STANDARD.encode(bytes);
+        let modern = store(include_bytes!("../pki/testdata/stores/modern.p12"));
+        let legacy = store(include_bytes!("../pki/testdata/stores/legacy.p12"));
+        let open = store(include_bytes!("../pki/testdata/stores/no-password.p12"));
+        for (store, password) in [(&modern, Some("secret")), (&legacy, Some("secret")), (&open, None)] {
+            let identity = ClientIdentity::new(store, None, password, now).unwrap();
+            assert!(identity.certified.keys_match().is_ok());
+        }
+        let half = &modern[..modern.len() / 8 * 4];
+        for (store, key, password, expected) in [
+            (
+                &*modern,
+                None,
+                None,
+                IdentityError::Certificate("has a password; write `client_certificate_password".into()),
+            ),
+            (&modern, None, Some("wrong"), IdentityError::Password("it does not open the PKCS#12 store".into())),
+            (
+                &modern,
+                Some(RSA),
+                Some("secret"),
+                IdentityError::Key("it is not the key of the certificate of `".into()),
+            ),
+            (P256_CERTIFICATE, Some(P256), Some("secret"), IdentityError::Password("no password is needed".into())),
+            (half, None, Some("secret"), IdentityError::Certificate(String::new())),
+        ] {
+            let error = ClientIdentity::new(store, key, password, now).unwrap_err();
+            let text = |error: &IdentityError| {
+                let (IdentityError::Certificate(said) | IdentityError::Key(said) | IdentityError::Password(said)) =
+                    error;
+                said.clone()
+            };
+            assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&expected), "{error:?}");
+            assert!(text(&error).contains(&text(&expected)), "{error:?}");
+        }
     }
 
     #[test]
@@ -165,8 +268,8 @@ mod tests {
             (P256, Some(P256), now, certificate("it holds no PEM block `CERTIFICATE`")),
             ("secret words", Some(P256), now, certificate("it holds no PEM block `CERTIFICATE`")),
         ] {
-            let error = ClientIdentity::new(certificates, own_key, at).unwrap_err();
-            let (IdentityError::Certificate(said) | IdentityError::Key(said)) = &error;
+            let error = ClientIdentity::new(certificates, own_key, None, at).unwrap_err();
+            let (IdentityError::Certificate(said) | IdentityError::Key(said) | IdentityError::Password(said)) = &error;
             assert!(said.contains(expected) && !said.contains("secret words"), "{expected}: {said}");
             assert_eq!(matches!(error, IdentityError::Certificate(_)), is_certificate, "{said}");
         }

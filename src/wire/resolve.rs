@@ -4,9 +4,12 @@
 use super::credentials::Credentials;
 use super::identity::{ClientIdentity, IdentityError};
 use super::sign::unusable;
+use crate::pki::pem::is_der;
 use crate::provider::security::CredentialUse;
 use crate::provider::{CredentialReference, SecurityRequirement};
 use crate::text::{Secret, file, safe};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -82,13 +85,14 @@ pub fn resolve(
             Some(reference) => fetch(reference, environment),
             None => Err(format!("nothing says where it comes from; write `credentials: {{{name}: \"env:NAME\"}}`")),
         };
-        let fetched = fetched.map_err(|why| {
-            let is_key = |usage| matches!(usage, CredentialUse::ClientCertificate | CredentialUse::ClientKey);
-            let is_binary = why == NO_TEXT && requirement.uses_of(name).any(is_key);
-            if is_binary { NO_PEM.to_owned() } else { why }
+        let is_used_as = |wanted: CredentialUse| requirement.uses_of(name).any(|usage| usage == wanted);
+        let fetched = fetched.and_then(|fetched| match fetched.is_der {
+            true if is_used_as(CredentialUse::ClientCertificate) => Ok(fetched),
+            true if is_used_as(CredentialUse::ClientKey) => Err(NO_PEM.to_owned()),
+            _ => fetched.text(),
         });
         match fetched.and_then(|fetched| check(requirement, name, fetched)) {
-            Ok(Fetched { secret, warning }) => {
+            Ok(Fetched { secret, warning, .. }) => {
                 let short = (!secret.is_masked()).then(|| TOO_SHORT.to_owned());
                 let told = warning.into_iter().chain(short);
                 warnings.extend(told.map(|warning| format!("credential `{name}` of `{account}`: {warning}")));
@@ -134,9 +138,11 @@ pub fn resolve(
 /// The client's certificate and key; or which of them is at fault, and why.
 fn read_identity(credentials: &Credentials, now: Timestamp) -> Result<ClientIdentity, (&'static str, String)> {
     let text = |name: &str| credentials.get(name).map(Secret::reveal);
-    ClientIdentity::new(text(CERTIFICATE).unwrap_or_default(), text(KEY), now).map_err(|error| match error {
+    let identity = ClientIdentity::new(text(CERTIFICATE).unwrap_or_default(), text(KEY), text(PASSWORD), now);
+    identity.map_err(|error| match error {
         IdentityError::Certificate(why) => (CERTIFICATE, why),
         IdentityError::Key(why) => (KEY, why),
+        IdentityError::Password(why) => (PASSWORD, why),
     })
 }
 
@@ -202,8 +208,17 @@ fn check(requirement: &SecurityRequirement, name: &str, fetched: Fetched) -> Res
 pub(super) struct Fetched {
     /// The credential.
     pub(super) secret: Secret,
+    /// Whether it was DER and no text: it is here in base64.
+    pub(super) is_der: bool,
     /// What should be put right about where it came from.
     pub(super) warning: Option<String>,
+}
+
+impl Fetched {
+    /// It, where it was a text.
+    pub(super) fn text(self) -> Result<Self, String> {
+        if self.is_der { Err(NO_TEXT.to_owned()) } else { Ok(self) }
+    }
 }
 
 /// Fetches what a reference refers to.
@@ -214,7 +229,7 @@ pub(super) fn fetch(
     match reference {
         CredentialReference::Env(name) => {
             let value = environment(name).ok_or("the variable is not set")?;
-            Ok(Fetched { secret: Secret::new(value), warning: None })
+            Ok(Fetched { secret: Secret::new(value), is_der: false, warning: None })
         }
         CredentialReference::File(path) => from_file(path),
         CredentialReference::Command(words) => from_command(words, COMMAND_LIMIT),
@@ -232,7 +247,7 @@ fn from_file(path: &Path) -> Result<Fetched, String> {
     let bytes = read_capped(&mut file).map_err(|error| error.to_string())?;
     let warning = others_may_read(&metadata)
         .then(|| format!("others may read `{}`; chmod 600 it", safe::terminal(&path.display().to_string())));
-    Ok(Fetched { secret: secret(&bytes)?, warning })
+    Ok(Fetched { secret: secret(&bytes)?, is_der: is_der(&bytes), warning })
 }
 
 /// Runs a program without a shell. Its standard input is empty; what it writes to standard error is shown when it fails.
@@ -255,7 +270,7 @@ fn from_command(words: &[String], limit: Duration) -> Result<Fetched, String> {
         .map_err(|error| format!("its output could not be read: {error}"))?
         .ok_or_else(|| format!("it did not end within {}", crate::time::human(limit)))?;
     if status.success() {
-        return Ok(Fetched { secret: secret(&output)?, warning: None });
+        return Ok(Fetched { secret: secret(&output)?, is_der: is_der(&output), warning: None });
     }
     // What it printed may be the credential, and it may have repeated that on standard error.
     let printed = Secret::new(String::from_utf8_lossy(&output).trim());
@@ -303,8 +318,11 @@ fn read_capped(from: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     if bytes.len() > MAX_LENGTH { Err(io::Error::other("it is longer than 64 KiB")) } else { Ok(bytes) }
 }
 
-/// The text without one trailing line break.
+/// The text without one trailing line break; DER in base64.
 fn secret(bytes: &[u8]) -> Result<Secret, String> {
+    if is_der(bytes) {
+        return Ok(Secret::new(STANDARD.encode(bytes)));
+    }
     let text = std::str::from_utf8(bytes).map_err(|_| NO_TEXT)?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Secret::new(text))
@@ -322,11 +340,12 @@ fn others_may_read(_: &std::fs::Metadata) -> bool {
 }
 
 const NO_TEXT: &str = "it is not UTF-8 text";
-const NO_PEM: &str = "it is no PEM, but PKCS#12 or DER: `openssl pkcs12 -in FILE -nodes -out FILE.pem` makes PEM of the first, for certificate and key alike; \
-                      `openssl x509 -inform DER -in FILE -out FILE.pem` of a certificate";
+const NO_PEM: &str = "it is no PEM, but DER: `openssl pkey -inform DER -in FILE -out FILE.pem` makes PEM of a key; a PKCS#12 store is what `client_certificate` \
+                      may refer to, and needs no `client_key`";
 /// The credentials of `mutualTLS`.
 const CERTIFICATE: &str = "client_certificate";
 const KEY: &str = "client_key";
+const PASSWORD: &str = "client_certificate_password";
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
 const MAX_LENGTH: usize = 64 * 1024;

@@ -3,7 +3,7 @@
 
 use super::acme::{self, Session};
 use super::credentials::Credentials;
-use super::resolve::fetch;
+use super::resolve::{Fetched, fetch};
 use super::sign::{SignError, TOKEN, sign};
 use super::token::{FetchedToken, read_token, token_request};
 use super::transport::WireRequest;
@@ -180,7 +180,7 @@ const MAX_EARLY: SignedDuration = SignedDuration::from_secs(60);
 fn read_key(reference: &str) -> Result<PrivateKey, SignError> {
     let path = reference.strip_prefix("file:").unwrap_or(reference);
     let fetched = fetch(&CredentialReference::File(path.into()), &|_| None);
-    let key = fetched.and_then(|fetched| PrivateKey::parse(fetched.secret.reveal()));
+    let key = fetched.and_then(Fetched::text).and_then(|fetched| PrivateKey::parse(fetched.secret.reveal()));
     key.map_err(|why| SignError::Key(format!("the key {}: {why}", safe::terminal(path))))
 }
 

@@ -244,6 +244,18 @@ impl Authority {
     }
 }
 
+/// A PKCS #12 store with a certificate and its key.
+fn store(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> Vec<u8> {
+    let certificate = p12_keystore::Certificate::from_der(certificate.der()).unwrap();
+    let key = p12_keystore::PrivateKey::from_der(&key.serialize_der()).unwrap();
+    let chain = p12_keystore::PrivateKeyChain::new("operator", key, [certificate]);
+    let mut store = p12_keystore::KeyStore::new();
+    store.add_entry("operator", p12_keystore::KeyStoreEntry::PrivateKeyChain(chain));
+    store.writer(STORE_PASSWORD).write().unwrap()
+}
+
+const STORE_PASSWORD: &str = "store-secret-example";
+
 /// A provider at `localhost` that asks for a certificate of this CA's; how many requests it read.
 fn asking_provider(authority: &Authority) -> (u16, Arc<AtomicUsize>) {
     let (certificate, key) = authority.issue("localhost", 2100);
@@ -279,8 +291,14 @@ fn a_clients_certificate_is_shown_and_one_that_cannot_work_is_found_before_anyth
         place.file(name, text);
     }
     place.file("good.der", good.der());
+    place.file("good.p12", store(&good, &key));
+    place.file("expired.p12", store(&expired, &expired_key));
+    for (name, text) in [("good.password", STORE_PASSWORD), ("wrong.password", "another")] {
+        place.file(name, text);
+    }
     let run = |certificate: &str, key: Option<&str>, directory: &str| {
-        let key = key.map(|key| format!(", client_key: \"file:{key}\"")).unwrap_or_default();
+        let named = |file: &str| if file.ends_with(".password") { "client_certificate_password" } else { "client_key" };
+        let key = key.map(|key| format!(", {}: \"file:{key}\"", named(key))).unwrap_or_default();
         let account = format!(
             "base_url: \"https://localhost:{port}\", rate: [1000/1s], credentials: {{client_certificate: \"file:{certificate}\"{key}}}"
         );
@@ -300,7 +318,20 @@ fn a_clients_certificate_is_shown_and_one_that_cannot_work_is_found_before_anyth
             ["`client_key` from `file:", "it is not the key of the certificate of `CN=operator`"],
         ),
         ("good.pem", None, ["`client_certificate` from `file:", "`client_key` refers to a file of its own"]),
-        ("good.der", Some("good.key"), ["`client_certificate` from `file:", "it is no PEM, but PKCS#12 or DER"]),
+        ("good.der", None, ["`client_certificate` from `file:", "`client_key` refers to a file of its own"]),
+        ("good.pem", Some("good.der"), ["`client_key` from `file:", "it is no PEM, but DER"]),
+        ("good.p12", None, ["`client_certificate` from `file:", "has a password; write `client_certificate_password"]),
+        (
+            "good.p12",
+            Some("wrong.password"),
+            ["`client_certificate_password` from `file:", "it does not open the PKCS#12"],
+        ),
+        ("good.pem", Some("good.password"), ["`client_certificate_password` from `file:", "no password is needed"]),
+        (
+            "expired.p12",
+            Some("good.password"),
+            ["`client_certificate` from `file:", "`CN=operator-of-before` expired on"],
+        ),
         ("good.key", Some("good.key"), ["`client_certificate` from `file:", "it holds no PEM block `CERTIFICATE`"]),
     ] {
         run(certificate, key, "refused").exits(4).says(&words);
@@ -312,8 +343,10 @@ fn a_clients_certificate_is_shown_and_one_that_cannot_work_is_found_before_anyth
         .says(&["the server does not take the client's certificate"]);
     assert_eq!(read(), 0, "nothing is read of it");
     run("good.pem", Some("good.key"), "one").exits(0);
+    run("good.der", Some("good.key"), "two").exits(0);
+    let stored = run("good.p12", Some("good.password"), "three").exits(0);
     let done = run("both.pem", None, "run").exits(0);
-    assert_eq!(read(), 2);
-    shown_nowhere(&place, &[&done], &["BEGIN PRIVATE KEY"]);
+    assert_eq!(read(), 4);
+    shown_nowhere(&place, &[&done, &stored], &["BEGIN PRIVATE KEY", STORE_PASSWORD]);
     place.certsweep(&["run", "plan.yaml", "--simulate", "--yes", "--run-dir", "drill"]).exits(0);
 }

@@ -52,10 +52,14 @@ pub(crate) struct Wrong {
     pub(crate) says: Vec<String>,
 }
 
-/// Whether another operation of the provider stands on the page's path with this method.
+/// Whether another operation of the provider stands on the page's path with this method, if only since a word of it could be an id.
 fn shares_its_path(page: &Page, method: &str) -> bool {
-    let shares = |other: &Page| (other.provider, other.path, other.method) == (page.provider, page.path, method);
-    super::said::PAGES.iter().any(shares)
+    let may_be = |(theirs, ours): (&str, &str)| theirs == ours || theirs.starts_with('{');
+    let is_same = |path: &str| {
+        path.split('/').count() == page.path.split('/').count() && path.split('/').zip(page.path.split('/')).all(may_be)
+    };
+    let shares = |other: &Page| (other.provider, other.method) == (page.provider, method) && is_same(other.path);
+    super::said::all().any(shares)
 }
 
 impl Page {
@@ -90,7 +94,9 @@ impl Page {
         if !query.is_empty() {
             path = format!("{path}?{}", query.join("&"));
         }
-        headers.extend(auth.iter().map(|name| ((*name).to_owned(), "x".to_owned())));
+        // OpenAPI's `http` and `oauth2` say what stands before the token.
+        let value = |name: &str| if name == "Authorization" { "Bearer x" } else { "x" };
+        headers.extend(auth.iter().map(|name| ((*name).to_owned(), value(name).to_owned())));
         let body = self.has_body().then(|| body.to_string());
         Plain { method: self.method.to_owned(), path, headers, body }
     }

@@ -12,6 +12,11 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
         documents().into_iter().map(|(provider, file)| (provider.id.clone(), Prism::start(&file))).collect();
     let mut place = Place::new();
     place.set("IN_HOUSE_CA_TOKEN", "EXAMPLE-token");
+    for name in ["SECTIGO_LOGIN", "SECTIGO_PASSWORD", "SECTIGO_CUSTOMER_URI", "KEYFACTOR_TOKEN"] {
+        place.set(name, "EXAMPLE");
+    }
+    let operator = rcgen::generate_simple_self_signed(vec!["operator".to_owned()]).unwrap();
+    place.set("EJBCA_CLIENT_CERTIFICATE", &format!("{}{}", operator.cert.pem(), operator.signing_key.serialize_pem()));
     place.set("VAULT_TOKEN", "hvs.EXAMPLE");
     let root = env!("CARGO_MANIFEST_DIR");
     place.set("CERTSWEEP_PROVIDERS", &format!("{root}/examples"));
@@ -41,14 +46,14 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
             assert!(has, "{} {} is not in the plan", provider.id, operation.name);
         }
     }
-    // The reissue is asked for, and its request is looked at, which waits for a person.
-    assert_eq!(asked, rows.len() + 1, "one request an action, but for stages");
+    // DigiCert's reissue is asked for, and its request is looked at, which waits for a person; Sectigo's is asked for, looked at, and fetched.
+    assert_eq!(asked, rows.len() + 1 + 2, "one request an action, but for stages");
     let judged =
         format!("a run of {} actions, {asked} requests accepted, each ended as the page's example says", rows.len());
     installed::log("Prism", &super::prism::version(), &judged);
 }
 
-/// The certificate of a page's example is not one for this request, so Vault's reissue cannot end well.
+/// The certificate of a page's example is not one for this request, so the reissues of Vault, Sectigo and EJBCA cannot end well.
 const ACTIONS: &str = r#"actions:
   - {id: pending-approval1, provider: digicert, action: revoke, certificate_id: "0A:1B", reason: keyCompromise, comments: "철회 · \"1\""}
   - {id: pending-approval2, provider: digicert, action: revoke, certificate_id: 112358, skip_approval: true}
@@ -68,5 +73,13 @@ const ACTIONS: &str = r#"actions:
      certificate.dns_names: [www.shop.example.com], certificate.csr: "file:shop.csr", certificate.signature_hash: sha256, certificate.server_platform.id: 2}
   - {id: succeeded9, provider: digicert, action: approve, request_id: 77}
   - {id: succeeded10, provider: digicert, action: cancel-order-request, order_id: 57, note: INC-42}
+  - {id: succeeded11, provider: ejbca, action: revoke, issuer: "CN=Sub CA,O=A/B", serial_number: "0a:0b", reason: privilegeWithdrawn}
+  - {id: in-doubt2, provider: ejbca, action: reissue, csr: "file:shop.csr", certificate_profile_name: SERVER, end_entity_profile_name: WebServers,
+     certificate_authority_name: ExampleCA, username: shop, password: used-once}
+  - {id: succeeded12, provider: keyfactor, action: revoke, certificate_id: 42, reason: superseded, comments: INC-42}
+  - {id: succeeded13, provider: sectigo, action: revoke, ssl_id: 123, reason: keyCompromise, comments: INC-42}
+  - {id: succeeded14, provider: sectigo, action: revoke-by-serial, serial_number: "0a:0b:0c", reason: superseded, comments: "철회 · \"1\""}
+  - {id: in-doubt3, provider: sectigo, action: reissue, ssl_id: 124, csr: "file:shop.csr", common_name: shop.example.com,
+     dns_names: [www.shop.example.com], comments: INC-42}
   - {id: succeeded6, provider: in-house, action: revoke, serial: 00e5, reason: keyCompromise, ticket: INC-42}
 "#;

@@ -411,7 +411,12 @@ pub(crate) const PAGES: [Page; 25] = [
     },
 ];
 
-const fn field(
+/// The pages of this file, and those beside it.
+pub(crate) fn all() -> impl Iterator<Item = &'static Page> {
+    PAGES.iter().chain(&super::said_enterprise::PAGES)
+}
+
+pub(crate) const fn field(
     name: &'static str,
     place: Place,
     required: bool,

@@ -11,8 +11,8 @@ use crate::pki::csr::split_reference;
 use crate::plan::calendar;
 use crate::plan::checked::{Action, CertificateNames, NeverSent, Parameters};
 use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
-use crate::provider::answer::scalar_text;
-use crate::provider::model::{ActionRules, Idempotency, Operation, Provider, TargetKind};
+use crate::provider::answer::naming_text;
+use crate::provider::model::{ActionRules, Idempotency, Location, Operation, Provider, TargetKind};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -381,7 +381,7 @@ impl Checker<'_> {
 fn target_of(rules: &ActionRules, parameters: &Map<String, Value>) -> String {
     let mut target = String::with_capacity(MAX_USUAL_TEXT);
     let named = rules.target.parameters.iter().filter_map(|name| parameters.get(name));
-    for text in named.filter_map(scalar_text) {
+    for text in named.filter_map(naming_text) {
         if !target.is_empty() {
             target.push('/');
         }

@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::checked::{Action, NeverSent};
 use crate::plan::list::is_json;
 use crate::plan::load;
-use crate::provider::answer::scalar_text;
+use crate::provider::answer::{naming_text, scalar_text};
 use crate::provider::model::{ActionRules, Operation, Parameter};
 use crate::text::{Span, safe};
 use crate::tree::{Field, Node};
@@ -146,7 +146,7 @@ impl Checker<'_> {
             self.exceptions.note_certificate(&sent.certificate);
         }
         let targets = operation.parameters.iter().filter(|parameter| rules.target.parameters.contains(&parameter.name));
-        let value = |parameter: &Parameter| action.parameters.get(&parameter.name).and_then(scalar_text);
+        let value = |parameter: &Parameter| action.parameters.get(&parameter.name).and_then(naming_text);
         let parameters = targets.filter_map(|parameter| Some((parameter, value(parameter)?.into_owned())));
         // Names that are sent, as those of a reissue.
         let names = action.parameters.iter().filter(|(name, _)| identifies(name)).flat_map(|(_, value)| texts(value));

@@ -7,11 +7,14 @@ use crate::text::nearest;
 use crate::tree::Node;
 use std::fmt::Write as _;
 
-/// Writes the overlay for the operation of this `operationId`. `file` is the document's path as the overlay shall name it.
+/// Writes the overlay for the operation of this `operationId`, or of a method and path (`POST /revoke`) where it has none. `file` is the document's path as the overlay shall name it.
 ///
 /// # Errors
 /// Why there is none, as a sentence with what would be right.
 pub(super) fn overlay(root: &Node, file: &str, operation_id: &str) -> Result<String, String> {
+    if root.get("swagger").is_some() {
+        return Err("it is of Swagger 2.0, and OpenAPI 3.0 or 3.1 is needed; converter.swagger.io and `swagger2openapi` (npm) make one of the other".to_owned());
+    }
     let (path, method, operation) = find(root, operation_id)?;
     let title = root.get("info").and_then(|info| info.get("title")).and_then(Node::text).unwrap_or("the CA");
     let mut text = format!(
@@ -35,13 +38,28 @@ pub(super) fn overlay(root: &Node, file: &str, operation_id: &str) -> Result<Str
             write!(text, "  - target: {}\n    update: {{required: true}}  # a body is always sent\n", quoted(&place));
     }
     let _written = write!(text, "  - target: {}\n    update:\n", quoted(&target));
-    let name = kebab(operation_id);
-    if name != operation_id {
+    let named = operation.get("operationId").and_then(Node::text);
+    let name = named.map_or_else(|| "FILL-IN".to_owned(), kebab);
+    if named != Some(&name) {
         let _written =
             writeln!(text, "      operationId: {name}  # as plans call it; lower-case letters, digits and `-`");
     }
     action(root, path, operation, &mut text);
     Ok(text)
+}
+
+/// The GET that shows the target of an operation, as far as its path tells: what it is asked by stands in the operation's path, too.
+fn shows<'a>(root: &'a Node, path: &str) -> Option<(&'a str, &'a str)> {
+    let own: Vec<&str> = placeholders(path).collect();
+    let paths = root.get("paths").map(Node::fields).unwrap_or_default().iter();
+    let asked = paths.filter_map(|other| {
+        let mut needed = placeholders(&other.name).peekable();
+        let is_asked_so =
+            needed.peek().is_some() && needed.all(|name| own.contains(&name)) && path.starts_with(other.name.as_str());
+        let id = other.value.get("get")?.get("operationId")?.text()?;
+        is_asked_so.then_some((other.name.as_str(), id))
+    });
+    asked.max_by_key(|(path, _)| path.len())
 }
 
 fn find<'a>(root: &'a Node, operation_id: &str) -> Result<(&'a str, &'a str, &'a Node), String> {
@@ -54,15 +72,27 @@ fn find<'a>(root: &'a Node, operation_id: &str) -> Result<(&'a str, &'a str, &'a
                 Some((path, field.name.as_str(), &field.value, field.value.get("operationId")?.text()?))
             })
     };
-    let found = all().find(|(.., id)| *id == operation_id);
+    let by_place = operation_id.split_once(' ').and_then(|(method, path)| {
+        let method = method.to_ascii_lowercase();
+        let at = paths.iter().find(|at| at.name == path.trim())?;
+        let field = at.value.fields().iter().find(|field| field.name == method)?;
+        Some((at.name.as_str(), field.name.as_str(), &field.value, ""))
+    });
+    let found = by_place.or_else(|| all().find(|(.., id)| *id == operation_id));
     found.map(|(path, method, node, _)| (path, method, node)).ok_or_else(|| {
         let names: Vec<&str> = all().map(|(.., id)| id).collect();
         match nearest::nearest(operation_id, names.iter().copied()) {
             Some(right) => format!("the document has no operation `{operation_id}`; did you mean `{right}`?"),
-            None if names.is_empty() => "no operation of the document has an `operationId`".to_owned(),
+            None if names.is_empty() => {
+                "no operation of the document has an `operationId`; name it by method and path: `--operation \"POST /revoke\"`".to_owned()
+            }
             None => {
                 let shown = names.iter().take(MAX_SHOWN).copied().collect::<Vec<_>>().join(", ");
-                format!("the document has no operation `{operation_id}`; it has {shown}")
+                let more = match names.len().saturating_sub(MAX_SHOWN) {
+                    0 => String::new(),
+                    more => format!(", and {more} more"),
+                };
+                format!("the document has no operation `{operation_id}`; it has {shown}{more}")
             }
         }
     })
@@ -86,14 +116,44 @@ fn document(root: &Node, text: &mut String) {
         let _written = writeln!(text, "        server: FILL-IN  # one of {}", names.join(", "));
     }
     text.push_str("        rate: [FILL-IN]  # as the CA's pages say, such as 100/60s; or leave it out\n");
-    text.push_str("        environment: {credential: FILL-IN}  # the variable that holds the key, such as MY_CA_KEY\n");
+    let credentials: Vec<String> = names
+        .iter()
+        .flat_map(|(name, scheme)| credentials(name, scheme, names.len()))
+        .map(|name| format!("{name}: FILL-IN"))
+        .collect();
+    if !credentials.is_empty() {
+        let _written = writeln!(
+            text,
+            "        environment: {{{}}}  # the variable that holds it, such as MY_CA_KEY",
+            credentials.join(", ")
+        );
+    }
     text.push_str("        # code: [/error/code]      where its errors hold a code and a message\n        # message: [/error/message]\n");
     if servers.is_empty() {
         text.push_str("      servers: [{url: FILL-IN}]  # https://…\n");
     }
 }
 
-/// The security schemes that a header holds a credential for.
+/// The credentials of a scheme, by the names that plans give them under.
+fn credentials(name: &str, scheme: &Node, schemes: usize) -> Vec<String> {
+    let said = |key: &str| scheme.get(key).and_then(Node::text).unwrap_or_default().to_ascii_lowercase();
+    let all: &[&str] = match (said("type").as_str(), said("scheme").as_str()) {
+        ("apikey", _) if said("in") == "header" => return vec![key(name, schemes)],
+        ("http", "bearer") => &["token"],
+        ("http", "basic") => &["username", "password"],
+        ("oauth2", _) => &["client_id", "client_secret"],
+        ("mutualtls", _) => &["client_certificate"],
+        _ => &[],
+    };
+    all.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// What an `apiKey` is called: where there is one way to sign in, it is the credential.
+fn key(name: &str, schemes: usize) -> String {
+    if schemes == 1 { "credential".to_owned() } else { kebab(name).replace('-', "_") }
+}
+
+/// The security schemes that are used.
 fn credential_schemes(root: &Node) -> Vec<(&str, &Node)> {
     let schemes = root.get("components").and_then(|components| components.get("securitySchemes"));
     let fields = schemes.map(Node::fields).unwrap_or_default().iter();
@@ -105,14 +165,16 @@ fn credential_schemes(root: &Node) -> Vec<(&str, &Node)> {
 }
 
 fn schemes(root: &Node, text: &mut String) {
-    for (name, scheme) in credential_schemes(root) {
+    let all = credential_schemes(root);
+    for (name, scheme) in &all {
         let said = |key: &str| scheme.get(key).and_then(Node::text).unwrap_or_default();
         if said("type") == "apiKey" && said("in") == "header" && scheme.get("x-certsweep").is_none() {
             let target = format!("$.components.securitySchemes[{}]", single(name));
             let _written = write!(
                 text,
-                "  - target: {}\n    update: {{x-certsweep: {{signer: header, credentials: [credential]}}}}\n",
-                quoted(&target)
+                "  - target: {}\n    update: {{x-certsweep: {{signer: header, credentials: [{}]}}}}\n",
+                quoted(&target),
+                key(name, all.len())
             );
         }
     }
@@ -144,6 +206,18 @@ fn action(root: &Node, path: &str, operation: &Node, text: &mut String) {
             text,
             "          - {{status: {status}, means: {means}}}  # add `when: {{/state: revoked}}` where 2{} alone does not tell",
             &status[1..]
+        );
+    }
+    if let Some((shown, id)) = shows(root, path) {
+        let parameters: Vec<String> =
+            placeholders(shown).map(|name| format!("{0}: {{parameter: {0}}}", quoted(name))).collect();
+        let _written = write!(
+            text,
+            "        # lookups:  # how its state is read back where an answer was lost; {id} needs `x-certsweep` (answers, samples) then, too\n        \
+             #   - operation: {}\n        #     parameters: {{{}}}\n        \
+             #     standings: [{{when: {{/state: revoked}}, tells: done}}]\n        #     advice: where a person looks\n",
+            kebab(id),
+            parameters.join(", ")
         );
     }
     text.push_str(

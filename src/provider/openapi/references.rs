@@ -8,8 +8,8 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    AnswerRule, LIST_COLUMNS, ListRule, Operation, PageForm, Pages, Parameter, ParameterSource, RowMatch, RowStep,
-    Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, TargetStateRule,
+    AnswerRule, LIST_COLUMNS, ListEnd, ListRule, Operation, PageForm, Pages, Parameter, ParameterSource, RowMatch,
+    RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, TargetStateRule,
     WholeOrderRule,
 };
 use crate::provider::params;
@@ -233,21 +233,32 @@ fn pages<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation)
         reader.closed(node, &["parameter", "token"]);
         PageForm::Token(reader.pointer(token)?)
     } else {
-        reader.closed(node, &["parameter", "counts", "first", "total", "size", "token"]);
+        reader.closed(node, &["parameter", "counts", "first", "total", "rows", "size", "token"]);
         let counts = node.get("counts").and_then(|word| reader.word(word, &[(true, "rows"), (false, "pages")]));
-        let total = reader.required(node, "total").and_then(|node| reader.pointer(node));
+        let end = match (node.get("total"), node.get("rows")) {
+            (Some(_), Some(rows)) => {
+                reader.error(
+                    "unknown-key",
+                    rows.span,
+                    "the last page is known by the `total`, or by `rows` that are not full: leave one out",
+                );
+                None
+            }
+            (None, Some(rows)) => reader.pointer(rows).map(ListEnd::NotFull),
+            (..) => reader.required(node, "total").and_then(|node| reader.pointer(node)).map(ListEnd::Total),
+        };
         let size = reader.required(node, "size").and_then(|node| reader.number(node, 1..=10_000));
         match (counts, node.get("first")) {
             (Some(true), Some(first)) => {
                 reader.error("unknown-key", first.span, "rows are counted from 0; leave `first` out");
                 return None;
             }
-            (Some(true), None) => PageForm::Offset { total: total?, size: size? },
+            (Some(true), None) => PageForm::Offset { end: end?, size: size? },
             (_, None) => {
                 reader.required(node, "first");
                 return None;
             }
-            (_, Some(first)) => PageForm::Numbered { first: reader.number(first, 0..=1)?, total: total?, size: size? },
+            (_, Some(first)) => PageForm::Numbered { first: reader.number(first, 0..=1)?, end: end?, size: size? },
         }
     };
     Some(Pages { parameter: parameter?.name.clone(), form })

@@ -69,6 +69,7 @@ pub fn unusable(usage: CredentialUse, value: &str) -> Option<String> {
         // The certificate and its key are held against each other: `super::identity`.
         CredentialUse::BasicUser
         | CredentialUse::ClientCertificate
+        | CredentialUse::ClientCertificatePassword
         | CredentialUse::ClientKey
         | CredentialUse::Text => None,
     }
