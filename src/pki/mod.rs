@@ -20,6 +20,7 @@ pub mod serial_number;
 pub mod status;
 #[cfg(test)]
 mod status_tests;
+pub mod tls_server;
 pub mod weakness;
 mod x509;
 
@@ -34,4 +35,5 @@ pub use private_key::PrivateKey;
 pub use reason::RevocationReason;
 pub use serial_number::{SerialNotation, SerialNumber, SerialNumberError, SerialSpelling};
 pub use status::{CertId, CrlCoverage, RevocationStatus, UnknownReason};
+pub use tls_server::{StartTls, TlsServer};
 pub use x509::SpkiFingerprint;

@@ -6,6 +6,7 @@ pub mod client;
 mod connections;
 mod content_coding;
 pub mod credentials;
+mod handshake;
 mod http_thread;
 mod identity;
 pub mod proxy;

@@ -4,6 +4,7 @@ use super::world::{Faults, VirtualClock, World, slow_disk};
 use super::{Bench, virtual_time};
 use certsweep::engine::{self, Run, Sender};
 use certsweep::journal::RunDir;
+use certsweep::pki::TlsServer;
 use certsweep::provider::Answer;
 use certsweep::provider::model::Window;
 use certsweep::run::Event;
@@ -67,6 +68,10 @@ impl Transport for Through {
         cloud.used.set(cloud.used.get() + 1);
         cloud.revoked.borrow_mut().push(request.url);
         answer(204, &[], json!(null))
+    }
+
+    async fn shown_certificate(&self, server: &TlsServer) -> Result<Vec<u8>, String> {
+        Err(format!("nobody looks at {server} here"))
     }
 }
 

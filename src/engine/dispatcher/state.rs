@@ -1,6 +1,7 @@
 //! What a run holds while it goes on: what the caller gives, commands from outside, the state that the dispatcher alone owns, what is
 //! under way, and what is written and not yet durable. Decides nothing.
 
+use super::served::Looking;
 use crate::engine::circuit_breaker::CircuitBreaker;
 use crate::engine::exchange::LimitSignal;
 use crate::engine::retry::Jitter;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -160,6 +162,10 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) ended_by_order: Vec<bool>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
+    /// Looks at servers, which hold no slot of an account.
+    pub(super) handshakes: FuturesUnordered<Looking>,
+    /// A place for each handshake at once.
+    pub(super) handshake_gate: Rc<Semaphore>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,
     pub(super) watch: Watch,
     pub(super) jitter: Jitter,

@@ -7,8 +7,9 @@ use super::chain::{Chain, CheckedStep, EarlierStep};
 use super::context::Checker;
 use super::fields::{COMMON_FIELDS, Layers, NameSet, Row, has_value, names_of, no_value};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::pki::TlsServer;
 use crate::plan::checked::{Action, NeverSent, Parameters};
-use crate::plan::read::positive_duration;
+use crate::plan::read::{positive_duration, texts};
 use crate::plan::wait::{Wait, WaitFor};
 use crate::provider::expression::{Expression, is_name};
 use crate::provider::model::{ActionRules, Idempotency, Operation, TargetKind};
@@ -39,12 +40,27 @@ struct EntryStep {
 /// What a step does.
 enum Does {
     Act,
-    Wait(WaitFor, Option<Duration>),
+    Wait(ReadWait),
     /// Nothing that can be read, which was reported; it has its place in the line all the same.
     Wrong,
 }
 
+/// A wait, as read.
+struct ReadWait {
+    until: WaitFor,
+    within: Option<Duration>,
+    /// Where the new certificate must be seen: hosts, and fields of the row that name some.
+    at: Vec<(String, Span)>,
+}
+
 impl EntrySteps {
+    /// The fields of rows that waits take their hosts from.
+    pub(super) fn host_fields(&self) -> impl Iterator<Item = &str> {
+        let waits = self.0.iter().filter_map(|step| if let Does::Wait(wait) = &step.does { Some(wait) } else { None });
+        let names = waits.flat_map(|wait| &wait.at).map(|(text, _)| text.as_str());
+        names.filter(|text| !TlsServer::is_meant(text))
+    }
+
     /// Provider and action of each step that sends something, where the step says them.
     pub(super) fn asked(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
         self.0.iter().filter(|step| matches!(step.does, Does::Act)).map(|step| {
@@ -120,8 +136,20 @@ impl Checker<'_> {
                     word = Some(until.word().to_owned());
                     let mut wrong = Diagnostics::default();
                     let within = find("within").and_then(|field| positive_duration(field, &mut wrong));
+                    let at = find("at").and_then(|field| texts(&field.value, &mut wrong)).unwrap_or_default();
                     self.report_all(&wrong);
-                    step.does = Does::Wait(until, within);
+                    match (until, find("at")) {
+                        (WaitFor::Served, None) => {
+                            let what = "`wait: served` does not say where the certificate must be seen";
+                            self.report(Diagnostic::error("steps", wait.span, what).help(AT_EXAMPLE));
+                        }
+                        (WaitFor::Served, _) | (_, None) => {}
+                        (_, Some(at)) => {
+                            let what = format!("`wait: {}` looks at no host", until.word());
+                            self.report(Diagnostic::error("steps", at.span, what).help("drop `at`"));
+                        }
+                    }
+                    step.does = Does::Wait(ReadWait { until, within, at });
                 }
                 for field in fields.iter().filter(|field| !WAIT_FIELDS.contains(&field.name.as_str())) {
                     let what = format!("a wait has no field `{}`", safe::terminal(&field.name));
@@ -195,6 +223,7 @@ impl Checker<'_> {
         }
         let of_entry = given("provider");
         let mut known: Vec<&str> = COMMON_FIELDS.to_vec();
+        known.extend(steps.host_fields());
         for (provider, action) in steps.asked() {
             let provider = provider.or(of_entry);
             let index = provider.and_then(|name| self.draft.accounts.find(name, self.catalog).ok());
@@ -237,8 +266,8 @@ impl Checker<'_> {
             let needs = self.read_needs(&step_row, if place == 0 { of_row } else { Layers::NONE }, ordinal);
             let checked = match step.does {
                 Does::Act => self.check_assigned(&step_row, of_row, (ordinal, id.clone(), needs)),
-                Does::Wait(until, within) => {
-                    self.check_wait(&step_row, (ordinal, id.clone(), needs), (until, within, step.place))
+                Does::Wait(ref wait) => {
+                    self.check_wait(&step_row, of_row, (ordinal, id.clone(), needs), (wait, step.place))
                 }
                 Does::Wrong => None,
             };
@@ -333,10 +362,13 @@ impl Checker<'_> {
     fn check_wait(
         &mut self,
         row: &Row<'_>,
+        of_row: Layers<'_>,
         (ordinal, id, mut needs): (u32, String, Vec<String>),
-        (until, within, place): (WaitFor, Option<Duration>, Span),
+        (wait, place): (&ReadWait, Span),
     ) -> Option<CheckedStep> {
         let errors_before = self.errors;
+        let ReadWait { until, within, .. } = *wait;
+        let at = self.read_hosts(&wait.at, of_row);
         let earlier: Vec<(usize, Option<&CheckedStep>)> = {
             let chain = self.chain.as_ref()?;
             let acts = chain.earlier.iter().enumerate().filter(|(_, step)| !step.waits);
@@ -350,6 +382,7 @@ impl Checker<'_> {
                 let found = provider.operation(&step.operation);
                 found.and_then(|found| found.action.as_ref()).is_some_and(|rules| match until {
                     WaitFor::Issued => rules.csr.is_some() || !rules.new_certificate.is_empty(),
+                    WaitFor::Served => !rules.new_certificate.is_empty(),
                     WaitFor::Approved => rules.target.kind != TargetKind::Request,
                     WaitFor::Revoked => revokes(rules),
                 })
@@ -358,6 +391,10 @@ impl Checker<'_> {
         let Some((about, step)) = earlier.iter().rev().find(|(_, step)| is_meant(step)).copied() else {
             let (what, help) = match until {
                 WaitFor::Issued => ("no step before it asks for a certificate", "put it behind a `reissue`"),
+                WaitFor::Served => (
+                    "no step before it brings a new certificate that could be compared",
+                    "put it behind an action whose document says where the new certificate is read (`certificate`)",
+                ),
                 WaitFor::Approved => ("no step before it is an action that can wait", "put it behind that action"),
                 WaitFor::Revoked => ("no step before it revokes a certificate", "put it behind a `revoke`"),
             };
@@ -367,9 +404,9 @@ impl Checker<'_> {
         };
         let step = step?;
         let CheckedStep { account, fingerprint, .. } = *step;
-        let (operation, target) = (step.operation.clone(), step.target.clone());
+        let (operation, mut target) = (step.operation.clone(), step.target.clone());
         let chain = self.chain.as_ref()?;
-        let wait = Wait { until, of: chain.earlier[about].id.clone(), within };
+        let wait = Wait { until, of: chain.earlier[about].id.clone(), within, at };
         if until == WaitFor::Revoked {
             let provider = self.draft.accounts.drafts[account].provider.clone();
             let rules = provider.operation(&operation).and_then(|operation| operation.action.as_ref());
@@ -388,7 +425,11 @@ impl Checker<'_> {
         needs.splice(0..0, settled);
         let parameters = wait.parameters();
         let operation = until.operation();
-        let parts = format!("{operation} {} {}", hex::encode(fingerprint.0), within.unwrap_or_default().as_millis());
+        let mut parts = format!("{operation} {} {}", hex::encode(fingerprint.0), within.unwrap_or_default().as_millis());
+        if !wait.at.is_empty() {
+            target = wait.at.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            parts = format!("{parts} {target}");
+        }
         let hashes = self.hashes(account, &operation);
         let digest = hashes.fingerprint.with(parts.as_bytes());
         let hash = hash_of(hashes.target.clone(), &parts);
@@ -419,6 +460,47 @@ impl Checker<'_> {
             (self.each)(action);
         }
         None
+    }
+
+    /// The servers that a wait looks at: each text is the name of a field of the row that has some, or a server itself. What is neither is reported.
+    fn read_hosts(&mut self, at: &[(String, Span)], of_row: Layers<'_>) -> Vec<TlsServer> {
+        let mut servers = Vec::new();
+        for (text, place) in at {
+            let named = of_row.row.iter().find(|field| field.name == *text);
+            let mut wrong = Diagnostics::default();
+            let found = match named {
+                Some(field) if !has_value(field) => {
+                    let what = format!("`wait: served` looks at `{}`, which this row does not have", safe::terminal(text));
+                    let help = "name the host that has the certificate, or give such rows an entry without the wait";
+                    self.report(Diagnostic::error("steps", field.value.span, what).help(help));
+                    continue;
+                }
+                Some(field) => texts(&field.value, &mut wrong).unwrap_or_default(),
+                None if TlsServer::is_meant(text) => vec![(text.clone(), *place)],
+                None => {
+                    let what = format!("there is no host `{0}`, nor a column or a field `{0}` of the entry", safe::terminal(text));
+                    let names = of_row.row.iter().map(|field| field.name.as_str());
+                    let help = match nearest(text, names) {
+                        Some(right) => format!("did you mean `{right}`?"),
+                        None => format!("name the column with HOST[:PORT], or write the host with its port: `{}:443`", safe::terminal(text)),
+                    };
+                    self.report(Diagnostic::error("steps", *place, what).help(help));
+                    continue;
+                }
+            };
+            self.report_all(&wrong);
+            for (text, place) in found {
+                match TlsServer::parse(&text) {
+                    Ok(server) if servers.contains(&server) => {}
+                    Ok(server) => servers.push(server),
+                    Err(why) => {
+                        let what = format!("`{}` is no server that can be looked at: {why}", safe::terminal(&text));
+                        self.report(Diagnostic::error("steps", place, what).help(why.help()));
+                    }
+                }
+            }
+        }
+        servers
     }
 
     /// Reads a value that an earlier step brings. `None` where the value is none, `Some(false)` where it cannot be there, which is reported.
@@ -509,4 +591,5 @@ fn revokes(rules: &ActionRules) -> bool {
 
 const STEPS_EXAMPLE: &str = "write `steps:` and below it, for each, `- {action: …}` or `- {wait: …, within: 24h}`";
 /// The fields of a wait.
-const WAIT_FIELDS: [&str; 4] = ["wait", "within", "name", "needs"];
+const WAIT_FIELDS: [&str; 5] = ["wait", "within", "at", "name", "needs"];
+const AT_EXAMPLE: &str = "write `at: host`, where the column `host` has HOST or HOST:PORT, or `at: www.example.com`";
