@@ -10,6 +10,7 @@ use super::report::{write_reports, write_rescued_report};
 use super::report_rows::Counts;
 use super::status::{LiveStatusWriter, resume_command, verify_command};
 use super::verify::revokes;
+use crate::engine::verify::PublishedLooks;
 use crate::engine::{self, Ending, Question, Run, RunCommand, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
@@ -50,6 +51,8 @@ pub struct Task<'a> {
     pub wait: bool,
     /// Whether what is accepted and not finished is not well (`--strict`).
     pub strict: bool,
+    /// Asks what CAs publish, where the plan waits for that.
+    pub published: Option<Rc<dyn PublishedLooks>>,
     /// Who answers between two waves.
     pub answers: Answers,
 }
@@ -86,7 +89,7 @@ pub fn open_outlets(context: &Context, args: &OutletArgs) -> Result<Outlets, Exi
 
 /// Carries out a run to its end or its stop.
 pub fn execute(context: &Context, task: Task<'_>) -> Exit {
-    let Task { run, facts, senders, reopen, outlets, report, wait, strict, answers } = task;
+    let Task { run, facts, senders, reopen, outlets, report, wait, strict, published, answers } = task;
     let path = run.dir.path().to_path_buf();
     let mut reader = match run.dir.read() {
         Ok(reader) => reader,
@@ -111,7 +114,8 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     let outlets = (Box::new(observer) as Box<dyn Observer>, outlets);
     let mut observer =
         OutletWriter::new(outlets, &facts.settings, identity, deadline, (&context.printer, context.clock.clone()));
-    let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, answers), &mut observer);
+    let ended =
+        engine_run(context, facts, (&run, &reader), (senders, published), reopen, (wait, answers), &mut observer);
     // The bars must be gone before the summary is printed.
     observer.hide();
     // Commands that still wait are withdrawn: nobody will carry them out.
@@ -211,7 +215,7 @@ fn engine_run(
     context: &Context,
     facts: &RunFacts,
     (run, reader): (&OpenRun, &Reader),
-    senders: Vec<Rc<Sender<HttpTransport>>>,
+    (senders, published): (Vec<Rc<Sender<HttpTransport>>>, Option<Rc<dyn PublishedLooks>>),
     reopen: BTreeSet<Outcome>,
     (wait, answers): (bool, Answers),
     observer: &mut dyn Observer,
@@ -244,6 +248,7 @@ fn engine_run(
             seed,
             // A rehearsal's clock passes over closed windows.
             wait: wait || facts.simulated,
+            published,
             questions: (answers != Answers::Nobody).then(|| asker(context, answers)),
         };
         let mut observe = |event: Event| observer.event(&event);

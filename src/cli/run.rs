@@ -17,6 +17,7 @@ use super::previous_runs::{PreviousRuns, ThisPlan, costs};
 use super::process::origin;
 use super::resume::resume;
 use super::simulate::{register_targets, simulator_for};
+use super::verify::published_looks;
 use crate::engine::Sender;
 use crate::journal::dir::default_path;
 use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
@@ -108,6 +109,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     }
     // Takes the lock: from here on this process alone may send, and `resume` of another one is refused.
     let run = dir.open().map_err(|error| context.failed(&error))?;
+    let published = published_looks(context, &run, &facts, &catalog, args.ca_file.as_deref())?;
     let exit = execute(
         context,
         Task {
@@ -120,6 +122,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             report: args.report.as_deref(),
             wait: args.wait,
             strict: args.strict,
+            published,
             answers: Answers::of(context, args.yes, facts.simulated),
         },
     );

@@ -1,8 +1,8 @@
 //! Servers that show a certificate, as people write them: `www.example.com`, `10.0.0.5:8443`, `smtp://mail.example.com`. Connects to none.
 
 use super::dns_name::{self, NameRule};
-use core::net::{IpAddr, Ipv6Addr};
 use core::fmt;
+use core::net::{IpAddr, Ipv6Addr};
 
 /// A server that shows a certificate in a handshake of TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

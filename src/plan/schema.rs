@@ -289,6 +289,7 @@ fn steps(catalog: &Catalog) -> Value {
             "wait": {"enum": WaitFor::ALL.map(WaitFor::word), "description": "Until the step before is settled, or its effect is seen"},
             "within": {"$ref": "#/$defs/duration", "description": "From the end of the step before; then the wait fails, and what needs it is skipped"},
             "at": {"$ref": "#/$defs/words", "description": "For `served`: HOST[:PORT], smtp://HOST, imap://, postgres:// or ldap://, or the column or field that has them"},
+            "by": {"$ref": "#/$defs/words", "description": "For `revoked`: who must say so, of state (the provider), crl and ocsp; anybody without it"},
             "needs": {"$ref": "#/$defs/words", "description": "Ids of actions that must have ended well first"},
             "name": name
         }

@@ -4,6 +4,7 @@
 use super::checked::Parameters;
 use crate::pki::TlsServer;
 use crate::provider::expression::is_name;
+use crate::run::{StatusSource, StatusSources};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Wait {
     pub within: Option<Duration>,
     /// Which servers must show the new certificate, where that is what it waits for.
     pub at: Vec<TlsServer>,
+    /// Who must say that it is revoked, where not everybody may.
+    pub by: StatusSources,
 }
 
 impl WaitFor {
@@ -69,6 +72,9 @@ impl Wait {
         if !self.at.is_empty() {
             map.insert(AT.to_owned(), self.at.iter().map(ToString::to_string).collect());
         }
+        if !self.by.is_empty() {
+            map.insert(BY.to_owned(), self.by.iter().map(StatusSource::as_str).collect());
+        }
         Parameters::from(map)
     }
 
@@ -80,7 +86,9 @@ impl Wait {
         let texts = parameters.get(AT).and_then(Value::as_array).into_iter().flatten();
         let at: Result<Vec<TlsServer>, ()> =
             texts.map(|text| TlsServer::parse(text.as_str().ok_or(())?).map_err(drop)).collect();
-        Some(Self { until, of, within, at: at.ok()? })
+        let by = parameters.get(BY).and_then(Value::as_array).into_iter().flatten();
+        let by: Option<StatusSources> = by.map(|word| StatusSource::parse(word.as_str()?)).collect();
+        Some(Self { until, of, within, at: at.ok()?, by: by? })
     }
 }
 
@@ -94,6 +102,7 @@ pub const PREFIX: &str = "wait ";
 const OF: &str = "of";
 const WITHIN: &str = "within_ms";
 const AT: &str = "at";
+const BY: &str = "by";
 
 #[cfg(test)]
 mod tests {
@@ -105,7 +114,9 @@ mod tests {
             for within in [None, Some(Duration::from_secs(86_400))] {
                 let at = if until == WaitFor::Served { &["a.example:443", "smtp://b.example:25"][..] } else { &[] };
                 let at = at.iter().map(|text| TlsServer::parse(text).unwrap()).collect();
-                let wait = Wait { until, of: "shop/revoke".to_owned(), within, at };
+                let by = if until == WaitFor::Revoked { &[StatusSource::Crl, StatusSource::Ocsp][..] } else { &[] };
+                let by = by.iter().copied().collect();
+                let wait = Wait { until, of: "shop/revoke".to_owned(), within, at, by };
                 assert_eq!(Wait::of_action(&until.operation(), &wait.parameters()), Some(wait));
             }
         }

@@ -76,7 +76,8 @@ fn told(error: &io::Error, first: &[u8], server: &TlsServer) -> String {
     }
     match tls::lasting_cause(error) {
         Some(cause) => cause.replace("; is `base_url` right?", ""),
-        None if error.kind() == io::ErrorKind::UnexpectedEof && first.is_empty() => {
+        // Whoever does not read what is said to it may reset the connection.
+        None if first.is_empty() && ENDS.contains(&error.kind()) => {
             "it ends the connection without a word; is TLS spoken at this port?".to_owned()
         }
         None => format!("the handshake fails: {}", chain(error)),
@@ -240,6 +241,9 @@ impl AsyncWrite for Listened {
     }
 }
 
+/// How it shows that the other side has gone.
+const ENDS: [io::ErrorKind; 3] =
+    [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
 /// Bytes of what is no TLS that are shown.
 const MAX_FIRST: usize = 60;
 /// Bytes of a line, and of an answer of LDAP.

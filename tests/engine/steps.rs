@@ -8,7 +8,7 @@ use certsweep::pki::TlsServer;
 use certsweep::plan::Wait;
 use certsweep::plan::wait::WaitFor;
 use certsweep::provider::Answer;
-use certsweep::run::{Outcome, StopReason};
+use certsweep::run::{Outcome, StatusSources, StopReason};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -71,7 +71,9 @@ fn bench(seed: u64, faults: Faults, numbers: std::ops::Range<u64>, within: Optio
         approve.needs_accepted = vec![id("revoke")];
         wait.id = id("approved");
         wait.operation = WaitFor::Approved.operation();
-        wait.parameters = Wait { until: WaitFor::Approved, of: id("revoke"), within, at: vec![] }.parameters();
+        wait.parameters =
+            Wait { until: WaitFor::Approved, of: id("revoke"), within, at: vec![], by: StatusSources::default() }
+                .parameters();
         wait.needs = vec![id("approve"), id("revoke")];
         last.id = id("last");
         last.needs = vec![id("approved")];
@@ -158,7 +160,13 @@ fn a_revocation_is_looked_for_until_it_is_seen_and_no_longer() {
             bench.actions[1].id = "c/revoked".to_owned();
             bench.actions[1].operation = WaitFor::Revoked.operation();
             let within = Some(Duration::from_secs(600));
-            let wait = Wait { until: WaitFor::Revoked, of: "c/revoke".to_owned(), within, at: vec![] };
+            let wait = Wait {
+                until: WaitFor::Revoked,
+                of: "c/revoke".to_owned(),
+                within,
+                at: vec![],
+                by: StatusSources::default(),
+            };
             bench.actions[1].parameters = wait.parameters();
             bench.actions[1].needs = vec!["c/revoke".to_owned()];
             bench.actions[2].id = "c/last".to_owned();
@@ -204,7 +212,7 @@ fn served(seed: u64, at: &[&str], within: Option<Duration>) -> Bench {
     ];
     let mut bench = Bench::new(seed, Faults::none(), &listed);
     let at = at.iter().map(|text| TlsServer::parse(text).unwrap()).collect();
-    let wait = Wait { until: WaitFor::Served, of: "c/reissue".to_owned(), within, at };
+    let wait = Wait { until: WaitFor::Served, of: "c/reissue".to_owned(), within, at, by: StatusSources::default() };
     bench.actions[0].id = "c/reissue".to_owned();
     bench.actions[1].id = "c/served".to_owned();
     bench.actions[1].operation = WaitFor::Served.operation();

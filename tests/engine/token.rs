@@ -115,6 +115,7 @@ fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>, rate
             commands,
             seed: 1,
             wait: false,
+            published: None,
             questions: None,
         };
         let local = tokio::task::LocalSet::new();

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::version::TLS12;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 /// A key with a certificate for it, and a request.
@@ -46,7 +47,7 @@ impl Pair {
         roots.add(self.certificate.clone()).unwrap();
         let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
         let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
-        let builder = ServerConfig::builder_with_protocol_versions(&[&tokio_rustls::rustls::version::TLS12]);
+        let builder = ServerConfig::builder_with_protocol_versions(&[&TLS12]);
         let builder = builder.with_client_cert_verifier(verifier);
         Arc::new(builder.with_single_cert(vec![self.certificate.clone()], der).unwrap())
     }
@@ -210,7 +211,7 @@ fn a_host_that_never_changes_fails_and_its_old_certificate_is_not_revoked() {
         std::thread::sleep(std::time::Duration::from_secs(20));
         drop(stream);
     });
-    let (refusing_port, _) = listen(|mut stream, _| drop(talks(&mut stream, b"", &[(&[0, 0, 0, 8, 4, 210, 22, 47], b"N")])));
+    let (refusing_port, _) = listen(|mut stream, _| talks(&mut stream, b"", &[(&[0, 0, 0, 8, 4, 210, 22, 47], b"N")]));
     let (closing_port, _) = listen(|stream, _| drop(stream));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let hosts = [
@@ -222,8 +223,9 @@ fn a_host_that_never_changes_fails_and_its_old_certificate_is_not_revoked() {
         format!("127.0.0.1:{closing_port}"),
         format!("127.0.0.1:{closed}"),
     ];
-    let rows: Vec<_> = names.iter().zip(&pairs).zip(&hosts).map(|((name, pair), host)| (*name, pair, host.clone())).collect();
-    let (place, mock, text) = place(&rows, "3s");
+    let rows: Vec<_> =
+        names.iter().zip(&pairs).zip(&hosts).map(|((name, pair), host)| (*name, pair, host.clone())).collect();
+    let (place, mock, text) = place(&rows, "5s");
     place.run(&text).exits(1);
     let rows = place.rows();
     for (number, host, words) in [
@@ -237,7 +239,7 @@ fn a_host_that_never_changes_fails_and_its_old_certificate_is_not_revoked() {
     ] {
         let (outcome, seen) = message(&rows, &format!("targets.csv:{number}/served"));
         assert_eq!(outcome, "failed", "{host}");
-        let begins = "`within` is over after 3.0s: it is not everywhere served (2 looks; ";
+        let begins = "`within` is over after 5.0s: it is not everywhere served (";
         assert!(seen.starts_with(begins) && seen.contains(&format!("{host}: {words}")), "{seen}");
         assert!(!seen.contains('\u{1b}'), "{seen}");
         let (outcome, why) = message(&rows, &format!("targets.csv:{number}/revoke"));
@@ -246,7 +248,8 @@ fn a_host_that_never_changes_fails_and_its_old_certificate_is_not_revoked() {
     }
     let third = message(&rows, "targets.csv:2/served").1;
     assert!(third.contains("serial number 4d01, issued by CN=evil"), "{third}");
-    assert_eq!((mock.count("/revoke"), looks.load(Ordering::SeqCst)), (0, 2));
+    assert_eq!(mock.count("/revoke"), 0);
+    assert!((2..4).contains(&looks.load(Ordering::SeqCst)), "each look later than the one before");
 }
 
 #[test]
@@ -259,6 +262,6 @@ fn a_rehearsal_looks_at_no_server_and_goes_through_to_its_end() {
     let report = super::place::rows(&place.read("run/report.rehearsal.csv"));
     let (outcome, words) = message(&report, "targets.csv:2/served");
     assert_eq!(outcome, "succeeded");
-    assert!(words.starts_with("rehearsal: taken as deployed 10m 00s after it was issued"), "{words}");
+    assert!(words.starts_with("rehearsal: taken as deployed 10m 00s later"), "{words}");
     assert_eq!((mock.count("/"), looks.load(Ordering::SeqCst)), (0, 0));
 }

@@ -2,8 +2,9 @@
 
 use super::mock::{Mock, empty, json};
 use super::place::{Place, plan};
+use super::verify::{Authority, bytes};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const STEPS: &str = "  - from: targets.csv\n\
                      \x20   provider: chained\n\
@@ -96,4 +97,42 @@ fn what_is_left_of_a_row_has_what_its_earlier_steps_brought() {
     let resumed = place.certsweep(&["resume", "run", "--yes", "--retry", "rejected"]);
     assert!([0, 3].contains(&resumed.code), "{resumed:?}");
     place.certsweep(&["resume", "run", "--yes"]).exits(0);
+}
+
+#[test]
+fn a_revocation_is_waited_for_until_the_list_has_it_and_one_look_serves_all() {
+    let authority = Arc::new(Authority::new());
+    let (publisher, looks) = (Arc::clone(&authority), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&looks);
+    let mock = Mock::start(move |seen, _| match (seen.method.as_str(), seen.target.as_str()) {
+        ("POST", _) => json(201, r#"{"state":"revoked"}"#),
+        ("GET", "/ca.crl") => {
+            // The next list has them.
+            let listed: &[u64] = if counted.fetch_add(1, Ordering::SeqCst) < 2 { &[] } else { &[7, 8, 9] };
+            bytes(publisher.list(listed, 2100))
+        }
+        other => panic!("{other:?}"),
+    });
+    let place = place();
+    place.file("ca.pem", &authority.pem);
+    let mut list = "number,certificate\n".to_owned();
+    for number in [7_u64, 8, 9] {
+        place.file(&format!("{number}.pem"), authority.issue(number, &format!("{}/ca.crl", mock.url()), None));
+        list.push_str(&format!("{number},file:{number}.pem\n"));
+    }
+    place.file("targets.csv", list);
+    let steps = "  - from: targets.csv\n    provider: chained\n    issuer: \"file:ca.pem\"\n    steps:\n      - {action: revoke}\n      - {wait: revoked, by: [crl, ocsp], within: 1h}\n";
+    let text = plan(&mock, &["chained"], "", steps);
+    place.run(&text).exits(0);
+    let rows = place.rows();
+    assert!(rows.iter().all(|row| row["outcome"] == "succeeded"), "{rows:?}");
+    assert_eq!(rows[1]["provider_message"], "crl: revoked since 2026-01-02T00:00:00Z");
+    assert!((3..7).contains(&looks.load(Ordering::SeqCst)), "{looks:?}");
+    place.certsweep(&["report", "run", "--format", "plan", "-o", "left.yaml"]).exits(0);
+    assert!(place.read("left.yaml").contains("{name: revoked, wait: revoked, within: \"3600s\", by: [crl, ocsp]}"));
+    // A rehearsal asks nobody.
+    place.certsweep(&["run", "plan.yaml", "--simulate", "--yes", "--run-dir", "drill"]).exits(0);
+    let drill = super::place::rows(&place.read("drill/report.rehearsal.csv"));
+    let words = &drill[1]["provider_message"];
+    assert_eq!(words, "rehearsal: taken as published 10m 00s later; nobody was asked");
 }

@@ -148,7 +148,9 @@ where
             pending,
             queue,
             scheduler,
-            handshakes: FuturesUnordered::new(),
+            looking: FuturesUnordered::new(),
+            published_due: Vec::new(),
+            is_reading_published: false,
             handshake_gate: Rc::new(Semaphore::new(served::MAX_HANDSHAKES)),
             steps: FuturesUnordered::new(),
             began: now,
@@ -189,7 +191,9 @@ where
                 match self.start_what_may_start() {
                     Decision::Wait(moment) if self.skip_to(moment) => continue,
                     Decision::Wait(moment) => wake = wake.min(moment),
-                    Decision::Idle if !self.is_something_under_way() && self.handshakes.is_empty() => return self.stop_for_what_is_pending(),
+                    Decision::Idle if !self.is_something_under_way() && self.looking.is_empty() => {
+                        return self.stop_for_what_is_pending();
+                    }
                     _ => {}
                 }
                 wake = self.next_time_limit().map_or(wake, |over| wake.min(over));
@@ -218,7 +222,7 @@ where
                         self.acknowledged(written);
                     }
                 }
-                Some(shown) = self.handshakes.next() => self.servers_shown(shown),
+                Some(sight) = self.looking.next() => self.sighted(sight),
                 goes_on = self.wave_break.answer() => self.wave_answered(goes_on),
                 _ = tick.tick() => {
                     self.tick();
@@ -236,9 +240,8 @@ where
             || matches!(self.wave_break, WaveBreak::Pause(_))
             || self.scheduler.has_nothing_due();
         let wait = moment.saturating_sub(self.run.clock.elapsed());
-        let is_under_way = self.is_something_under_way() || !self.handshakes.is_empty();
-        if self.paused || !is_planned || is_under_way || wait < MIN_SKIP || !self.run.clock.skip(wait)
-        {
+        let is_under_way = self.is_something_under_way() || !self.looking.is_empty();
+        if self.paused || !is_planned || is_under_way || wait < MIN_SKIP || !self.run.clock.skip(wait) {
             return false;
         }
         let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");

@@ -1,11 +1,13 @@
-//! Waits until servers show a new certificate. Each look is one handshake a server, by the transport; it needs no place under the limits of an
-//! account, since no provider is asked. In a rehearsal nobody is asked at all: what was issued counts as deployed a while later.
+//! Waits for what the world shows: servers their new certificate, by one handshake a look; lists and responders a revocation, asked as `verify` asks.
+//! No look needs a place under the limits of an account, since no provider's API is asked. In a rehearsal nobody is asked at all: what was done counts
+//! as seen a while later.
 
-use super::state::{Dispatcher, Look};
+use super::state::{Dispatcher, Look, PublishedLook, ServersSeen, Sight};
 use crate::engine::references::UNTIL_DURABLE;
 use crate::engine::sender::Sender;
 use crate::engine::step::JournalFailed;
 use crate::engine::timing::{Moment, WallTime};
+use crate::engine::verify::PublishedState;
 use crate::journal::{History, Phase};
 use crate::pki::{Certificate, SerialNumber, SerialSpelling, TlsServer};
 use crate::plan::Action;
@@ -14,23 +16,11 @@ use crate::run::{Ordinal, Outcome};
 use crate::text::safe;
 use crate::time::{Clock, human};
 use crate::wire::Transport;
-use futures_util::future::{FutureExt as _, LocalBoxFuture, join_all};
+use futures_util::future::{FutureExt as _, join_all};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-
-/// Which servers of a wait do not show the new certificate yet, and what each does instead; none where all show it.
-pub(super) struct Shown {
-    account: usize,
-    ordinal: Ordinal,
-    id: String,
-    at: Vec<TlsServer>,
-    others: Vec<String>,
-}
-
-/// A look that is under way.
-pub(super) type Looking = LocalBoxFuture<'static, Shown>;
 
 /// What a server must show, and what it is expected to show until then.
 struct Expected {
@@ -66,24 +56,10 @@ where
             }
             return Ok(());
         };
-        let look = self.looks.entry(ordinal).or_insert(Look { since: now, asked: 0, seen: String::new() });
+        self.looks.entry(ordinal).or_insert(Look { since: now, asked: 0, seen: String::new(), published: None });
         let sender = Rc::clone(&self.run.senders[account]);
         if sender.is_made_up() {
-            let wall = WallTime::read(&*self.run.clock);
-            let there = history.finished_at.and_then(|at| at.checked_add(REHEARSED_DEPLOYMENT).ok());
-            let missing = there.map(|there| wall.until(there)).unwrap_or_default();
-            if !missing.is_zero() {
-                look.asked += 1;
-                look.seen = "rehearsal: it is not deployed yet".to_owned();
-                self.scheduler.poll(ordinal, account, now + missing);
-            } else {
-                let why = format!(
-                    "rehearsal: taken as deployed {} after it was issued; no server was looked at",
-                    human(REHEARSED_DEPLOYMENT)
-                );
-                self.looks.remove(&ordinal);
-                self.end_without_sending(account, ordinal, &id, Outcome::Succeeded, why);
-            }
+            self.rehearse_look((ordinal, account), &id, history, "deployed", now);
             return Ok(());
         }
         let unreadable = || JournalFailed(format!("the new certificate of {} cannot be read", of.id));
@@ -95,15 +71,82 @@ where
         let gate = Rc::clone(&self.handshake_gate);
         let looking = async move {
             let others = ask(&sender, &gate, &wait.at, &expected).await;
-            Shown { account, ordinal, id, at: wait.at, others }
+            Sight::Servers(ServersSeen { account, ordinal, id, at: wait.at, others })
         };
-        self.handshakes.push(looking.boxed_local());
+        self.looking.push(looking.boxed_local());
         Ok(())
     }
 
+    /// A look at the world is over.
+    pub(super) fn sighted(&mut self, sight: Sight) {
+        match sight {
+            Sight::Servers(shown) => self.servers_shown(shown),
+            Sight::Published(states) => {
+                self.is_reading_published = false;
+                states.into_iter().for_each(|(look, state)| self.published_shown(look, state));
+                self.read_published();
+            }
+        }
+    }
+
+    /// Asks what CAs publish about all that is due. One round at a time: a list is fetched once for all that it may hold.
+    pub(super) fn read_published(&mut self) {
+        let Some(published) = self.run.published.clone() else { return };
+        if self.is_reading_published || self.published_due.is_empty() {
+            return;
+        }
+        self.is_reading_published = true;
+        let due = std::mem::take(&mut self.published_due);
+        let reading = published.look(due.iter().map(|look| (look.of, look.by)).collect());
+        let reading = async move {
+            let states = AssertUnwindSafe(reading).catch_unwind().await.unwrap_or_default();
+            let failed = || PublishedState { is_revoked: false, words: "an internal error struck".to_owned() };
+            let states = states.into_iter().chain(std::iter::repeat_with(failed));
+            Sight::Published(due.into_iter().zip(states).collect())
+        };
+        self.looking.push(reading.boxed_local());
+    }
+
+    fn published_shown(&mut self, look: PublishedLook, state: PublishedState) {
+        let PublishedLook { wait: (ordinal, account), id, before, .. } = look;
+        if self.stopping.is_some() || matches!(self.states.of(ordinal).phase, Phase::Ended(_)) {
+            return;
+        }
+        if state.is_revoked {
+            self.looks.remove(&ordinal);
+            return self.end_without_sending(account, ordinal, &id, Outcome::Succeeded, state.words);
+        }
+        let between = if before.is_empty() { "" } else { "; " };
+        self.look_again(account, ordinal, format!("{before}{between}{}", state.words));
+    }
+
+    /// A rehearsal asks nobody outside this machine: what waits for the world ends well a while after the step that it is about.
+    pub(super) fn rehearse_look(
+        &mut self,
+        (ordinal, account): (Ordinal, usize),
+        id: &str,
+        history: &History,
+        what: &str,
+        now: Moment,
+    ) {
+        let wall = WallTime::read(&*self.run.clock);
+        let there = history.finished_at.and_then(|at| at.checked_add(REHEARSED_PAUSE).ok());
+        let missing = there.map(|there| wall.until(there)).unwrap_or_default();
+        if missing.is_zero() {
+            let why = format!("rehearsal: taken as {what} {} later; nobody was asked", human(REHEARSED_PAUSE));
+            self.looks.remove(&ordinal);
+            return self.end_without_sending(account, ordinal, id, Outcome::Succeeded, why);
+        }
+        if let Some(look) = self.looks.get_mut(&ordinal) {
+            look.asked += 1;
+            look.seen = format!("rehearsal: not {what} yet");
+        }
+        self.scheduler.poll(ordinal, account, now + missing);
+    }
+
     /// A look is over: all servers show the new certificate, or they are looked at again.
-    pub(super) fn servers_shown(&mut self, shown: Shown) {
-        let Shown { account, ordinal, id, at, others } = shown;
+    fn servers_shown(&mut self, shown: ServersSeen) {
+        let ServersSeen { account, ordinal, id, at, others } = shown;
         // Its time may be over.
         if self.stopping.is_some() || matches!(self.states.of(ordinal).phase, Phase::Ended(_)) {
             return;
@@ -151,7 +194,8 @@ fn difference(expected: &Expected, shown: Result<Vec<u8>, String>) -> Option<Str
     let subject = shown.common_name().or_else(|| shown.host_names().into_iter().next()).unwrap_or_default();
     let serial = shown.serial.spelled(SerialSpelling::HexLower);
     let (issuer, ends) = (shown.issuer_name(), shown.ends);
-    let described = format!("it shows {which} ({subject}, serial number {serial}, issued by {issuer}, until {ends:.0})");
+    let described =
+        format!("it shows {which} ({subject}, serial number {serial}, issued by {issuer}, until {ends:.0})");
     Some(safe::terminal(&described).into_owned())
 }
 
@@ -169,8 +213,8 @@ fn listed(all: impl ExactSizeIterator<Item = String>) -> String {
 pub(super) const MAX_HANDSHAKES: usize = 64;
 /// Servers that are named in one message.
 const MAX_LISTED: usize = 3;
-/// In a rehearsal, from the issue to the servers.
-const REHEARSED_DEPLOYMENT: Duration = Duration::from_secs(600);
+/// In a rehearsal, until the world shows what was done.
+const REHEARSED_PAUSE: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 //! looked at in `served`.
 
 use super::staged::FOLLOW_INTERVAL;
-use super::state::{Dispatcher, Look};
+use super::state::{Dispatcher, Look, PublishedLook};
 use super::steps::BATCH_WAIT;
 use crate::engine::attempt;
 use crate::engine::exchange::ExchangeResult;
@@ -15,7 +15,7 @@ use crate::engine::timing::{Moment, RequestTiming, WallTime};
 use crate::journal::{Phase, Reply, ToSend};
 use crate::plan::wait::{Wait, WaitFor};
 use crate::provider::{TargetState, target_state};
-use crate::run::{Ordinal, Outcome};
+use crate::run::{Ordinal, Outcome, StatusSource, StatusSources};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
 use std::rc::Rc;
@@ -72,9 +72,26 @@ where
         let stage = StageRules::of(&sender.provider, operation, 0).ok_or_else(unknown)?;
         let reference = history.reply.reference.as_ref();
         let answer = reference.and_then(|reference| target_state::answer_with_reference(stage.operation, reference));
+        let by = if wait.by.is_empty() { StatusSource::ALL.into_iter().collect() } else { wait.by };
+        let asks_provider = by.contains(StatusSource::Provider)
+            && attempt::rules(&sender.provider, &stage, &about.parameters, answer.as_ref(), 1).lookup;
+        let published = [StatusSource::Crl, StatusSource::Ocsp].into_iter().filter(|source| by.contains(*source));
+        let published: StatusSources = published.collect();
+        let published = (self.run.published.is_some() && !published.is_empty()).then_some((of, published));
         let is_first = !self.looks.contains_key(&ordinal);
-        let look = self.looks.entry(ordinal).or_insert(Look { since: now, asked: 0, seen: String::new() });
+        let look =
+            self.looks.entry(ordinal).or_insert(Look { since: now, asked: 0, seen: String::new(), published: None });
+        look.published = published;
         let since = look.since;
+        if !asks_provider {
+            self.release_unsent(account);
+            if sender.is_made_up() {
+                self.rehearse_look((ordinal, account), &action.id, &history, "published", now);
+            } else {
+                self.ask_what_is_published(account, ordinal, action.id, String::new());
+            }
+            return Ok(());
+        }
         if is_first && attempt::reads_list(&sender.provider, &stage, &about.parameters, answer.as_ref()) {
             self.release_unsent(account);
             self.scheduler.batch(ordinal, account, now + BATCH_WAIT);
@@ -126,7 +143,18 @@ where
         if exchanged.is_unauthorized() {
             return self.scheduler.requeue(ordinal, account, None);
         }
-        self.look_again(account, ordinal, seen);
+        self.ask_what_is_published(account, ordinal, id.to_owned(), seen);
+    }
+
+    /// The provider does not say that it is revoked, or is not asked: a list or a responder may, where one is asked.
+    fn ask_what_is_published(&mut self, account: usize, ordinal: Ordinal, id: String, before: String) {
+        match self.looks.get(&ordinal).and_then(|look| look.published) {
+            Some((of, by)) => {
+                self.published_due.push(PublishedLook { wait: (ordinal, account), id, of, by, before });
+                self.read_published();
+            }
+            None => self.look_again(account, ordinal, before),
+        }
     }
 
     /// What a wait looks for is not there yet: it is looked for again, later each time.
@@ -256,7 +284,8 @@ where
                     format!("`within` is over after {within}: {} is still {state}{words}", action.id)
                 }
                 (None, Some(look)) => {
-                    let what = if until == Some(WaitFor::Served) { "not everywhere served" } else { "not seen revoked" };
+                    let what =
+                        if until == Some(WaitFor::Served) { "not everywhere served" } else { "not seen revoked" };
                     let looks = if look.asked == 1 { "1 look".to_owned() } else { format!("{} looks", look.asked) };
                     let seen = if look.seen.is_empty() { String::new() } else { format!("; {}", look.seen) };
                     format!("`within` is over after {within}: it is {what} ({looks}{seen})")

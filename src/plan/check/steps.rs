@@ -14,7 +14,7 @@ use crate::plan::wait::{Wait, WaitFor};
 use crate::provider::expression::{Expression, is_name};
 use crate::provider::model::{ActionRules, Idempotency, Operation, TargetKind};
 use crate::provider::stages;
-use crate::run::Ordinal;
+use crate::run::{Ordinal, StatusSource, StatusSources};
 use crate::text::nearest::nearest;
 use crate::text::{Span, line_place, safe};
 use crate::tree::{Field, Node, Shape};
@@ -51,6 +51,8 @@ struct ReadWait {
     within: Option<Duration>,
     /// Where the new certificate must be seen: hosts, and fields of the row that name some.
     at: Vec<(String, Span)>,
+    /// Who must say that a certificate is revoked, where not everybody may.
+    by: StatusSources,
 }
 
 impl EntrySteps {
@@ -149,7 +151,8 @@ impl Checker<'_> {
                             self.report(Diagnostic::error("steps", at.span, what).help("drop `at`"));
                         }
                     }
-                    step.does = Does::Wait(ReadWait { until, within, at });
+                    let by = find("by").map(|field| self.read_sources(field, until)).unwrap_or_default();
+                    step.does = Does::Wait(ReadWait { until, within, at, by });
                 }
                 for field in fields.iter().filter(|field| !WAIT_FIELDS.contains(&field.name.as_str())) {
                     let what = format!("a wait has no field `{}`", safe::terminal(&field.name));
@@ -367,7 +370,7 @@ impl Checker<'_> {
         (wait, place): (&ReadWait, Span),
     ) -> Option<CheckedStep> {
         let errors_before = self.errors;
-        let ReadWait { until, within, .. } = *wait;
+        let ReadWait { until, within, by, .. } = *wait;
         let at = self.read_hosts(&wait.at, of_row);
         let earlier: Vec<(usize, Option<&CheckedStep>)> = {
             let chain = self.chain.as_ref()?;
@@ -403,19 +406,29 @@ impl Checker<'_> {
             return None;
         };
         let step = step?;
-        let CheckedStep { account, fingerprint, .. } = *step;
+        let CheckedStep { account, fingerprint, is_published, .. } = *step;
         let (operation, mut target) = (step.operation.clone(), step.target.clone());
         let chain = self.chain.as_ref()?;
-        let wait = Wait { until, of: chain.earlier[about].id.clone(), within, at };
+        let wait = Wait { until, of: chain.earlier[about].id.clone(), within, at, by };
         if until == WaitFor::Revoked {
             let provider = self.draft.accounts.drafts[account].provider.clone();
             let rules = provider.operation(&operation).and_then(|operation| operation.action.as_ref());
-            if rules.is_none_or(|rules| rules.status_queries.is_empty()) {
+            let asks = |source| by.is_empty() || by.contains(source);
+            let has_status_query = rules.is_some_and(|rules| !rules.status_queries.is_empty());
+            let of_provider = asks(StatusSource::Provider) && has_status_query;
+            let of_world = is_published && (asks(StatusSource::Crl) || asks(StatusSource::Ocsp));
+            if !of_provider && !of_world {
                 let what = format!(
-                    "the provider `{}` cannot be asked whether a certificate is revoked (`{operation}` has no status query)",
+                    "nobody can be asked whether this certificate is revoked: `{operation}` of `{}`",
                     provider.id
                 );
-                let help = "leave the wait out; `certsweep verify` asks CRLs and OCSP responders when the run is over";
+                let what = match has_status_query {
+                    true => {
+                        format!("{what} can be asked for its state, which `by` leaves out, and no certificate is named")
+                    }
+                    false => format!("{what} has no status query, and no certificate is named"),
+                };
+                let help = "name it, so that its CRL or OCSP responder is asked: `certificate: file:…`, or a column `certificate`";
                 self.report(Diagnostic::error("steps", place, what).help(help));
                 return None;
             }
@@ -425,10 +438,14 @@ impl Checker<'_> {
         needs.splice(0..0, settled);
         let parameters = wait.parameters();
         let operation = until.operation();
-        let mut parts = format!("{operation} {} {}", hex::encode(fingerprint.0), within.unwrap_or_default().as_millis());
+        let mut parts =
+            format!("{operation} {} {}", hex::encode(fingerprint.0), within.unwrap_or_default().as_millis());
         if !wait.at.is_empty() {
             target = wait.at.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             parts = format!("{parts} {target}");
+        }
+        if !by.is_empty() {
+            parts = format!("{parts} {}", by.iter().map(StatusSource::as_str).collect::<Vec<_>>().join(" "));
         }
         let hashes = self.hashes(account, &operation);
         let digest = hashes.fingerprint.with(parts.as_bytes());
@@ -462,6 +479,30 @@ impl Checker<'_> {
         None
     }
 
+    /// Who must say that a certificate is revoked.
+    fn read_sources(&mut self, field: &Field, until: WaitFor) -> StatusSources {
+        if until != WaitFor::Revoked {
+            let what = format!("`wait: {}` asks nobody about revocation", until.word());
+            self.report(Diagnostic::error("steps", field.span, what).help("drop `by`"));
+            return StatusSources::default();
+        }
+        let mut wrong = Diagnostics::default();
+        let words = texts(&field.value, &mut wrong).unwrap_or_default();
+        self.report_all(&wrong);
+        let mut sources = StatusSources::default();
+        for (word, place) in words {
+            match StatusSource::parse(&word) {
+                Some(source) => sources.add(source),
+                None => {
+                    let what = format!("`{}` is nobody who could be asked", safe::terminal(&word));
+                    let help = "write `state` (the provider), `crl` or `ocsp`, or several of them";
+                    self.report(Diagnostic::error("steps", place, what).help(help));
+                }
+            }
+        }
+        sources
+    }
+
     /// The servers that a wait looks at: each text is the name of a field of the row that has some, or a server itself. What is neither is reported.
     fn read_hosts(&mut self, at: &[(String, Span)], of_row: Layers<'_>) -> Vec<TlsServer> {
         let mut servers = Vec::new();
@@ -470,7 +511,8 @@ impl Checker<'_> {
             let mut wrong = Diagnostics::default();
             let found = match named {
                 Some(field) if !has_value(field) => {
-                    let what = format!("`wait: served` looks at `{}`, which this row does not have", safe::terminal(text));
+                    let what =
+                        format!("`wait: served` looks at `{}`, which this row does not have", safe::terminal(text));
                     let help = "name the host that has the certificate, or give such rows an entry without the wait";
                     self.report(Diagnostic::error("steps", field.value.span, what).help(help));
                     continue;
@@ -478,11 +520,17 @@ impl Checker<'_> {
                 Some(field) => texts(&field.value, &mut wrong).unwrap_or_default(),
                 None if TlsServer::is_meant(text) => vec![(text.clone(), *place)],
                 None => {
-                    let what = format!("there is no host `{0}`, nor a column or a field `{0}` of the entry", safe::terminal(text));
+                    let what = format!(
+                        "there is no host `{0}`, nor a column or a field `{0}` of the entry",
+                        safe::terminal(text)
+                    );
                     let names = of_row.row.iter().map(|field| field.name.as_str());
                     let help = match nearest(text, names) {
                         Some(right) => format!("did you mean `{right}`?"),
-                        None => format!("name the column with HOST[:PORT], or write the host with its port: `{}:443`", safe::terminal(text)),
+                        None => format!(
+                            "name the column with HOST[:PORT], or write the host with its port: `{}:443`",
+                            safe::terminal(text)
+                        ),
                     };
                     self.report(Diagnostic::error("steps", *place, what).help(help));
                     continue;
@@ -591,5 +639,5 @@ fn revokes(rules: &ActionRules) -> bool {
 
 const STEPS_EXAMPLE: &str = "write `steps:` and below it, for each, `- {action: …}` or `- {wait: …, within: 24h}`";
 /// The fields of a wait.
-const WAIT_FIELDS: [&str; 5] = ["wait", "within", "at", "name", "needs"];
+const WAIT_FIELDS: [&str; 6] = ["wait", "within", "at", "by", "name", "needs"];
 const AT_EXAMPLE: &str = "write `at: host`, where the column `host` has HOST or HOST:PORT, or `at: www.example.com`";
