@@ -16,6 +16,7 @@ use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
 use crate::journal::{JournalError, Reader, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
+use crate::provider::model::TargetKind;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
 use crate::view::RunDeadline;
@@ -97,6 +98,11 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     };
     let began = context.clock.elapsed();
     let revoking_operations = revoking_operations(&senders);
+    if !facts.simulated
+        && let Err(error) = warn_of_one_credential(context, &senders, &reader)
+    {
+        return context.failed(&error);
+    }
     let deadline = match deadline(context, facts, &reader) {
         Ok(deadline) => deadline,
         Err(error) => return context.failed(&error),
@@ -319,6 +325,35 @@ fn revoking_operations(senders: &[Rc<Sender<HttpTransport>>]) -> Vec<(usize, Str
         names.into_iter().map(move |name| (account, name))
     };
     senders.iter().enumerate().flat_map(names_of).collect()
+}
+
+/// Warns where an account approves what another one asks for, and both have one credential. By its value, which never leaves memory: the plan's check
+/// sees references alone.
+fn warn_of_one_credential(
+    context: &Context,
+    senders: &[Rc<Sender<HttpTransport>>],
+    reader: &Reader,
+) -> Result<(), JournalError> {
+    let operations = reader.operations()?;
+    let accounts = |approving: bool| {
+        operations.iter().filter_map(move |(account, name)| {
+            let sender = senders.get(*account)?;
+            let rules = sender.provider.operation(name)?.action.as_ref()?;
+            ((rules.target.kind == TargetKind::Request) == approving).then_some((*account, sender))
+        })
+    };
+    let mut told = BTreeSet::new();
+    for (approving, second) in accounts(true) {
+        for (asking, first) in accounts(false).filter(|(asking, _)| *asking != approving) {
+            if first.limit_owner().shares_limits_with(second.limit_owner()) && told.insert((asking, approving)) {
+                let (asking, approving) = (&first.name, &second.name);
+                context.printer.warning(&format!(
+                    "{approving} approves what {asking} asks for, and both have the same credential"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn exit_of(ending: &Ending) -> Exit {

@@ -11,6 +11,7 @@ use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
 use super::execute::{Answers, Task, execute, open_outlets};
 use super::exit::Exit;
 use super::latency::{latencies, simulated_latency};
+use super::option_values::OnlineOptions;
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
@@ -40,7 +41,7 @@ use std::time::Duration;
 /// Runs a plan.
 pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
     if args.dry_run {
-        return preview(context, &args.source, args.report.as_deref(), None);
+        return preview(context, &args.source, args.report.as_deref(), None, &OnlineOptions::default());
     }
     match run_plan(context, args) {
         Ok(exit) | Err(exit) => exit,

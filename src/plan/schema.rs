@@ -317,6 +317,7 @@ fn certificates(catalog: &Catalog) -> Value {
         "$ref": "#/$defs/words",
         "description": "Files with ids, serial numbers or names of what must stay: these certificates are skipped"
     });
+    certificates["properties"]["steps"] = json!({"$ref": "#/$defs/steps"});
     certificates
 }
 

@@ -136,3 +136,52 @@ fn a_revocation_is_waited_for_until_the_list_has_it_and_one_look_serves_all() {
     let words = &drill[1]["provider_message"];
     assert_eq!(words, "rehearsal: taken as published 10m 00s later; nobody was asked");
 }
+
+#[test]
+fn one_credential_for_both_persons_is_warned_of_and_what_waits_is_told_by_approver() {
+    let mock = authority(&Arc::new(AtomicBool::new(true)));
+    let mut place = place();
+    place.set("SECOND_TOKEN", "s3cond-s3cond-s3cond");
+    let steps = |provider: &str| {
+        format!(
+            "  - id: row\n    provider: chained\n    number: 7\n    steps:\n      - {{action: revoke}}\n      - {{action: approve, provider: {provider}, request: $steps.revoke.outputs.reference}}\n      - {{wait: approved, within: 24h}}\n"
+        )
+    };
+    let second = |reference: &str| {
+        format!(
+            "  second: {{uses: chained, base_url: \"{}\", rate: [1000/1s], credentials: {{token: \"env:{reference}\"}}}}\n",
+            mock.url()
+        )
+    };
+    let text = |provider: &str, reference: &str| {
+        plan(&mock, &["chained"], "", &steps(provider))
+            .replace("actions:\n", &format!("{}actions:\n", second(reference)))
+    };
+    let warning = "go with the same credential";
+    for (provider, reference, is_warned) in
+        [("chained", "SECOND_TOKEN", true), ("second", "CHAINED_TOKEN", true), ("second", "SECOND_TOKEN", false)]
+    {
+        place.file("plan.yaml", text(provider, reference));
+        let checked = place.certsweep(&["check", "plan.yaml"]).exits(0);
+        assert_eq!(checked.err.contains(warning), is_warned, "{provider} {reference}: {}", checked.err);
+    }
+    // Two references to one value are found where the run begins.
+    place.set("SECOND_TOKEN", "t0ken-t0ken-t0ken");
+    place
+        .run(&text("second", "SECOND_TOKEN"))
+        .exits(3)
+        .says(&["second approves what chained asks for, and both have the same credential"]);
+    let status = place.certsweep(&["status", "run"]).exits(0).out;
+    assert!(status.contains("1 action waits for the approval of second at chained:"), "{status}");
+    assert!(status.contains("row/revoke  7       70 "), "{status}");
+    let json = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+    let waits = &json["approvals"][0];
+    assert_eq!(
+        (&waits["approver"], &waits["provider"], &waits["actions"]),
+        (&"second".into(), &"chained".into(), &1.into())
+    );
+    assert_eq!(waits["first"][0]["reference"], "70");
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+    let json = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+    assert_eq!(json["approvals"].as_array().map(Vec::len), Some(0));
+}

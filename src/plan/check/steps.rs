@@ -63,6 +63,11 @@ impl EntrySteps {
         names.filter(|text| !TlsServer::is_meant(text))
     }
 
+    /// The fields of each step that sends something.
+    pub(super) fn acting(&self) -> impl Iterator<Item = &[Field]> {
+        self.0.iter().filter(|step| matches!(step.does, Does::Act)).map(|step| step.fields.as_slice())
+    }
+
     /// Provider and action of each step that sends something, where the step says them.
     pub(super) fn asked(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
         self.0.iter().filter(|step| matches!(step.does, Does::Act)).map(|step| {
@@ -275,6 +280,9 @@ impl Checker<'_> {
                 Does::Wrong => None,
             };
             let acts_on_request = checked.as_ref().is_some_and(|done| self.acts_on_request(done));
+            if let Some(approving) = checked.as_ref().filter(|_| acts_on_request) {
+                self.report_one_credential(step.place, approving.account);
+            }
             // What it repeats ends in its place.
             let ends = self.index.duplicates.get(&ordinal).copied().unwrap_or(ordinal);
             let id = if ends == ordinal { id } else { self.index.id(ends).into_owned() };
@@ -333,6 +341,28 @@ impl Checker<'_> {
         let provider = &self.draft.accounts.drafts[step.account].provider;
         let rules = provider.operation(&step.operation).and_then(|operation| operation.action.as_ref());
         rules.is_some_and(|rules| rules.target.kind == TargetKind::Request)
+    }
+
+    /// Warns of a request that is approved with the credential that made it. By the references: what they hold is known only when a run begins.
+    fn report_one_credential(&mut self, place: Span, approving: usize) {
+        let Some(chain) = &self.chain else { return };
+        let asks = chain.earlier.iter().rev().find(|step| !step.waits && !step.acts_on_request);
+        let Some((name, asking)) = asks.and_then(|step| Some((step.name.clone(), step.action.as_ref()?.account)))
+        else {
+            return;
+        };
+        let drafts = &self.draft.accounts.drafts;
+        let (one, other) = (&drafts[asking], &drafts[approving]);
+        let is_same = one.provider.id == other.provider.id && one.account.credentials == other.account.credentials;
+        if asking != approving && !is_same {
+            return;
+        }
+        let what = format!("the step `{name}` and this one, which settles it, go with the same credential");
+        let help = format!(
+            "approve with a second person's: `providers: {{second: {{uses: {}, credentials: {{…}}}}}}`, and `provider: second` here",
+            one.provider.id
+        );
+        self.report(Diagnostic::warning("one-credential", place, what).help(help));
     }
 
     /// What a step needs of those before it: the ids that must have ended well, and those that need only have been accepted.
