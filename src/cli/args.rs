@@ -5,8 +5,8 @@ use super::list_args::{
     CSR_EXAMPLES, ColumnPairs, CsrArgs, FIND_EXAMPLES, FindArgs, INIT_EXAMPLES, InitArgs, parse_columns,
 };
 use super::option_values::{
-    AccountLimits, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note, parse_origin_text,
-    parse_outcome, parse_retried, parse_settled, parse_status_source,
+    AccountLimits, OnlineOptions, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note,
+    parse_origin_text, parse_outcome, parse_retried, parse_settled, parse_status_source,
 };
 use crate::engine::verify::NonceUse;
 use crate::run::{Outcome, StatusSource};
@@ -177,6 +177,9 @@ pub struct PreviewArgs {
     /// How long a request takes, for the estimate [default: as in earlier runs at the provider, else 500ms]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub latency: Option<Duration>,
+    /// What the providers say now.
+    #[command(flatten)]
+    pub online: OnlineOptions,
 }
 
 /// `run`

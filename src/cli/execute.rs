@@ -10,11 +10,13 @@ use super::report::{write_reports, write_rescued_report};
 use super::report_rows::Counts;
 use super::status::{LiveStatusWriter, resume_command, verify_command};
 use super::verify::revokes;
+use crate::engine::verify::PublishedLooks;
 use crate::engine::{self, Ending, Question, Run, RunCommand, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
 use crate::journal::{JournalError, Reader, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
+use crate::provider::model::TargetKind;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
 use crate::view::RunDeadline;
@@ -50,6 +52,8 @@ pub struct Task<'a> {
     pub wait: bool,
     /// Whether what is accepted and not finished is not well (`--strict`).
     pub strict: bool,
+    /// Asks what CAs publish, where the plan waits for that.
+    pub published: Option<Rc<dyn PublishedLooks>>,
     /// Who answers between two waves.
     pub answers: Answers,
 }
@@ -86,7 +90,7 @@ pub fn open_outlets(context: &Context, args: &OutletArgs) -> Result<Outlets, Exi
 
 /// Carries out a run to its end or its stop.
 pub fn execute(context: &Context, task: Task<'_>) -> Exit {
-    let Task { run, facts, senders, reopen, outlets, report, wait, strict, answers } = task;
+    let Task { run, facts, senders, reopen, outlets, report, wait, strict, published, answers } = task;
     let path = run.dir.path().to_path_buf();
     let mut reader = match run.dir.read() {
         Ok(reader) => reader,
@@ -94,6 +98,11 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     };
     let began = context.clock.elapsed();
     let revoking_operations = revoking_operations(&senders);
+    if !facts.simulated
+        && let Err(error) = warn_of_one_credential(context, &senders, &reader)
+    {
+        return context.failed(&error);
+    }
     let deadline = match deadline(context, facts, &reader) {
         Ok(deadline) => deadline,
         Err(error) => return context.failed(&error),
@@ -111,7 +120,8 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     let outlets = (Box::new(observer) as Box<dyn Observer>, outlets);
     let mut observer =
         OutletWriter::new(outlets, &facts.settings, identity, deadline, (&context.printer, context.clock.clone()));
-    let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, answers), &mut observer);
+    let ended =
+        engine_run(context, facts, (&run, &reader), (senders, published), reopen, (wait, answers), &mut observer);
     // The bars must be gone before the summary is printed.
     observer.hide();
     // Commands that still wait are withdrawn: nobody will carry them out.
@@ -211,7 +221,7 @@ fn engine_run(
     context: &Context,
     facts: &RunFacts,
     (run, reader): (&OpenRun, &Reader),
-    senders: Vec<Rc<Sender<HttpTransport>>>,
+    (senders, published): (Vec<Rc<Sender<HttpTransport>>>, Option<Rc<dyn PublishedLooks>>),
     reopen: BTreeSet<Outcome>,
     (wait, answers): (bool, Answers),
     observer: &mut dyn Observer,
@@ -244,6 +254,7 @@ fn engine_run(
             seed,
             // A rehearsal's clock passes over closed windows.
             wait: wait || facts.simulated,
+            published,
             questions: (answers != Answers::Nobody).then(|| asker(context, answers)),
         };
         let mut observe = |event: Event| observer.event(&event);
@@ -314,6 +325,35 @@ fn revoking_operations(senders: &[Rc<Sender<HttpTransport>>]) -> Vec<(usize, Str
         names.into_iter().map(move |name| (account, name))
     };
     senders.iter().enumerate().flat_map(names_of).collect()
+}
+
+/// Warns where an account approves what another one asks for, and both have one credential. By its value, which never leaves memory: the plan's check
+/// sees references alone.
+fn warn_of_one_credential(
+    context: &Context,
+    senders: &[Rc<Sender<HttpTransport>>],
+    reader: &Reader,
+) -> Result<(), JournalError> {
+    let operations = reader.operations()?;
+    let accounts = |approving: bool| {
+        operations.iter().filter_map(move |(account, name)| {
+            let sender = senders.get(*account)?;
+            let rules = sender.provider.operation(name)?.action.as_ref()?;
+            ((rules.target.kind == TargetKind::Request) == approving).then_some((*account, sender))
+        })
+    };
+    let mut told = BTreeSet::new();
+    for (approving, second) in accounts(true) {
+        for (asking, first) in accounts(false).filter(|(asking, _)| *asking != approving) {
+            if first.limit_owner().shares_limits_with(second.limit_owner()) && told.insert((asking, approving)) {
+                let (asking, approving) = (&first.name, &second.name);
+                context.printer.warning(&format!(
+                    "{approving} approves what {asking} asks for, and both have the same credential"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn exit_of(ending: &Ending) -> Exit {

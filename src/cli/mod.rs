@@ -13,7 +13,8 @@ pub mod find;
 pub mod init;
 pub mod latency;
 pub mod list_args;
-pub mod option_values;
+pub mod online;
+mod option_values;
 pub mod outlets;
 pub mod preview;
 pub mod preview_data;
@@ -85,7 +86,9 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
     }
     match command {
         Command::Check(args) => check::check(context, &args),
-        Command::Preview(args) => preview::preview(context, &args.source, args.report.as_deref(), args.latency),
+        Command::Preview(args) => {
+            preview::preview(context, &args.source, args.report.as_deref(), args.latency, &args.online)
+        }
         Command::Csr(args) => csr::csr(context, &args),
         Command::Init(args) => init::init(context, &args),
         Command::Find(args) => find::find(context, &args),

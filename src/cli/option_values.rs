@@ -4,7 +4,7 @@ use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
 use crate::run::origin::MAX_ORIGIN_TEXT;
 use crate::run::{Outcome, StatusSource};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// One value of `set-rate`: a configured provider, and the windows that hold for it.
@@ -14,6 +14,17 @@ pub struct AccountLimits {
     pub account: String,
     /// Its windows.
     pub windows: Vec<Window>,
+}
+
+/// Whether providers are asked before anything is sent, and whom HTTPS trusts then.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OnlineOptions {
+    /// Ask the providers for the present state of each target: reads only, under the limits, with the run's credentials
+    #[arg(long)]
+    pub online: bool,
+    /// Trust the certificates in this PEM file beside the platform's roots
+    #[arg(long, value_name = "FILE", requires = "online")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What a schema is of.

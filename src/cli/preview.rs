@@ -1,9 +1,11 @@
-//! `certsweep preview` and `run --dry-run`: what a run would do, without credentials and without sending.
+//! `certsweep preview` and `run --dry-run`: what a run would do, without sending; and without credentials, unless providers are to be asked.
 
 use super::args::PlanSource;
 use super::context::Context;
 use super::exit::Exit;
 use super::latency::{Latency, latencies};
+use super::online::OnlineTargets;
+use super::option_values::OnlineOptions;
 use super::preview_data::PreviewData;
 use super::report_rows::row_of;
 use crate::journal::History;
@@ -19,15 +21,22 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Previews a plan; writes a `planned` row for every action to `report`, where one is asked for.
-pub fn preview(context: &Context, source: &PlanSource, report: Option<&Path>, latency: Option<Duration>) -> Exit {
-    match preview_plan(context, source, report, latency) {
-        Ok(preview) if context.global.json => {
+/// `online`: with what the providers say now of its targets.
+pub fn preview(
+    context: &Context,
+    source: &PlanSource,
+    report: Option<&Path>,
+    latency: Option<Duration>,
+    online: &OnlineOptions,
+) -> Exit {
+    match preview_plan(context, source, report, latency, online) {
+        Ok((preview, exit)) if context.global.json => {
             context.printer.result_json(&preview);
-            Exit::Well
+            exit
         }
-        Ok(preview) => {
+        Ok((preview, exit)) => {
             context.printer.result(render(&preview).trim_end());
-            Exit::Well
+            exit
         }
         Err(exit) => exit,
     }
@@ -38,10 +47,16 @@ fn preview_plan(
     source: &PlanSource,
     report: Option<&Path>,
     latency: Option<Duration>,
-) -> Result<Preview, Exit> {
+    online: &OnlineOptions,
+) -> Result<(Preview, Exit), Exit> {
     let catalog = context.catalog(&context.provider_directories())?;
     let mut data = PreviewData::new(report.is_some());
-    let read = context.plan(source, &catalog, &mut |action| data.add(&action))?;
+    let targets = online.online.then(OnlineTargets::begin).transpose();
+    let mut targets = targets.map_err(|error| context.failed(&error))?;
+    let read = context.plan(source, &catalog, &mut |action| {
+        data.add(&action);
+        targets.iter_mut().for_each(|targets| targets.add(action.clone()));
+    })?;
     if let Some(path) = report {
         let settings = read.plan.settings();
         let written = replace(path, |file| {
@@ -61,5 +76,9 @@ fn preview_plan(
     }
     let given = latency.map(|each| Latency { each, source: LatencySource::Given });
     let latencies = latencies(read.plan.settings(), |_| given);
-    Ok(data.preview(&read, &catalog, &latencies, context.clock.now(), &Proxies::from_env()))
+    let ca_file = online.ca_file.as_deref();
+    let present = targets.map(|targets| targets.ask(context, &read, &catalog, ca_file)).transpose()?;
+    let (online, exit) = present.map_or((None, Exit::Well), |(present, exit)| (Some(present), exit));
+    let preview = data.preview(&read, &catalog, &latencies, context.clock.now(), &Proxies::from_env());
+    Ok((Preview { online, ..preview }, exit))
 }

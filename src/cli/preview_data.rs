@@ -177,6 +177,7 @@ impl PreviewData {
             excepted: self.excepted,
             left_out: read.plan.left_out(),
             warnings: read.warnings,
+            online: None,
             counts: counts.collect(),
             order: Order {
                 canary: settings.safety.canary,

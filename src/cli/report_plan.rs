@@ -310,6 +310,10 @@ impl Left<'_> {
         if let Some(wait) = &wait {
             fields.push(("wait", wait.until.word().into()));
             fields.extend(wait.within.map(|within| ("within", duration(within).into())));
+            let at: Vec<Value> = wait.at.iter().map(|server| server.to_string().into()).collect();
+            fields.extend((!at.is_empty()).then_some(("at", at.into())));
+            let by: Vec<Value> = wait.by.iter().map(|source| source.as_str().into()).collect();
+            fields.extend((!by.is_empty()).then_some(("by", by.into())));
         } else {
             fields.push(("provider", self.account(action).into()));
             fields.push(("action", action.operation.as_str().into()));

@@ -8,6 +8,7 @@ use super::exit::Exit;
 use super::previous_runs::{costs, remember};
 use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
+use super::verify::published_looks;
 use crate::journal::{Reader, RunDir};
 use crate::run::Outcome;
 use std::path::Path;
@@ -65,6 +66,7 @@ fn resume_run(context: &Context, args: &args::ResumeArgs, report: Option<&Path>)
         remember(context, &run.dir, &facts.digest, costs(&catalog, &facts.settings.accounts, &operations));
     }
     let reopen = args.retry.iter().copied().collect();
+    let published = published_looks(context, &run, &facts, &catalog, args.ca_file.as_deref())?;
     Ok(execute(
         context,
         Task {
@@ -76,6 +78,7 @@ fn resume_run(context: &Context, args: &args::ResumeArgs, report: Option<&Path>)
             report,
             wait: args.wait,
             strict: args.strict,
+            published,
             answers: Answers::of(context, args.yes, facts.simulated),
         },
     ))

@@ -11,12 +11,14 @@ use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
 use super::execute::{Answers, Task, execute, open_outlets};
 use super::exit::Exit;
 use super::latency::{latencies, simulated_latency};
+use super::option_values::OnlineOptions;
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
 use super::process::origin;
 use super::resume::resume;
 use super::simulate::{register_targets, simulator_for};
+use super::verify::published_looks;
 use crate::engine::Sender;
 use crate::journal::dir::default_path;
 use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
@@ -39,7 +41,7 @@ use std::time::Duration;
 /// Runs a plan.
 pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
     if args.dry_run {
-        return preview(context, &args.source, args.report.as_deref(), None);
+        return preview(context, &args.source, args.report.as_deref(), None, &OnlineOptions::default());
     }
     match run_plan(context, args) {
         Ok(exit) | Err(exit) => exit,
@@ -108,6 +110,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     }
     // Takes the lock: from here on this process alone may send, and `resume` of another one is refused.
     let run = dir.open().map_err(|error| context.failed(&error))?;
+    let published = published_looks(context, &run, &facts, &catalog, args.ca_file.as_deref())?;
     let exit = execute(
         context,
         Task {
@@ -120,6 +123,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             report: args.report.as_deref(),
             wait: args.wait,
             strict: args.strict,
+            published,
             answers: Answers::of(context, args.yes, facts.simulated),
         },
     );

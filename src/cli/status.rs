@@ -6,13 +6,16 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
-use crate::journal::{JournalError, RunDir, RunFacts, RunWatch, live_control};
+use crate::journal::{JournalError, Phase, Reader, RunDir, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
-use crate::run::{Event, Outcome};
+use crate::run::{Event, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::progress::Observer;
-use crate::view::status::{DeadlineNow, Now, Outcomes, PausedNow, ProviderNow, Recorder, RunState, Status, render};
+use crate::view::status::{
+    ApprovalNow, ApprovalsNow, DeadlineNow, Now, Outcomes, PausedNow, ProviderNow, Recorder, RunState, Status, render,
+};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Shows how far a run is; with `--watch` again and again, until no process carries it out.
@@ -58,7 +61,47 @@ pub fn status_of_run(context: &Context, path: &Path) -> Result<Status, JournalEr
     let (facts, overview) = (reader.facts()?, reader.overview()?);
     // A killed process leaves its file; without the lock nobody renews it.
     let now = live_control::read_state(path).filter(|_| running).and_then(|text| serde_json::from_str(&text).ok());
-    Ok(status_of(path, running, &facts, overview, now, context.clock.now()))
+    let approvals = if overview.followed + overview.outcomes.get(&Outcome::PendingApproval).unwrap_or(&0) > 0 {
+        approvals(&reader, &facts)?
+    } else {
+        Vec::new()
+    };
+    let status = status_of(path, running, &facts, overview, now, context.clock.now());
+    Ok(Status { approvals, ..status })
+}
+
+/// What waits for approval: by the account whose step approves it, else by a person at the CA.
+fn approvals(reader: &Reader, facts: &RunFacts) -> Result<Vec<ApprovalsNow>, JournalError> {
+    let (states, queue) = (reader.states()?, reader.queue()?);
+    let approvals = queue.accepting().filter_map(|(approval, of)| Some((of, queue.account(approval)?)));
+    let approvers: BTreeMap<Ordinal, usize> = approvals.collect();
+    let name = |account: usize| facts.settings.accounts.get(account).map(|account| account.name.clone());
+    let mut all: BTreeMap<(Option<usize>, usize), ApprovalsNow> = BTreeMap::new();
+    for (ordinal, state) in (0..).zip(states.iter()) {
+        let is_pending = match state.phase {
+            Phase::Ended(outcome) => outcome == Outcome::PendingApproval,
+            Phase::Waiting => state.following == Some(Outcome::PendingApproval),
+            Phase::InFlight => false,
+        };
+        let Some(account) = queue.account(ordinal).filter(|_| is_pending) else { continue };
+        let approver = approvers.get(&ordinal).copied();
+        let of_approver = all.entry((approver, account)).or_insert_with(|| ApprovalsNow {
+            approver: approver.and_then(name),
+            provider: name(account).unwrap_or_default(),
+            actions: 0,
+            first: Vec::new(),
+        });
+        of_approver.add(|| {
+            let (action, history) = reader.history(ordinal)?;
+            Ok(ApprovalNow {
+                action_id: action.id,
+                target: action.target,
+                reference: history.reply.reference,
+                since: history.finished_at.or(history.started_at),
+            })
+        })?;
+    }
+    Ok(all.into_values().collect())
 }
 
 fn status_of(
@@ -113,6 +156,7 @@ fn status_of(
         now,
         actions: facts.actions,
         outcomes: Outcomes(overview.outcomes),
+        approvals: Vec::new(),
         waiting: overview.waiting - overview.in_flight,
         in_flight: overview.in_flight,
         rate_per_second: rate,

@@ -10,8 +10,8 @@ use super::report_rows::verified_cells;
 use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use crate::engine::verify::{
-    KnownCertificate, PublicationUrls, ReadCertificate, RequestedReason, Verification, VerificationEnd,
-    VerificationProgress, VerifyTarget, has_state_call, verify as ask,
+    FetchedLooks, FindTarget, KnownCertificate, PublicationUrls, PublishedLooks, ReadCertificate, RequestedReason,
+    Verification, VerificationEnd, VerificationProgress, VerifyTarget, has_state_call, verify as ask,
 };
 use crate::engine::{RunCommand, Sender};
 use crate::journal::dir::OpenRun;
@@ -328,6 +328,47 @@ fn select_targets(
     Ok(VerifyTargets { cases: Rc::new(cases), certificate: Rc::new(certificate), earlier, not_ended_well })
 }
 
+/// Asks what CAs publish about a run's revocations while it goes on, for the steps that wait for that. `None` where none does, or in a rehearsal.
+///
+/// # Errors
+/// The exit code; why was printed.
+pub(super) fn published_looks(
+    context: &Context,
+    run: &OpenRun,
+    facts: &RunFacts,
+    catalog: &Catalog,
+    ca_file: Option<&Path>,
+) -> Result<Option<Rc<dyn PublishedLooks>>, Exit> {
+    let reader = run.dir.read().map_err(|error| context.failed(&error))?;
+    let has_waits = reader.queue().map_err(|error| context.failed(&error))?.waits().next().is_some();
+    if facts.simulated || !has_waits {
+        return Ok(None);
+    }
+    let options = HttpOptions {
+        timeout: facts.settings.timeout,
+        concurrency: 8,
+        ca_file: ca_file.map(Path::to_owned),
+        identity: None,
+    };
+    let fetcher = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
+    let (files, reader) = (Rc::new(RefCell::new(CertificateFiles::of_run(&run.dir, facts))), Rc::new(reader));
+    let providers: Vec<Option<Arc<Provider>>> =
+        facts.settings.accounts.iter().map(|account| catalog.get(&account.provider).cloned()).collect();
+    let target: FindTarget = {
+        let (files, reader) = (Rc::clone(&files), Rc::clone(&reader));
+        Rc::new(move |ordinal, wanted| {
+            let action = reader.action(ordinal).ok()?;
+            let provider = providers.get(action.account)?.as_ref()?;
+            Some(files.borrow_mut().target(provider, &action, None, wanted))
+        })
+    };
+    let certificate: ReadCertificate = Rc::new(move |ordinal| {
+        let action = reader.action(ordinal).ok()?;
+        files.borrow_mut().certificates(&action).ok()??.into_iter().next()
+    });
+    Ok(Some(Rc::new(FetchedLooks::new(fetcher, Rc::new(context.clock.clone()), certificate, target))))
+}
+
 /// Whether an operation revokes. A reissue has a CSR or is not idempotent; what it makes is valid, so there is no revocation to see.
 pub(super) fn revokes(provider: &Provider, operation: &str) -> bool {
     let rules = provider.actions().find(|(known, _)| known.name == operation);
@@ -371,9 +412,7 @@ struct CertificateFiles {
 
 impl CertificateFiles {
     fn new(context: &Context, args: &args::VerifyArgs, dir: &RunDir, facts: &RunFacts) -> Result<Self, Exit> {
-        let stored = facts.issuers.iter().filter_map(|der| URL_SAFE_NO_PAD.decode(der).ok());
-        let stored = stored.filter_map(|der| Certificate::parse(&der).ok());
-        let mut issuers: Issuers = stored.map(Rc::new).collect();
+        let mut files = Self::of_run(dir, facts);
         let named = |path: &PathBuf| {
             read_file(path).and_then(|bytes| parse_certificates(path, &bytes)).map_err(|why| {
                 context.printer.error(&why);
@@ -381,7 +420,7 @@ impl CertificateFiles {
             })
         };
         for path in &args.issuers {
-            issuers.extend(named(path)?.into_iter().map(Rc::new));
+            files.issuers.extend(named(path)?.into_iter().map(Rc::new));
         }
         let given = args.certificates.iter().map(|(id, path)| {
             let all = named(path)?;
@@ -396,14 +435,22 @@ impl CertificateFiles {
             ));
             Err(Exit::Usage)
         });
-        Ok(Self {
-            given: given.collect::<Result<_, _>>()?,
-            issuers,
+        files.given = given.collect::<Result<_, _>>()?;
+        Ok(files)
+    }
+
+    /// Those of the run itself.
+    fn of_run(dir: &RunDir, facts: &RunFacts) -> Self {
+        let stored = facts.issuers.iter().filter_map(|der| URL_SAFE_NO_PAD.decode(der).ok());
+        let stored = stored.filter_map(|der| Certificate::parse(&der).ok());
+        Self {
+            given: HashMap::new(),
+            issuers: stored.map(Rc::new).collect(),
             named: HashMap::new(),
             found: HashMap::new(),
             places: HashSet::new(),
             inputs: dir.inputs(),
-        })
+        }
     }
 
     fn target(

@@ -1,7 +1,7 @@
 //! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; knows nothing of single
 //! actions, prints nothing.
 
-use crate::pki::{Csr, RequestedCertificate};
+use crate::pki::{Csr, RequestedCertificate, TlsServer};
 use crate::plan::Account;
 use crate::provider::challenge::{Challenge, ChallengeHook};
 use crate::provider::model::Operation;
@@ -195,6 +195,21 @@ impl<T: Transport> Sender<T> {
             CredentialReference::File(_) | CredentialReference::Command(_) => None,
         });
         challenge::call(hook, challenge.clone(), thumbprint, withheld.collect(), call).await
+    }
+
+    /// The certificate that a server shows, in DER; the error is safe to show.
+    pub async fn shown_certificate(&self, server: &TlsServer) -> Result<Vec<u8>, String> {
+        let shown = self.transport.shown_certificate(server).await;
+        match &shown {
+            Ok(der) => tracing::debug!("handshake with {server} -> a certificate of {} bytes", der.len()),
+            Err(why) => tracing::debug!("handshake with {server} -> {why}"),
+        }
+        shown
+    }
+
+    /// Whether its credentials are made up, for a simulator.
+    pub const fn is_made_up(&self) -> bool {
+        self.made_up
     }
 
     /// An answer belonged to another request. Returns whether that is news.

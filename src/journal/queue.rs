@@ -82,6 +82,11 @@ impl Queue {
         self.accepted.contains(&(ordinal, need))
     }
 
+    /// Actions, each with one that it needs only to be accepted: an approval, and what it approves.
+    pub fn accepting(&self) -> impl Iterator<Item = (Ordinal, Ordinal)> {
+        self.accepted.iter().copied()
+    }
+
     /// Whether a need of an action is met by a state of it.
     pub fn is_met(&self, ordinal: Ordinal, need: Ordinal, state: ActionState) -> bool {
         match state.phase {

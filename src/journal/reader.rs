@@ -101,6 +101,8 @@ pub struct Overview {
     pub waiting: u64,
     /// Of these, how many had an intent without an end.
     pub in_flight: u64,
+    /// Of these, how many the provider has accepted: they are followed until that is settled.
+    pub followed: u64,
     /// When the first process began.
     pub began_at: Option<Timestamp>,
     /// When the newest record was written.
@@ -580,6 +582,7 @@ impl Reader {
         let mut accounts = statement.query([]).map_err(self.database())?;
         for state in states.iter() {
             overview.count(state.phase);
+            overview.followed += u64::from(state.phase == Phase::Waiting && state.following.is_some());
             if let Some(row) = accounts.next().map_err(self.database())? {
                 let account: i64 = row.get(0).map_err(self.database())?;
                 let (actions, ended) = overview.accounts.entry(account.unsigned_abs() as usize).or_default();

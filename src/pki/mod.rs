@@ -21,6 +21,7 @@ pub mod serial_number;
 pub mod status;
 #[cfg(test)]
 mod status_tests;
+pub mod tls_server;
 pub mod weakness;
 mod x509;
 
@@ -36,4 +37,5 @@ pub use reason::RevocationReason;
 pub use sent_key::SentKey;
 pub use serial_number::{SerialNotation, SerialNumber, SerialNumberError, SerialSpelling};
 pub use status::{CertId, CrlCoverage, RevocationStatus, UnknownReason};
+pub use tls_server::{StartTls, TlsServer};
 pub use x509::SpkiFingerprint;

@@ -291,6 +291,8 @@ fn steps(catalog: &Catalog) -> Value {
         "properties": {
             "wait": {"enum": WaitFor::ALL.map(WaitFor::word), "description": "Until the step before is settled, or its effect is seen"},
             "within": {"$ref": "#/$defs/duration", "description": "From the end of the step before; then the wait fails, and what needs it is skipped"},
+            "at": {"$ref": "#/$defs/words", "description": "For `served`: HOST[:PORT], smtp://HOST, imap://, postgres:// or ldap://, or the column or field that has them"},
+            "by": {"$ref": "#/$defs/words", "description": "For `revoked`: who must say so, of state (the provider), crl and ocsp; anybody without it"},
             "needs": {"$ref": "#/$defs/words", "description": "Ids of actions that must have ended well first"},
             "name": name
         }
@@ -318,6 +320,7 @@ fn certificates(catalog: &Catalog) -> Value {
         "$ref": "#/$defs/words",
         "description": "Files with ids, serial numbers or names of what must stay: these certificates are skipped"
     });
+    certificates["properties"]["steps"] = json!({"$ref": "#/$defs/steps"});
     certificates
 }
 

@@ -2,7 +2,9 @@
 //! nothing and waits for nothing.
 
 use super::checked::Parameters;
+use crate::pki::TlsServer;
 use crate::provider::expression::is_name;
+use crate::run::{StatusSource, StatusSources};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -11,9 +13,11 @@ use std::time::Duration;
 pub enum WaitFor {
     /// The new certificate is there.
     Issued,
+    /// The servers show the new certificate.
+    Served,
     /// What waits at the CA is settled, whoever approves it.
     Approved,
-    /// The provider's own state says that it is revoked.
+    /// The provider's own state, a CRL or an OCSP answer says that it is revoked.
     Revoked,
 }
 
@@ -26,16 +30,21 @@ pub struct Wait {
     pub of: String,
     /// How long at most, from the end of the step before it; without one as long as it takes.
     pub within: Option<Duration>,
+    /// Which servers must show the new certificate, where that is what it waits for.
+    pub at: Vec<TlsServer>,
+    /// Who must say that it is revoked, where not everybody may.
+    pub by: StatusSources,
 }
 
 impl WaitFor {
     /// All.
-    pub const ALL: [Self; 3] = [Self::Issued, Self::Approved, Self::Revoked];
+    pub const ALL: [Self; 4] = [Self::Issued, Self::Served, Self::Approved, Self::Revoked];
 
     /// The word in plans.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Issued => "issued",
+            Self::Served => "served",
             Self::Approved => "approved",
             Self::Revoked => "revoked",
         }
@@ -60,6 +69,12 @@ impl Wait {
         if let Some(within) = self.within {
             map.insert(WITHIN.to_owned(), u64::try_from(within.as_millis()).unwrap_or(u64::MAX).into());
         }
+        if !self.at.is_empty() {
+            map.insert(AT.to_owned(), self.at.iter().map(ToString::to_string).collect());
+        }
+        if !self.by.is_empty() {
+            map.insert(BY.to_owned(), self.by.iter().map(StatusSource::as_str).collect());
+        }
         Parameters::from(map)
     }
 
@@ -68,7 +83,12 @@ impl Wait {
         let until = WaitFor::parse(operation.strip_prefix(PREFIX)?)?;
         let of = parameters.get(OF).and_then(Value::as_str)?.to_owned();
         let within = parameters.get(WITHIN).and_then(Value::as_u64).map(Duration::from_millis);
-        Some(Self { until, of, within })
+        let texts = parameters.get(AT).and_then(Value::as_array).into_iter().flatten();
+        let at: Result<Vec<TlsServer>, ()> =
+            texts.map(|text| TlsServer::parse(text.as_str().ok_or(())?).map_err(drop)).collect();
+        let by = parameters.get(BY).and_then(Value::as_array).into_iter().flatten();
+        let by: Option<StatusSources> = by.map(|word| StatusSource::parse(word.as_str()?)).collect();
+        Some(Self { until, of, within, at: at.ok()?, by: by? })
     }
 }
 
@@ -81,6 +101,8 @@ pub fn entry_and_step(id: &str) -> Option<(&str, &str)> {
 pub const PREFIX: &str = "wait ";
 const OF: &str = "of";
 const WITHIN: &str = "within_ms";
+const AT: &str = "at";
+const BY: &str = "by";
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +112,11 @@ mod tests {
     fn a_wait_is_read_as_it_was_written() {
         for until in WaitFor::ALL {
             for within in [None, Some(Duration::from_secs(86_400))] {
-                let wait = Wait { until, of: "shop/revoke".to_owned(), within };
+                let at = if until == WaitFor::Served { &["a.example:443", "smtp://b.example:25"][..] } else { &[] };
+                let at = at.iter().map(|text| TlsServer::parse(text).unwrap()).collect();
+                let by = if until == WaitFor::Revoked { &[StatusSource::Crl, StatusSource::Ocsp][..] } else { &[] };
+                let by = by.iter().copied().collect();
+                let wait = Wait { until, of: "shop/revoke".to_owned(), within, at, by };
                 assert_eq!(Wait::of_action(&until.operation(), &wait.parameters()), Some(wait));
             }
         }

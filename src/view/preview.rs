@@ -24,6 +24,9 @@ pub struct Preview {
     pub left_out: u64,
     /// How many warnings the check gave.
     pub warnings: u64,
+    /// What the providers say now of its targets, where they were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online: Option<PresentTargets>,
     /// By provider, operation and reason.
     pub counts: Vec<Count>,
     /// What reaches further than one certificate.
@@ -52,6 +55,89 @@ pub struct Preview {
     pub would_help: Vec<SuggestedChange>,
     /// The first requests as they would be sent, secrets masked.
     pub first_requests: Vec<FirstRequest>,
+}
+
+/// What providers say of the targets of a plan before anything is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct PresentTargets {
+    /// The version of this part.
+    pub v: u32,
+    /// Whether all were asked; a signal ends it early.
+    pub is_whole: bool,
+    /// How many are revoked already.
+    pub revoked: u64,
+    /// How many are not.
+    pub not_revoked: u64,
+    /// Of how many that is not known.
+    pub unknown: u64,
+    /// Actions that nobody can be asked about: they revoke nothing, or their operation has no status query that the plan's fields suffice for.
+    pub not_asked: u64,
+    /// Each that was asked about, in plan order; so many of each state at most.
+    pub targets: Vec<PresentTarget>,
+}
+
+/// A target as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct PresentTarget {
+    /// The action's id.
+    pub action_id: String,
+    /// The configured provider.
+    pub provider: String,
+    /// The target.
+    pub target: String,
+    /// The common name of its certificate, where the plan has that.
+    pub common_name: Option<String>,
+    /// The end of its validity, where the plan has its certificate.
+    #[serde(serialize_with = "instant")]
+    pub not_after: Option<Timestamp>,
+    /// What is known.
+    pub state: PresentState,
+    /// What shows it, or why it is not known.
+    pub shows: String,
+}
+
+/// Whether a target is revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PresentState {
+    /// It is already.
+    Revoked,
+    /// It is not.
+    NotRevoked,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Default for PresentTargets {
+    fn default() -> Self {
+        Self { v: 1, is_whole: true, revoked: 0, not_revoked: 0, unknown: 0, not_asked: 0, targets: Vec::new() }
+    }
+}
+
+impl PresentTargets {
+    /// Counts one more.
+    pub fn add(&mut self, target: PresentTarget) {
+        let count = match target.state {
+            PresentState::Revoked => &mut self.revoked,
+            PresentState::NotRevoked => &mut self.not_revoked,
+            PresentState::Unknown => &mut self.unknown,
+        };
+        *count += 1;
+        if *count <= MAX_PRESENT {
+            self.targets.push(target);
+        }
+    }
+}
+
+impl PresentState {
+    /// In a word or two.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked already",
+            Self::NotRevoked => "not revoked",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Where it is known from how long a request lasts.
@@ -314,5 +400,7 @@ fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok
 
 /// Wide effects listed by `--json`; a plan may have a million.
 const MAX_WIDE_EFFECTS: usize = 1000;
+/// Targets of one state listed by `--json`.
+const MAX_PRESENT: u64 = 10_000;
 /// Certificates listed by `--json`.
 const MAX_CERTIFICATES: usize = 1000;

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 /// The preview as text.
 pub fn render(preview: &Preview) -> String {
-    let sections =
-        summary_sections(preview).into_iter().chain([first_requests(preview), "Nothing was sent.\n".to_owned()]);
-    joined(sections)
+    let end = match &preview.online {
+        None => "Nothing was sent.\n",
+        Some(_) => "Nothing was sent that changes anything.\n",
+    };
+    joined(summary_sections(preview).into_iter().chain([first_requests(preview), end.to_owned()]))
 }
 
 /// The preview for who is to confirm it: it ends with how many of what go where, how long that takes, and the deadline, since what stands
@@ -27,13 +29,14 @@ fn joined(sections: impl Iterator<Item = String>) -> String {
     sections.join("\n")
 }
 
-fn summary_sections(preview: &Preview) -> [String; 8] {
+fn summary_sections(preview: &Preview) -> [String; 9] {
     // What a person must notice before a `yes` comes first: how many, how far they reach. Requests, the longest part, come last.
     [
         heading(preview),
         counts(preview),
         wide_effects(preview),
         certificates(preview),
+        online(preview),
         order(preview),
         providers(preview),
         time(preview),
@@ -149,6 +152,44 @@ fn certificates(preview: &Preview) -> String {
     let header = ["action", "common name", "serial number", "valid", "issuer"];
     let head = format!("{} by name:\n", plural(certificates.count, "certificate"));
     head + &table(&header, &[], &rows) + &more(certificates.count, rows.len())
+}
+
+/// What the providers say now. What a person must look at comes first: what is not known, and what is revoked already.
+fn online(preview: &Preview) -> String {
+    let Some(present) = &preview.online else { return String::new() };
+    let counts = [
+        (present.not_revoked, "not revoked"),
+        (present.revoked, "revoked already"),
+        (present.unknown, "unknown"),
+        (present.not_asked, "not asked (they revoke nothing, or cannot be looked up)"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", grouped(*count)))
+        .collect();
+    let end = if present.is_whole { "" } else { "; not all were asked" };
+    let mut text = format!("Now, as the providers say: {}{end}\n", counts.join(", "));
+    for (state, count) in [
+        (PresentState::Unknown, present.unknown),
+        (PresentState::Revoked, present.revoked),
+        (PresentState::NotRevoked, present.not_revoked),
+    ] {
+        let row = |target: &PresentTarget| {
+            let until = target.not_after.map(|at| at.strftime("%Y-%m-%d").to_string());
+            let shows = if target.shows.is_empty() { state.words().to_owned() } else { target.shows.clone() };
+            let name = target.common_name.clone().unwrap_or_else(|| "-".to_owned());
+            let until = until.unwrap_or_else(|| "-".to_owned());
+            vec![target.action_id.clone(), target.provider.clone(), target.target.clone(), name, until, shows]
+        };
+        let rows: Vec<Vec<String>> =
+            present.targets.iter().filter(|target| target.state == state).take(SHOWN).map(row).collect();
+        if !rows.is_empty() {
+            let header = ["action", "provider", "target", "common name", "until", state.words()];
+            text += &(table(&header, &[], &rows) + &more(count, rows.len()));
+        }
+    }
+    text
 }
 
 fn order(preview: &Preview) -> String {
@@ -374,6 +415,7 @@ mod tests {
             duplicates: 1,
             excepted: 0,
             left_out: 0,
+            online: None,
             warnings: 1,
             counts: vec![
                 count("revoke", Some("keyCompromise"), Some("key_compromise"), 2000),

@@ -42,6 +42,8 @@ pub struct Status {
     pub actions: u64,
     /// How many ended how.
     pub outcomes: Outcomes,
+    /// What waits for a person's approval at a CA, by who is to approve it.
+    pub approvals: Vec<ApprovalsNow>,
     /// How many wait to be sent.
     pub waiting: u64,
     /// How many have an intent and no end: they are being sent, or were when the process was killed.
@@ -67,6 +69,44 @@ pub struct Status {
     /// The moment that all of this is said of.
     #[serde(skip)]
     pub now: Timestamp,
+}
+
+/// What one approver is waited for.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ApprovalsNow {
+    /// The configured provider whose step approves; `None` where a person does, at the CA itself.
+    pub approver: Option<String>,
+    /// The configured provider where it waits.
+    pub provider: String,
+    /// How many actions.
+    pub actions: u64,
+    /// The first of them.
+    pub first: Vec<ApprovalNow>,
+}
+
+/// An action that waits for an approval.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ApprovalNow {
+    /// Its id.
+    pub action_id: String,
+    /// Its target.
+    pub target: String,
+    /// The CA's own id of the request, where it told one.
+    pub reference: Option<String>,
+    /// When it was accepted.
+    #[serde(serialize_with = "instant")]
+    pub since: Option<Timestamp>,
+}
+
+impl ApprovalsNow {
+    /// Counts one more; `waits` is called only while few are kept.
+    pub fn add<E>(&mut self, waits: impl FnOnce() -> Result<ApprovalNow, E>) -> Result<(), E> {
+        self.actions += 1;
+        if self.first.len() < MAX_APPROVALS {
+            self.first.push(waits()?);
+        }
+        Ok(())
+    }
 }
 
 /// What a run is doing.
@@ -206,8 +246,29 @@ pub fn render(status: &Status, colors: bool) -> String {
     if !counts.is_empty() {
         lines.push(format!("\n{}", counts.trim_end()));
     }
+    lines.extend(status.approvals.iter().map(|approvals| format!("\n{}", approvals_text(approvals).trim_end())));
     lines.extend(status.resume.as_ref().map(|resume| format!("\nTo go on: {}", safe::terminal(resume))));
     lines.join("\n") + "\n"
+}
+
+/// What one approver is waited for.
+fn approvals_text(approvals: &ApprovalsNow) -> String {
+    let provider = safe::terminal(&approvals.provider);
+    let whom = match &approvals.approver {
+        Some(approver) => format!("the approval of {} at {provider}", safe::terminal(approver)),
+        None => format!("a person's approval at {provider}"),
+    };
+    let verb = if approvals.actions == 1 { "waits" } else { "wait" };
+    let row = |waits: &ApprovalNow| {
+        let since = waits.since.map(rfc3339).unwrap_or_default();
+        let reference = waits.reference.clone().unwrap_or_else(|| "-".to_owned());
+        vec![waits.action_id.clone(), waits.target.clone(), reference, since]
+    };
+    let rows: Vec<Vec<String>> = approvals.first.iter().take(SHOWN_APPROVALS).map(row).collect();
+    let left = approvals.actions - rows.len() as u64;
+    let more = if left == 0 { String::new() } else { format!("  … and {} more\n", grouped(left)) };
+    let head = format!("{} {verb} for {whom}:\n", plural(approvals.actions, "action"));
+    head + &table(&["action", "target", "request", "since"], &[], &rows) + &more
 }
 
 /// `paused since 2026-11-29T16:30:02.000Z by alice`, and what is to be done.
@@ -423,6 +484,10 @@ pub fn render_summary(summary: &Summary, colors: bool) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Actions of one approver that `--json` lists, and that people see.
+const MAX_APPROVALS: usize = 1000;
+const SHOWN_APPROVALS: usize = 10;
+
 #[cfg(test)]
 mod tests {
     use super::super::tally::testing::{began, ended};
@@ -443,6 +508,7 @@ mod tests {
             unpause: None,
             actions: 2000,
             outcomes: [(Outcome::Succeeded, 1200), (Outcome::InDoubt, 3)].into_iter().collect(),
+            approvals: Vec::new(),
             waiting: 781,
             in_flight: 16,
             rate_per_second: Some(5.55),

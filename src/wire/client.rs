@@ -3,11 +3,13 @@
 //! a reader of URLs would change.
 
 use super::connections::{Connections, MAX_REST};
+use super::handshake;
 use super::http_thread::{HttpHandle, chain};
 use super::identity::ClientIdentity;
 use super::proxy::{Proxies, is_loopback};
 use super::tls::{self, ClientError};
 use super::transport::{ConnectionUse, Delivery, Transport, WireRequest};
+use crate::pki::TlsServer;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Request, Url, redirect, retry};
 use std::path::PathBuf;
@@ -36,6 +38,7 @@ pub struct HttpTransport {
     loopback: Connections,
     proxies: Arc<Proxies>,
     http: HttpHandle,
+    timeout: Duration,
 }
 
 impl HttpTransport {
@@ -52,7 +55,7 @@ impl HttpTransport {
         let outward = move || build(configured(timeout).tls_backend_preconfigured(tls.clone()));
         let loopback = move || build(configured(timeout).tls_backend_preconfigured(inward.clone()).no_proxy());
         let (outward, loopback) = (Connections::new(most, outward), Connections::new(most, loopback));
-        Ok(Self { outward: Some(outward), loopback, proxies, http: http.clone() })
+        Ok(Self { outward: Some(outward), loopback, proxies, http: http.clone(), timeout })
     }
 
     /// A transport for loopback alone, such as for the simulator: it needs no root certificates and refuses all other hosts.
@@ -65,7 +68,7 @@ impl HttpTransport {
         // Found out here, not at the first request.
         loopback()?;
         let loopback = Connections::new(options.concurrency, loopback);
-        Ok(Self { outward: None, loopback, proxies: Arc::default(), http: http.clone() })
+        Ok(Self { outward: None, loopback, proxies: Arc::default(), http: http.clone(), timeout })
     }
 }
 
@@ -104,6 +107,14 @@ impl Transport for HttpTransport {
                 delivery
             }
         }
+    }
+
+    async fn shown_certificate(&self, server: &TlsServer) -> Result<Vec<u8>, String> {
+        if self.outward.is_none() {
+            return Err("only loopback is spoken to here".to_owned());
+        }
+        // Boxed: only those who look need the room.
+        Box::pin(handshake::shown_certificate(server, &self.proxies, self.timeout)).await
     }
 }
 

@@ -8,6 +8,7 @@ mod connections;
 mod content_coding;
 pub mod credentials;
 pub mod hook;
+mod handshake;
 mod http_thread;
 mod identity;
 pub mod proxy;

@@ -112,27 +112,48 @@ impl Proxy {
 
     /// The status line that the proxy answers a CONNECT with: the client keeps none. Asked once more, and nothing is sent beyond that.
     async fn status_of(&self, target: &str) -> Option<String> {
-        let uri = self.intercept.uri();
-        // Of a proxy that is spoken to in TLS nobody asks for the words.
-        if uri.scheme_str() != Some("http") {
-            return None;
+        let asked = tokio::time::timeout(PATIENCE, self.ask_for(target)).await.ok()?;
+        asked.ok().map(|(_, status)| status).filter(|status| !status.starts_with("200"))
+    }
+
+    /// A connection through it to a target, `HOST:PORT`.
+    ///
+    /// # Errors
+    /// In words: it cannot be reached, or does not connect.
+    pub(super) async fn connect(&self, target: &str) -> Result<TcpStream, String> {
+        let (stream, status) = self.ask_for(target).await?;
+        match status.starts_with("200") {
+            true => Ok(stream),
+            false => Err(format!("{self} answered {status} when asked to connect")),
         }
+    }
+
+    /// Asks it to connect to a target; the connection, and the status that it answers with.
+    async fn ask_for(&self, target: &str) -> Result<(TcpStream, String), String> {
+        let uri = self.intercept.uri();
+        // One that is spoken to in TLS, or in SOCKS, is left to the client of HTTP.
+        let host = uri.host().filter(|_| uri.scheme_str() == Some("http"));
+        let Some(host) = host else {
+            return Err(format!("{self} is no plain HTTP proxy, and nothing else is gone through here"));
+        };
+        let unreachable = |error: std::io::Error| format!("{self} cannot be reached: {error}");
         let credentials = self.intercept.basic_auth().and_then(|value: &HeaderValue| value.to_str().ok());
         let credentials = credentials.map(|value| format!("Proxy-Authorization: {value}\r\n")).unwrap_or_default();
         let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{credentials}\r\n");
-        let address = (uri.host()?.trim_matches(['[', ']']), uri.port_u16().unwrap_or(80));
-        let asked = async {
-            let mut stream = TcpStream::connect(address).await.ok()?;
-            stream.write_all(request.as_bytes()).await.ok()?;
-            let (mut line, mut byte) = (Vec::new(), [0]);
-            while line.len() < MAX_STATUS_LINE && stream.read_exact(&mut byte).await.is_ok() && byte[0] != b'\n' {
-                line.push(byte[0]);
-            }
-            let line = String::from_utf8_lossy(&line).into_owned();
-            let (_, status) = line.split_once(' ').filter(|(version, _)| version.starts_with("HTTP/"))?;
-            Some(crate::text::safe::terminal(status.trim()).into_owned()).filter(|status| !status.starts_with("200"))
-        };
-        tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
+        let address = (host.trim_matches(['[', ']']), uri.port_u16().unwrap_or(80));
+        let mut stream = TcpStream::connect(address).await.map_err(unreachable)?;
+        stream.write_all(request.as_bytes()).await.map_err(unreachable)?;
+        // Byte by byte: what follows the blank line is the target's.
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while head.len() < MAX_HEAD && !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).await.is_ok() {
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head);
+        let status = head.lines().next().and_then(|line| line.split_once(' '));
+        let status = status.filter(|(version, _)| version.starts_with("HTTP/"));
+        let (_, status) = status.ok_or_else(|| format!("{self} does not answer as a proxy does"))?;
+        let status = crate::text::safe::terminal(status.trim()).chars().take(MAX_STATUS).collect();
+        Ok((stream, status))
     }
 }
 
@@ -149,8 +170,9 @@ const REFUSED: &str = "tunnel error: unsuccessful";
 const UNREACHABLE: &str = "tunnel error: failed to create underlying connection";
 /// The same of a SOCKS proxy.
 const SOCKS_CREDENTIALS: &str = "credentials not accepted";
-/// What is read of a proxy's answer.
-const MAX_STATUS_LINE: usize = 200;
+/// What is read of a proxy's answer, and what is shown of its status.
+const MAX_HEAD: usize = 8192;
+const MAX_STATUS: usize = 200;
 /// For a status that is only told.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -8,12 +8,16 @@ use der::Decode;
 use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
+use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
 use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
 use x509_cert::name::Name;
 
 /// Why there is no client.
@@ -26,7 +30,7 @@ pub enum ClientError {
         path: PathBuf,
         /// Why not.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The file of additional roots holds no certificates.
     #[error("the CA file `{path}` holds no certificate: {cause}")]
@@ -128,6 +132,91 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.platform.supported_verify_schemes()
+    }
+}
+
+/// Whoever only looks which certificate a server shows. It is not verified: it may be one that is to be replaced, expired, or of a CA that nobody here
+/// knows, and whoever looks compares it with the one that must be there. That the server has its key is verified.
+#[derive(Debug)]
+pub(super) struct Onlooker {
+    algorithms: WebPkiSupportedAlgorithms,
+    /// What was shown first, and what its key has signed.
+    seen: Mutex<Option<Vec<u8>>>,
+}
+
+impl Onlooker {
+    pub(super) fn new() -> Self {
+        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        Self { algorithms, seen: Mutex::default() }
+    }
+
+    /// The certificate that a server shows for a name, in DER.
+    ///
+    /// # Errors
+    /// The handshake failed before the server had proved that it has its key; with the connection, where there was one.
+    pub(super) async fn look<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        host: &str,
+        stream: S,
+    ) -> Result<Vec<u8>, (io::Error, Option<S>)> {
+        let this = Arc::new(self);
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| (io::Error::other(error), None))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| (io::Error::other(error), None))?;
+        let verifier = Arc::clone(&this) as Arc<dyn ServerCertVerifier>;
+        let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).into_fallible().await;
+        // One that wants a client's certificate ends the handshake, and has shown its own before.
+        let seen = this.seen.lock().ok().and_then(|mut seen| seen.take());
+        match (seen, connected) {
+            (Some(seen), _) => Ok(seen),
+            (None, Ok(_)) => Err((io::Error::other(rustls::Error::NoCertificatesPresented), None)),
+            (None, Err((error, stream))) => Err((error, Some(stream))),
+        }
+    }
+
+    fn note(&self, certificate: &[u8]) {
+        if let Ok(mut seen) = self.seen.lock() {
+            seen.get_or_insert_with(|| certificate.to_vec());
+        }
+    }
+}
+
+impl ServerCertVerifier for Onlooker {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let valid = rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms);
+        valid.inspect(|_| self.note(certificate))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let valid = rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms);
+        valid.inspect(|_| self.note(certificate))
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
     }
 }
 
@@ -274,7 +363,7 @@ fn find<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     if let Some(found) = error.downcast_ref() {
         return Some(found);
     }
-    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     match held {
         Some(held) => find(held),
         None => find(error.source()?),

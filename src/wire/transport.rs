@@ -1,6 +1,7 @@
 //! The program's one seam to the world: a request as it will be on the wire, the few things that can come of sending it, and how far the
 //! provider's clock is from ours, by what it answers.
 
+use crate::pki::TlsServer;
 use crate::provider::Answer;
 use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
@@ -51,6 +52,10 @@ pub enum Delivery {
 pub trait Transport {
     /// Sends one request once, within the time-out that the implementation was made with.
     fn send(&self, request: WireRequest, via: ConnectionUse<'_>) -> impl Future<Output = Delivery>;
+
+    /// The certificate that a server shows in a handshake of TLS, in DER, within the same time-out; nothing else is said to it. An error is a sentence
+    /// that is safe to show.
+    fn shown_certificate(&self, server: &TlsServer) -> impl Future<Output = Result<Vec<u8>, String>>;
 }
 
 impl Default for ConnectionUse<'_> {

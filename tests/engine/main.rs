@@ -184,6 +184,7 @@ impl Bench {
             commands,
             seed: self.world.next_random(),
             wait: self.wait,
+            published: None,
             questions: questions_out,
         };
         let mut events = Vec::new();

@@ -4,10 +4,11 @@
 use super::world::{Faults, World, json_answer};
 use super::{Bench, Cut, replayable, scaled, seeds, virtual_time};
 use certsweep::journal::RunDir;
+use certsweep::pki::TlsServer;
 use certsweep::plan::Wait;
 use certsweep::plan::wait::WaitFor;
 use certsweep::provider::Answer;
-use certsweep::run::{Outcome, StopReason};
+use certsweep::run::{Outcome, StatusSources, StopReason};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -70,7 +71,9 @@ fn bench(seed: u64, faults: Faults, numbers: std::ops::Range<u64>, within: Optio
         approve.needs_accepted = vec![id("revoke")];
         wait.id = id("approved");
         wait.operation = WaitFor::Approved.operation();
-        wait.parameters = Wait { until: WaitFor::Approved, of: id("revoke"), within }.parameters();
+        wait.parameters =
+            Wait { until: WaitFor::Approved, of: id("revoke"), within, at: vec![], by: StatusSources::default() }
+                .parameters();
         wait.needs = vec![id("approve"), id("revoke")];
         last.id = id("last");
         last.needs = vec![id("approved")];
@@ -157,7 +160,13 @@ fn a_revocation_is_looked_for_until_it_is_seen_and_no_longer() {
             bench.actions[1].id = "c/revoked".to_owned();
             bench.actions[1].operation = WaitFor::Revoked.operation();
             let within = Some(Duration::from_secs(600));
-            let wait = Wait { until: WaitFor::Revoked, of: "c/revoke".to_owned(), within };
+            let wait = Wait {
+                until: WaitFor::Revoked,
+                of: "c/revoke".to_owned(),
+                within,
+                at: vec![],
+                by: StatusSources::default(),
+            };
             bench.actions[1].parameters = wait.parameters();
             bench.actions[1].needs = vec!["c/revoke".to_owned()];
             bench.actions[2].id = "c/last".to_owned();
@@ -178,6 +187,80 @@ fn a_revocation_is_looked_for_until_it_is_seen_and_no_longer() {
             };
             assert!(words.starts_with(begins), "{words}");
         }
+    });
+}
+
+/// What servers show: the first new one only at the fifth look.
+pub(crate) fn shown(world: &World, server: &TlsServer) -> Result<Vec<u8>, String> {
+    let looked = world.handshakes.borrow()[&server.to_string()];
+    let new = include_bytes!("../../src/pki/testdata/world/good.der").to_vec();
+    let old = include_bytes!("../../src/pki/testdata/world/revoked.der").to_vec();
+    match server.host.as_str() {
+        "down.example" => Err("the connection is refused".to_owned()),
+        "late.example" if looked < 5 => Ok(old),
+        "never.example" => Ok(old),
+        _ => Ok(new),
+    }
+}
+
+/// A reissue, a wait until its certificate is shown there, and what needs that.
+fn served(seed: u64, at: &[&str], within: Option<Duration>) -> Bench {
+    let listed = [
+        ("staged", "reissue", json!({"order_id": 1, "csr": "abc"})),
+        ("staged", "reissue", json!({"order_id": 2, "csr": "abc"})),
+        ("staged", "reissue", json!({"order_id": 3, "csr": "abc"})),
+    ];
+    let mut bench = Bench::new(seed, Faults::none(), &listed);
+    let at = at.iter().map(|text| TlsServer::parse(text).unwrap()).collect();
+    let wait = Wait { until: WaitFor::Served, of: "c/reissue".to_owned(), within, at, by: StatusSources::default() };
+    bench.actions[0].id = "c/reissue".to_owned();
+    bench.actions[1].id = "c/served".to_owned();
+    bench.actions[1].operation = WaitFor::Served.operation();
+    bench.actions[1].parameters = wait.parameters();
+    bench.actions[1].needs = vec!["c/reissue".to_owned()];
+    bench.actions[2].id = "c/last".to_owned();
+    bench.actions[2].needs = vec!["c/served".to_owned()];
+    bench.wait = true;
+    bench
+}
+
+#[test]
+fn servers_are_looked_at_until_all_show_the_new_certificate_and_no_longer_than_within() {
+    let within = Some(Duration::from_secs(600));
+    for (at, expected, words) in [
+        (&["new.example"][..], Outcome::Succeeded, "the new certificate is shown by new.example:443"),
+        (&["late.example", "new.example"], Outcome::Succeeded, "the new certificate is shown by late.example:443; "),
+        (&["new.example", "never.example"], Outcome::Failed, "never.example:443: it shows another certificate"),
+        (&["down.example"], Outcome::Failed, "; down.example:443: the connection is refused)"),
+    ] {
+        virtual_time(async {
+            let bench = served(5, at, within);
+            bench.make();
+            // Cut in the middle: what was looked at is looked at again.
+            bench.process(Cut::AfterTime(Duration::from_secs(41)), &[]).await;
+            let (ending, _) = bench.process(Cut::Never, &[]).await;
+            assert!(ending.is_none_or(|ending| ending.complete));
+            let last = if expected.is_well() { Outcome::Succeeded } else { Outcome::Skipped };
+            assert_eq!(bench.outcomes(), [Outcome::Succeeded, expected, last]);
+            let reader = RunDir::existing(&bench.path()).unwrap().read().unwrap();
+            let found = reader.history(1).unwrap().1.reply.message.unwrap();
+            assert!(found.contains(words), "{found}");
+            let most = *bench.world.handshakes.borrow().values().max().unwrap();
+            assert!((1..30).contains(&most), "{most} looks in ten minutes");
+        });
+    }
+}
+
+#[test]
+fn nobody_stays_for_a_server_where_nobody_waits() {
+    virtual_time(async {
+        let mut bench = served(6, &["never.example"], None);
+        bench.wait = false;
+        bench.make();
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        let ending = ending.unwrap();
+        assert!(!ending.complete && ending.stopped.is_some(), "{ending:?}");
+        assert_eq!(bench.world.handshakes.borrow()["never.example:443"], 15);
     });
 }
 

@@ -4,6 +4,7 @@ use super::world::{Faults, VirtualClock, World, slow_disk};
 use super::{Bench, virtual_time};
 use certsweep::engine::{self, Run, Sender};
 use certsweep::journal::RunDir;
+use certsweep::pki::TlsServer;
 use certsweep::provider::Answer;
 use certsweep::provider::model::Window;
 use certsweep::run::Event;
@@ -68,6 +69,10 @@ impl Transport for Through {
         cloud.revoked.borrow_mut().push(request.url);
         answer(204, &[], json!(null))
     }
+
+    async fn shown_certificate(&self, server: &TlsServer) -> Result<Vec<u8>, String> {
+        Err(format!("nobody looks at {server} here"))
+    }
 }
 
 /// Revokes so many CAs against a cloud; gives the ending's completeness and its stopped accounts.
@@ -110,6 +115,7 @@ fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>, rate
             commands,
             seed: 1,
             wait: false,
+            published: None,
             questions: None,
         };
         let local = tokio::task::LocalSet::new();

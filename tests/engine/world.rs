@@ -1,6 +1,7 @@
 //! The simulated world: providers that count effects, and everything that can go wrong on the way, from one seed.
 
 use certsweep::journal::Journal;
+use certsweep::pki::TlsServer;
 use certsweep::plan::Settings;
 use certsweep::provider::{Answer, HeaderFields};
 use certsweep::time::Clock;
@@ -93,6 +94,8 @@ pub(crate) struct World {
     jumped: Cell<i64>,
     /// How often a request of the CA of several stages was looked at.
     pub(crate) looked_at: RefCell<BTreeMap<String, u32>>,
+    /// Handshakes, by server.
+    pub(crate) handshakes: RefCell<BTreeMap<String, u32>>,
     /// The keys by which requests say that they are one and the same, by path.
     pub(crate) keys: RefCell<BTreeMap<String, Vec<String>>>,
     /// How often a list was asked for.
@@ -115,6 +118,7 @@ impl World {
             most_under_way: RefCell::default(),
             jumped: Cell::new(0),
             looked_at: RefCell::default(),
+            handshakes: RefCell::default(),
             keys: RefCell::default(),
             lists: Cell::new(0),
             tried: RefCell::default(),
@@ -369,6 +373,13 @@ impl Transport for WorldTransport {
         };
         tokio::time::sleep(after).await;
         delivery
+    }
+
+    async fn shown_certificate(&self, server: &TlsServer) -> Result<Vec<u8>, String> {
+        let world = &self.world;
+        tokio::time::sleep(Duration::from_millis(world.next_random() % 300)).await;
+        *world.handshakes.borrow_mut().entry(server.to_string()).or_default() += 1;
+        super::steps::shown(world, server)
     }
 }
 

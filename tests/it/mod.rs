@@ -40,6 +40,7 @@ mod runs;
 mod safety;
 mod sending;
 mod serial_numbers;
+mod served;
 mod signin;
 mod snapshots;
 mod stages;

@@ -1,7 +1,7 @@
 //! Dry runs: they show what would be sent, send nothing, and need no credentials.
 
 use super::limits::revokes;
-use super::mock::{Mock, empty};
+use super::mock::{Mock, empty, json};
 use super::place::{CA, Place, plan, reissue, rows};
 
 fn actions() -> String {
@@ -191,4 +191,65 @@ fn an_estimate_goes_by_how_long_requests_took_in_earlier_runs() {
     // Another server is another provider.
     place.file("plan.yaml", text.replace(&mock.url(), "http://127.0.0.1:9"));
     assert_eq!(latency(&[]).1, "assumed");
+}
+
+#[test]
+fn an_online_preview_reads_the_present_state_of_each_target_and_changes_nothing() {
+    let mock = Mock::start(|seen, _| {
+        let answer =
+            |revoked: u64| json(200, &format!(r#"{{"data":{{"certificate":"-","revocation_time":{revoked}}}}}"#));
+        match (seen.method.as_str(), seen.target.as_str()) {
+            ("GET", "/cert/0a%3A01") => answer(0),
+            ("GET", "/cert/0a%3A02") => answer(1_764_403_200),
+            ("GET", "/cert/0a%3A03") => json(404, r#"{"errors":[]}"#),
+            ("GET", "/cert/0a%3A04") => json(500, r#"{"errors":["on\u001bfire"]}"#),
+            other => panic!("{other:?}"),
+        }
+    });
+    let mut place = Place::new();
+    place.set("VAULT_TOKEN", "hvs.a-token-of-some-length");
+    place.set("TMPDIR", &place.path("tmp").display().to_string());
+    place.file("tmp/keep", "");
+    let rows = (1..5).map(|number| {
+        format!("  - {{id: r{number}, provider: vault, action: revoke, serial_number: \"0a:0{number}\"}}\n")
+    });
+    place.file("plan.yaml", plan(&mock, &["vault"], "", &rows.collect::<String>()));
+    let preview = place.certsweep(&["preview", "plan.yaml", "--online"]).exits(0).out;
+    for words in [
+        "Now, as the providers say: 1 not revoked, 1 revoked already, 2 unknown",
+        "r2      vault     0a:02   -            -      revoked already",
+        "on\\u{1b}fire",
+        "Nothing was sent that changes anything.",
+    ] {
+        assert!(preview.contains(words), "{words}: {preview}");
+    }
+    let online = place.certsweep(&["preview", "plan.yaml", "--online", "--json"]).exits(0).json();
+    let online = &online["online"];
+    assert_eq!((&online["v"], &online["revoked"], &online["not_revoked"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!((&online["unknown"], &online["not_asked"], &online["is_whole"]), (&2.into(), &0.into(), &true.into()));
+    let targets = online["targets"].as_array().unwrap();
+    let states: Vec<_> = targets.iter().map(|target| target["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["not-revoked", "revoked", "unknown", "unknown"]);
+    assert!(mock.seen().iter().all(|seen| seen.method == "GET"));
+    assert_eq!(place.names(), ["plan.yaml", "tmp"], "nothing is left");
+    assert_eq!(std::fs::read_dir(place.path("tmp")).unwrap().count(), 1);
+    // Without the flag nobody is asked, and no credential is needed.
+    let asked = mock.seen().len();
+    assert!(!place.certsweep(&["preview", "plan.yaml"]).exits(0).out.contains("as the providers say"));
+    assert_eq!(mock.seen().len(), asked);
+}
+
+#[test]
+fn an_online_preview_tells_of_refused_credentials() {
+    let mock = Mock::start(|_, _| json(403, r#"{"errors":["permission denied"]}"#));
+    let mut place = Place::new();
+    place.file(
+        "plan.yaml",
+        plan(&mock, &["vault"], "", "  - {provider: vault, action: revoke, serial_number: \"0a:01\"}\n"),
+    );
+    place.certsweep(&["preview", "plan.yaml", "--online"]).exits(4).says(&["VAULT_TOKEN"]);
+    place.set("VAULT_TOKEN", "hvs.a-token-of-some-length");
+    let refused = place.certsweep(&["preview", "plan.yaml", "--online"]).exits(4);
+    assert!(refused.out.contains("Now, as the providers say: 1 unknown"), "{}", refused.out);
+    refused.says(&["vault: the credentials were refused"]);
 }

@@ -2,8 +2,9 @@
 
 use super::mock::{Mock, empty, json};
 use super::place::{Place, plan};
+use super::verify::{Authority, bytes};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const STEPS: &str = "  - from: targets.csv\n\
                      \x20   provider: chained\n\
@@ -96,4 +97,91 @@ fn what_is_left_of_a_row_has_what_its_earlier_steps_brought() {
     let resumed = place.certsweep(&["resume", "run", "--yes", "--retry", "rejected"]);
     assert!([0, 3].contains(&resumed.code), "{resumed:?}");
     place.certsweep(&["resume", "run", "--yes"]).exits(0);
+}
+
+#[test]
+fn a_revocation_is_waited_for_until_the_list_has_it_and_one_look_serves_all() {
+    let authority = Arc::new(Authority::new());
+    let (publisher, looks) = (Arc::clone(&authority), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&looks);
+    let mock = Mock::start(move |seen, _| match (seen.method.as_str(), seen.target.as_str()) {
+        ("POST", _) => json(201, r#"{"state":"revoked"}"#),
+        ("GET", "/ca.crl") => {
+            // The next list has them.
+            let listed: &[u64] = if counted.fetch_add(1, Ordering::SeqCst) < 2 { &[] } else { &[7, 8, 9] };
+            bytes(publisher.list(listed, 2100))
+        }
+        other => panic!("{other:?}"),
+    });
+    let place = place();
+    place.file("ca.pem", &authority.pem);
+    let mut list = "number,certificate\n".to_owned();
+    for number in [7_u64, 8, 9] {
+        place.file(&format!("{number}.pem"), authority.issue(number, &format!("{}/ca.crl", mock.url()), None));
+        list.push_str(&format!("{number},file:{number}.pem\n"));
+    }
+    place.file("targets.csv", list);
+    let steps = "  - from: targets.csv\n    provider: chained\n    issuer: \"file:ca.pem\"\n    steps:\n      - {action: revoke}\n      - {wait: revoked, by: [crl, ocsp], within: 1h}\n";
+    let text = plan(&mock, &["chained"], "", steps);
+    place.run(&text).exits(0);
+    let rows = place.rows();
+    assert!(rows.iter().all(|row| row["outcome"] == "succeeded"), "{rows:?}");
+    assert_eq!(rows[1]["provider_message"], "crl: revoked since 2026-01-02T00:00:00Z");
+    assert!((3..7).contains(&looks.load(Ordering::SeqCst)), "{looks:?}");
+    place.certsweep(&["report", "run", "--format", "plan", "-o", "left.yaml"]).exits(0);
+    assert!(place.read("left.yaml").contains("{name: revoked, wait: revoked, within: \"3600s\", by: [crl, ocsp]}"));
+    // A rehearsal asks nobody.
+    place.certsweep(&["run", "plan.yaml", "--simulate", "--yes", "--run-dir", "drill"]).exits(0);
+    let drill = super::place::rows(&place.read("drill/report.rehearsal.csv"));
+    let words = &drill[1]["provider_message"];
+    assert_eq!(words, "rehearsal: taken as published 10m 00s later; nobody was asked");
+}
+
+#[test]
+fn one_credential_for_both_persons_is_warned_of_and_what_waits_is_told_by_approver() {
+    let mock = authority(&Arc::new(AtomicBool::new(true)));
+    let mut place = place();
+    place.set("SECOND_TOKEN", "s3cond-s3cond-s3cond");
+    let steps = |provider: &str| {
+        format!(
+            "  - id: row\n    provider: chained\n    number: 7\n    steps:\n      - {{action: revoke}}\n      - {{action: approve, provider: {provider}, request: $steps.revoke.outputs.reference}}\n      - {{wait: approved, within: 24h}}\n"
+        )
+    };
+    let second = |reference: &str| {
+        format!(
+            "  second: {{uses: chained, base_url: \"{}\", rate: [1000/1s], credentials: {{token: \"env:{reference}\"}}}}\n",
+            mock.url()
+        )
+    };
+    let text = |provider: &str, reference: &str| {
+        plan(&mock, &["chained"], "", &steps(provider))
+            .replace("actions:\n", &format!("{}actions:\n", second(reference)))
+    };
+    let warning = "go with the same credential";
+    for (provider, reference, is_warned) in
+        [("chained", "SECOND_TOKEN", true), ("second", "CHAINED_TOKEN", true), ("second", "SECOND_TOKEN", false)]
+    {
+        place.file("plan.yaml", text(provider, reference));
+        let checked = place.certsweep(&["check", "plan.yaml"]).exits(0);
+        assert_eq!(checked.err.contains(warning), is_warned, "{provider} {reference}: {}", checked.err);
+    }
+    // Two references to one value are found where the run begins.
+    place.set("SECOND_TOKEN", "t0ken-t0ken-t0ken");
+    place
+        .run(&text("second", "SECOND_TOKEN"))
+        .exits(3)
+        .says(&["second approves what chained asks for, and both have the same credential"]);
+    let status = place.certsweep(&["status", "run"]).exits(0).out;
+    assert!(status.contains("1 action waits for the approval of second at chained:"), "{status}");
+    assert!(status.contains("row/revoke  7       70 "), "{status}");
+    let json = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+    let waits = &json["approvals"][0];
+    assert_eq!(
+        (&waits["approver"], &waits["provider"], &waits["actions"]),
+        (&"second".into(), &"chained".into(), &1.into())
+    );
+    assert_eq!(waits["first"][0]["reference"], "70");
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+    let json = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+    assert_eq!(json["approvals"].as_array().map(Vec::len), Some(0));
 }

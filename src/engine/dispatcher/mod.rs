@@ -6,6 +6,7 @@
 //! `reopened`; what several stages ask for, in `staged`.
 
 mod reopened;
+mod served;
 mod staged;
 mod state;
 mod steps;
@@ -33,7 +34,7 @@ use state::{Dispatcher, PendingAcks, RequestCounts, WaveBreak};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Carries out a run, or goes on with it.
 ///
@@ -148,6 +149,10 @@ where
             pending,
             queue,
             scheduler,
+            looking: FuturesUnordered::new(),
+            published_due: Vec::new(),
+            is_reading_published: false,
+            handshake_gate: Rc::new(Semaphore::new(served::MAX_HANDSHAKES)),
             steps: FuturesUnordered::new(),
             began: now,
             signals: 0,
@@ -187,7 +192,9 @@ where
                 match self.start_what_may_start() {
                     Decision::Wait(moment) if self.skip_to(moment) => continue,
                     Decision::Wait(moment) => wake = wake.min(moment),
-                    Decision::Idle if !self.is_something_under_way() => return self.stop_for_what_is_pending(),
+                    Decision::Idle if !self.is_something_under_way() && self.looking.is_empty() => {
+                        return self.stop_for_what_is_pending();
+                    }
                     _ => {}
                 }
                 wake = self.next_time_limit().map_or(wake, |over| wake.min(over));
@@ -216,6 +223,7 @@ where
                         self.acknowledged(written);
                     }
                 }
+                Some(sight) = self.looking.next() => self.sighted(sight),
                 goes_on = self.wave_break.answer() => self.wave_answered(goes_on),
                 _ = tick.tick() => {
                     self.tick();
@@ -233,8 +241,8 @@ where
             || matches!(self.wave_break, WaveBreak::Pause(_))
             || self.scheduler.has_nothing_due();
         let wait = moment.saturating_sub(self.run.clock.elapsed());
-        if self.paused || !is_planned || self.is_something_under_way() || wait < MIN_SKIP || !self.run.clock.skip(wait)
-        {
+        let is_under_way = self.is_something_under_way() || !self.looking.is_empty();
+        if self.paused || !is_planned || is_under_way || wait < MIN_SKIP || !self.run.clock.skip(wait) {
             return false;
         }
         let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");

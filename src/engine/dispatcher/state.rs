@@ -10,11 +10,13 @@ use crate::engine::sender::Sender;
 use crate::engine::status_query::{DoubtfulAction, ReadLists};
 use crate::engine::step::{JournalFailed, PreparedStep, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
+use crate::engine::verify::{PublishedLooks, PublishedState};
 use crate::journal::{Durability, Journal, Queue, Reader, Reply, States};
+use crate::pki::TlsServer;
 use crate::plan::Settings;
 use crate::provider::expression::Captures;
 use crate::provider::model::Window;
-use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
+use crate::run::{Event, Ordinal, Outcome, StatusSources, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -22,6 +24,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -46,6 +49,8 @@ pub struct Run<'a, T, C> {
     pub seed: u64,
     /// Whether a closed window and a start to come are waited for; otherwise the run stops, and `resume` goes on.
     pub wait: bool,
+    /// Asks what CAs publish about revocations, for steps that wait for that; nobody is asked without.
+    pub published: Option<Rc<dyn PublishedLooks>>,
     /// Where questions between two waves go; without one the run stops there.
     pub questions: Option<UnboundedSender<Question>>,
 }
@@ -163,6 +168,13 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) ended_by_order: Vec<bool>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
+    /// Looks at servers and at what CAs publish, which hold no slot of an account.
+    pub(super) looking: FuturesUnordered<Looking>,
+    /// What is to be asked of what CAs publish, and whether that is asked now.
+    pub(super) published_due: Vec<PublishedLook>,
+    pub(super) is_reading_published: bool,
+    /// A place for each handshake at once.
+    pub(super) handshake_gate: Rc<Semaphore>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,
     pub(super) watch: Watch,
     pub(super) jitter: Jitter,
@@ -310,6 +322,37 @@ pub(super) struct Look {
     pub(super) asked: u32,
     /// What was seen last.
     pub(super) seen: String,
+    /// The action whose revocation CAs publish, and who is asked, where somebody is.
+    pub(super) published: Option<(Ordinal, StatusSources)>,
+}
+
+/// Which servers of a wait do not show the new certificate yet, and what each does instead; none where all show it.
+pub(super) struct ServersSeen {
+    pub(super) account: usize,
+    pub(super) ordinal: Ordinal,
+    pub(super) id: String,
+    pub(super) at: Vec<TlsServer>,
+    pub(super) others: Vec<String>,
+}
+
+/// A look at the world that is under way. It holds no slot of an account.
+pub(super) type Looking = LocalBoxFuture<'static, Sight>;
+
+/// What came of it.
+pub(super) enum Sight {
+    /// Of servers.
+    Servers(ServersSeen),
+    /// Of what CAs publish: for each that was asked, in order.
+    Published(Vec<(PublishedLook, PublishedState)>),
+}
+
+/// A wait that asks what a CA publishes about an action, and what other sources have said of it before.
+pub(super) struct PublishedLook {
+    pub(super) wait: (Ordinal, usize),
+    pub(super) id: String,
+    pub(super) of: Ordinal,
+    pub(super) by: StatusSources,
+    pub(super) before: String,
 }
 
 /// Records that are queued and not yet durable, each with what follows once it is.

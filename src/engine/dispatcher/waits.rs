@@ -1,8 +1,9 @@
 //! The steps of a plan that wait: for what the CA has accepted to be settled, for what an earlier step brings, or for a revocation to be seen. Nothing
-//! here takes effect: a state is asked for by status queries, under the limits of its account. What is pending is followed in `staged`.
+//! here takes effect: a state is asked for by status queries, under the limits of its account. What is pending is followed in `staged`, and servers are
+//! looked at in `served`.
 
 use super::staged::FOLLOW_INTERVAL;
-use super::state::{Dispatcher, Look};
+use super::state::{Dispatcher, Look, PublishedLook};
 use super::steps::BATCH_WAIT;
 use crate::engine::attempt;
 use crate::engine::exchange::ExchangeResult;
@@ -14,7 +15,7 @@ use crate::engine::timing::{Moment, RequestTiming, WallTime};
 use crate::journal::{Phase, Reply, ToSend};
 use crate::plan::wait::{Wait, WaitFor};
 use crate::provider::{TargetState, target_state};
-use crate::run::{Ordinal, Outcome};
+use crate::run::{Ordinal, Outcome, StatusSource, StatusSources};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
 use std::rc::Rc;
@@ -39,7 +40,7 @@ where
         let action = self.run.reader.to_send(ordinal).map_err(|error| failed(&error))?;
         let wait = Wait::of_action(&action.operation, &action.parameters);
         let wait = wait.ok_or_else(|| JournalFailed(format!("{} is no wait", action.id)))?;
-        if wait.until != WaitFor::Revoked {
+        if !matches!(wait.until, WaitFor::Revoked | WaitFor::Served) {
             self.release_unsent(account);
             let why = format!("{} is settled", wait.of);
             self.end_without_sending(account, ordinal, &action.id, Outcome::Succeeded, why);
@@ -49,6 +50,9 @@ where
         let of = self.run.reader.ordinal_of(&wait.of).map_err(|error| failed(&error))?;
         let of = of.ok_or_else(|| JournalFailed(format!("there is no action {}", wait.of)))?;
         let (about, history) = self.run.reader.history(of).map_err(|error| failed(&error))?;
+        if wait.until == WaitFor::Served {
+            return self.look_at_servers((ordinal, account), (action.id, wait), (&about, &history), now);
+        }
         let about = match references::resolved(self.run.reader, &self.run.senders, ToSend::from(about)) {
             Ok(about) => about,
             Err(Unresolved::Journal(error)) => return Err(failed(&error)),
@@ -68,9 +72,26 @@ where
         let stage = StageRules::of(&sender.provider, operation, 0).ok_or_else(unknown)?;
         let reference = history.reply.reference.as_ref();
         let answer = reference.and_then(|reference| target_state::answer_with_reference(stage.operation, reference));
+        let by = if wait.by.is_empty() { StatusSource::ALL.into_iter().collect() } else { wait.by };
+        let asks_provider = by.contains(StatusSource::Provider)
+            && attempt::rules(&sender.provider, &stage, &about.parameters, answer.as_ref(), 1).lookup;
+        let published = [StatusSource::Crl, StatusSource::Ocsp].into_iter().filter(|source| by.contains(*source));
+        let published: StatusSources = published.collect();
+        let published = (self.run.published.is_some() && !published.is_empty()).then_some((of, published));
         let is_first = !self.looks.contains_key(&ordinal);
-        let look = self.looks.entry(ordinal).or_insert(Look { since: now, asked: 0, seen: String::new() });
+        let look =
+            self.looks.entry(ordinal).or_insert(Look { since: now, asked: 0, seen: String::new(), published: None });
+        look.published = published;
         let since = look.since;
+        if !asks_provider {
+            self.release_unsent(account);
+            if sender.is_made_up() {
+                self.rehearse_look((ordinal, account), &action.id, &history, "published", now);
+            } else {
+                self.ask_what_is_published(account, ordinal, action.id, String::new());
+            }
+            return Ok(());
+        }
         if is_first && attempt::reads_list(&sender.provider, &stage, &about.parameters, answer.as_ref()) {
             self.release_unsent(account);
             self.scheduler.batch(ordinal, account, now + BATCH_WAIT);
@@ -107,7 +128,6 @@ where
         if matches!(self.states.of(ordinal).phase, Phase::Ended(_)) {
             return;
         }
-        let now = self.run.clock.elapsed();
         let sender = Rc::clone(&self.run.senders[account]);
         let seen = match reading {
             Reading::TargetState(TargetState::Done, seen) => {
@@ -123,6 +143,23 @@ where
         if exchanged.is_unauthorized() {
             return self.scheduler.requeue(ordinal, account, None);
         }
+        self.ask_what_is_published(account, ordinal, id.to_owned(), seen);
+    }
+
+    /// The provider does not say that it is revoked, or is not asked: a list or a responder may, where one is asked.
+    fn ask_what_is_published(&mut self, account: usize, ordinal: Ordinal, id: String, before: String) {
+        match self.looks.get(&ordinal).and_then(|look| look.published) {
+            Some((of, by)) => {
+                self.published_due.push(PublishedLook { wait: (ordinal, account), id, of, by, before });
+                self.read_published();
+            }
+            None => self.look_again(account, ordinal, before),
+        }
+    }
+
+    /// What a wait looks for is not there yet: it is looked for again, later each time.
+    pub(super) fn look_again(&mut self, account: usize, ordinal: Ordinal, seen: String) {
+        let now = self.run.clock.elapsed();
         let Some(look) = self.looks.get_mut(&ordinal) else { return };
         look.asked += 1;
         let pause = FIRST_LOOK.saturating_mul(1 << (look.asked - 1).min(16)).min(FOLLOW_INTERVAL);
@@ -235,7 +272,9 @@ where
                 continue;
             }
             let failed = |error: crate::journal::JournalError| JournalFailed(error.to_string());
-            let id = self.run.reader.to_send(ordinal).map_err(failed)?.id;
+            let action = self.run.reader.to_send(ordinal).map_err(failed)?;
+            let until = Wait::of_action(&action.operation, &action.parameters).map(|wait| wait.until);
+            let id = action.id;
             let within = self.queue.wait(ordinal).flatten().map(human).unwrap_or_default();
             let why = match (open, self.looks.remove(&ordinal)) {
                 (Some(open), _) => {
@@ -245,7 +284,11 @@ where
                     format!("`within` is over after {within}: {} is still {state}{words}", action.id)
                 }
                 (None, Some(look)) => {
-                    format!("`within` is over after {within}: it is not seen revoked ({})", look.seen)
+                    let what =
+                        if until == Some(WaitFor::Served) { "not everywhere served" } else { "not seen revoked" };
+                    let looks = if look.asked == 1 { "1 look".to_owned() } else { format!("{} looks", look.asked) };
+                    let seen = if look.seen.is_empty() { String::new() } else { format!("; {}", look.seen) };
+                    format!("`within` is over after {within}: it is {what} ({looks}{seen})")
                 }
                 (None, None) => format!("`within` is over after {within}"),
             };

@@ -2,11 +2,13 @@
 //! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before anybody is notified of it. Of a
 //! million cases it holds little: actions and certificates are read again when they are needed.
 
+mod looks;
 mod responder;
 pub mod rounds;
 mod sources;
 mod state_calls;
 
+pub use looks::{FetchedLooks, FindTarget, PublishedLooks, PublishedState};
 pub use responder::NonceUse;
 pub use rounds::{
     KnownCertificate, NOBODY, Observation, PublicationUrls, ReadCertificate, RequestedReason, SourceAnswer,

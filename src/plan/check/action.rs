@@ -164,6 +164,7 @@ impl Checker<'_> {
             operation: action.operation.clone(),
             target: action.target.clone(),
             fingerprint: action.fingerprint,
+            is_published: certificate.is_some() || action.certificate.is_some(),
             excepted: match &action.never_sent {
                 Some(NeverSent::Excepted(place)) => Some(place.clone()),
                 _ => None,

@@ -9,6 +9,7 @@ use super::action_index::hash_of;
 use super::context::Checker;
 use super::fields::{Layers, NameSet, Row};
 use super::pem_files::{self, UnusableFile};
+use super::steps::{EntrySteps, STEPS};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::certificate::CertificateError;
 use crate::pki::end_entity::says_to_be_ca;
@@ -81,11 +82,18 @@ impl Checker<'_> {
     }
 
     fn read_files(&mut self, item: &Node, named: &Field, defaults: &[Field]) {
-        let is_default = |field: &&Field| ![CERTIFICATES, "except"].contains(&field.name.as_str());
-        let others: Vec<Field> = item.fields().iter().filter(is_default).cloned().collect();
+        let listed = item.fields().iter().find(|field| field.name == STEPS);
+        let steps = match listed.map(|listed| self.read_steps(item.fields(), listed)) {
+            Some(None) => return,
+            steps => steps.flatten(),
+        };
+        let is_default = |field: &&Field| ![CERTIFICATES, "except", STEPS].contains(&field.name.as_str());
+        let others = item.fields().iter().filter(is_default);
+        let others = others.filter(|field| steps.is_none() || field.name != "action");
+        let others: Vec<Field> = others.cloned().collect();
         let entry = self.usable_defaults(&others, "an entry with `certificates`");
         let layers = Layers { row: &[], entry: &entry, plan: defaults };
-        let Some(sent) = self.how_sent(named, item.span, layers) else { return };
+        let Some(sent) = self.how_all_are_sent(named, item.span, layers, steps.as_ref()) else { return };
         let mut wrong = Diagnostics::default();
         // One text is one path, which may have blanks in it.
         let patterns = match named.value.text() {
@@ -136,40 +144,83 @@ impl Checker<'_> {
             while let Some(target) = next {
                 if let Some((line, certificate)) = found.get(target.index) {
                     let span = Span { source, line: *line, column: 1, length: 1 };
-                    let mut fields = sent.fields(&found, target.index, certificate, path, span);
+                    let mut fields: Vec<Field> = Vec::new();
+                    for field in sent.iter().flat_map(|how| how.fields(&found, target.index, certificate, path, span)) {
+                        if !fields.iter().any(|known| known.name == field.name) {
+                            fields.push(field);
+                        }
+                    }
+                    if steps.is_some() {
+                        fields.extend(names_of_certificate(certificate, span));
+                    }
                     // Not made from the place, as for rows of lists: each file would be a list of its own, and looked up one by one.
                     let id = self.free_id(&line_place(&shown, *line));
                     fields.extend(is_usable_id(&id).then(|| text_field("id", id, span)));
                     let row = Row { span, fields: &fields, header: None, kept: &[], names: NameSet::of(&fields) };
                     self.exceptions.of_row.clear();
-                    self.check_action(&row, &shown, layers);
+                    match &steps {
+                        Some(steps) => self.check_chain(&row, &shown, layers, steps),
+                        None => self.check_action(&row, &shown, layers),
+                    }
                 }
                 next = targets.next_if(|next| next.file == target.file);
             }
         }
     }
 
-    /// How the entry's operation is told of a certificate; one that cannot be is reported, once.
-    fn how_sent(&mut self, named: &Field, place: Span, layers: Layers<'_>) -> Option<HowSent> {
-        let row = Row { span: place, fields: &[], header: None, kept: &[], names: NameSet::default() };
+    /// How the entry's operation, or those of its steps, are told of a certificate. Where none can be, that is reported, once.
+    fn how_all_are_sent(
+        &mut self,
+        named: &Field,
+        place: Span,
+        layers: Layers<'_>,
+        steps: Option<&EntrySteps>,
+    ) -> Option<Vec<HowSent>> {
+        let acting: Vec<&[Field]> = match steps {
+            Some(steps) => steps.acting().collect(),
+            None => vec![&[]],
+        };
+        let (mut all, mut without) = (Vec::new(), None);
+        for fields in acting {
+            match self.how_sent(place, fields, layers)? {
+                Ok(how) => all.push(how),
+                Err(finding) => without = without.or(Some(finding)),
+            }
+        }
+        match (all.is_empty(), without) {
+            (true, Some((what, help))) => {
+                self.report(Diagnostic::error("certificates", named.span, what).help(help));
+                None
+            }
+            _ => Some(all),
+        }
+    }
+
+    /// How an operation is told of a certificate; `Err` where it is not, with the words for that. `None` where there is no such operation, which is
+    /// reported.
+    fn how_sent(
+        &mut self,
+        place: Span,
+        fields: &[Field],
+        layers: Layers<'_>,
+    ) -> Option<Result<HowSent, (String, String)>> {
+        let row = Row { span: place, fields, header: None, kept: &[], names: NameSet::of(fields) };
         let account = self.find_account(&row, layers);
         let action = self.action_field(&row, layers, account.as_ref().ok().copied())?;
         let provider = self.draft.accounts.drafts[account.ok()?].provider.clone();
         let (operation, rules) = self.find_operation(action, &provider)?;
         if let Some(rule) = &rules.certificate {
-            return Some(HowSent::Whole(rule.field.clone()));
+            return Some(Ok(HowSent::Whole(rule.field.clone())));
         }
         let is_serial = |name: &&String| {
             operation.parameter(name).is_some_and(|parameter| matches!(parameter.format, ValueFormat::Serial(_)))
         };
         if let Some(name) = rules.target.parameters.iter().find(is_serial) {
-            return Some(HowSent::Serial(name.clone()));
+            return Some(Ok(HowSent::Serial(name.clone())));
         }
         let what = format!("the action `{}` of `{}` is not sent a certificate", operation.name, provider.id);
         let targets = rules.target.parameters.join(", ");
-        let help = format!("name its targets ({targets}), each in an entry or a row of its own");
-        self.report(Diagnostic::error("certificates", named.span, what).help(help));
-        None
+        Some(Err((what, format!("name its targets ({targets}), each in an entry or a row of its own"))))
     }
 
     fn report_unusable_certificates(&mut self, place: Span, UnusableFile { what, help }: UnusableFile) {
@@ -208,9 +259,17 @@ impl Checker<'_> {
     /// An id that no action has; empty where it could be none.
     fn free_id(&self, wanted: &str) -> String {
         let mut more = (2_u64..).map(|count| format!("{wanted}#{count}"));
-        let taken = |id: &str| self.index.find(id).is_some();
+        let taken = |id: &str| self.index.find(id).or_else(|| self.index.find_chain(id)).is_some();
         if taken(wanted) { more.find(|id| !taken(id)).unwrap_or_default() } else { wanted.to_owned() }
     }
+}
+
+/// What steps beside the one that is sent the certificate take of it: a new one has its names, and servers are looked at by them.
+fn names_of_certificate(certificate: &Certificate, span: Span) -> Vec<Field> {
+    let common_name = certificate.common_name().map(|name| text_field("common_name", name, span));
+    let hosts = certificate.host_names();
+    let hosts = (!hosts.is_empty()).then(|| text_field("dns_names", hosts.join(" "), span));
+    common_name.into_iter().chain(hosts).collect()
 }
 
 impl HowSent {

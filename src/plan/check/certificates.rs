@@ -67,7 +67,9 @@ impl Checker<'_> {
         // A list of find's tells the number of each certificate; where it cannot be asked about, that is no mistake.
         let can_be_asked = any("issuer").is_some() && (any("crl").is_some() || any("ocsp").is_some());
         let is_of_find = row.header.is_some_and(|header| header.is_of_find);
-        let is_for_people = is_of_find && own("certificate").is_none() && !can_be_asked;
+        // Nor where a row's steps share it: the one that revokes may take it as its own field.
+        let is_of_row = self.chain.is_some() && row.field("serial_number").is_none();
+        let is_for_people = (is_of_find || is_of_row) && own("certificate").is_none() && !can_be_asked;
         let given = CertificateFields {
             certificate: own("certificate"),
             serial_number: own("serial_number").filter(|_| !is_for_people),

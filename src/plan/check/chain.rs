@@ -32,4 +32,6 @@ pub(super) struct CheckedStep {
     pub(super) target: String,
     pub(super) fingerprint: Fingerprint,
     pub(super) excepted: Option<String>,
+    /// Whether it is known which certificate it is about, so that a list or a responder can be asked.
+    pub(super) is_published: bool,
 }

@@ -128,7 +128,8 @@ impl Checker<'_> {
             }
             None => vec![(fixed("provider"), fixed("action"))],
         };
-        let mut known: Vec<String> = COMMON_FIELDS.iter().map(|name| (*name).to_owned()).collect();
+        let of_steps = steps.into_iter().flat_map(EntrySteps::host_fields);
+        let mut known: Vec<String> = COMMON_FIELDS.iter().copied().chain(of_steps).map(str::to_owned).collect();
         let mut parameters = Vec::new();
         for (provider, action) in asked {
             let provider = provider

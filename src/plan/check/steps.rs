@@ -7,13 +7,14 @@ use super::chain::{Chain, CheckedStep, EarlierStep};
 use super::context::Checker;
 use super::fields::{COMMON_FIELDS, Layers, NameSet, Row, has_value, names_of, no_value};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::pki::TlsServer;
 use crate::plan::checked::{Action, NeverSent, Parameters};
-use crate::plan::read::positive_duration;
+use crate::plan::read::{positive_duration, texts};
 use crate::plan::wait::{Wait, WaitFor};
 use crate::provider::expression::{Expression, is_name};
 use crate::provider::model::{ActionRules, Idempotency, Operation, TargetKind};
 use crate::provider::stages;
-use crate::run::Ordinal;
+use crate::run::{Ordinal, StatusSource, StatusSources};
 use crate::text::nearest::nearest;
 use crate::text::{Span, line_place, safe};
 use crate::tree::{Field, Node, Shape};
@@ -39,12 +40,34 @@ struct EntryStep {
 /// What a step does.
 enum Does {
     Act,
-    Wait(WaitFor, Option<Duration>),
+    Wait(ReadWait),
     /// Nothing that can be read, which was reported; it has its place in the line all the same.
     Wrong,
 }
 
+/// A wait, as read.
+struct ReadWait {
+    until: WaitFor,
+    within: Option<Duration>,
+    /// Where the new certificate must be seen: hosts, and fields of the row that name some.
+    at: Vec<(String, Span)>,
+    /// Who must say that a certificate is revoked, where not everybody may.
+    by: StatusSources,
+}
+
 impl EntrySteps {
+    /// The fields of rows that waits take their hosts from.
+    pub(super) fn host_fields(&self) -> impl Iterator<Item = &str> {
+        let waits = self.0.iter().filter_map(|step| if let Does::Wait(wait) = &step.does { Some(wait) } else { None });
+        let names = waits.flat_map(|wait| &wait.at).map(|(text, _)| text.as_str());
+        names.filter(|text| !TlsServer::is_meant(text))
+    }
+
+    /// The fields of each step that sends something.
+    pub(super) fn acting(&self) -> impl Iterator<Item = &[Field]> {
+        self.0.iter().filter(|step| matches!(step.does, Does::Act)).map(|step| step.fields.as_slice())
+    }
+
     /// Provider and action of each step that sends something, where the step says them.
     pub(super) fn asked(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
         self.0.iter().filter(|step| matches!(step.does, Does::Act)).map(|step| {
@@ -120,8 +143,21 @@ impl Checker<'_> {
                     word = Some(until.word().to_owned());
                     let mut wrong = Diagnostics::default();
                     let within = find("within").and_then(|field| positive_duration(field, &mut wrong));
+                    let at = find("at").and_then(|field| texts(&field.value, &mut wrong)).unwrap_or_default();
                     self.report_all(&wrong);
-                    step.does = Does::Wait(until, within);
+                    match (until, find("at")) {
+                        (WaitFor::Served, None) => {
+                            let what = "`wait: served` does not say where the certificate must be seen";
+                            self.report(Diagnostic::error("steps", wait.span, what).help(AT_EXAMPLE));
+                        }
+                        (WaitFor::Served, _) | (_, None) => {}
+                        (_, Some(at)) => {
+                            let what = format!("`wait: {}` looks at no host", until.word());
+                            self.report(Diagnostic::error("steps", at.span, what).help("drop `at`"));
+                        }
+                    }
+                    let by = find("by").map(|field| self.read_sources(field, until)).unwrap_or_default();
+                    step.does = Does::Wait(ReadWait { until, within, at, by });
                 }
                 for field in fields.iter().filter(|field| !WAIT_FIELDS.contains(&field.name.as_str())) {
                     let what = format!("a wait has no field `{}`", safe::terminal(&field.name));
@@ -195,6 +231,7 @@ impl Checker<'_> {
         }
         let of_entry = given("provider");
         let mut known: Vec<&str> = COMMON_FIELDS.to_vec();
+        known.extend(steps.host_fields());
         for (provider, action) in steps.asked() {
             let provider = provider.or(of_entry);
             let index = provider.and_then(|name| self.draft.accounts.find(name, self.catalog).ok());
@@ -237,12 +274,15 @@ impl Checker<'_> {
             let needs = self.read_needs(&step_row, if place == 0 { of_row } else { Layers::NONE }, ordinal);
             let checked = match step.does {
                 Does::Act => self.check_assigned(&step_row, of_row, (ordinal, id.clone(), needs)),
-                Does::Wait(until, within) => {
-                    self.check_wait(&step_row, (ordinal, id.clone(), needs), (until, within, step.place))
+                Does::Wait(ref wait) => {
+                    self.check_wait(&step_row, of_row, (ordinal, id.clone(), needs), (wait, step.place))
                 }
                 Does::Wrong => None,
             };
             let acts_on_request = checked.as_ref().is_some_and(|done| self.acts_on_request(done));
+            if let Some(approving) = checked.as_ref().filter(|_| acts_on_request) {
+                self.report_one_credential(step.place, approving.account);
+            }
             // What it repeats ends in its place.
             let ends = self.index.duplicates.get(&ordinal).copied().unwrap_or(ordinal);
             let id = if ends == ordinal { id } else { self.index.id(ends).into_owned() };
@@ -303,6 +343,28 @@ impl Checker<'_> {
         rules.is_some_and(|rules| rules.target.kind == TargetKind::Request)
     }
 
+    /// Warns of a request that is approved with the credential that made it. By the references: what they hold is known only when a run begins.
+    fn report_one_credential(&mut self, place: Span, approving: usize) {
+        let Some(chain) = &self.chain else { return };
+        let asks = chain.earlier.iter().rev().find(|step| !step.waits && !step.acts_on_request);
+        let Some((name, asking)) = asks.and_then(|step| Some((step.name.clone(), step.action.as_ref()?.account)))
+        else {
+            return;
+        };
+        let drafts = &self.draft.accounts.drafts;
+        let (one, other) = (&drafts[asking], &drafts[approving]);
+        let is_same = one.provider.id == other.provider.id && one.account.credentials == other.account.credentials;
+        if asking != approving && !is_same {
+            return;
+        }
+        let what = format!("the step `{name}` and this one, which settles it, go with the same credential");
+        let help = format!(
+            "approve with a second person's: `providers: {{second: {{uses: {}, credentials: {{…}}}}}}`, and `provider: second` here",
+            one.provider.id
+        );
+        self.report(Diagnostic::warning("one-credential", place, what).help(help));
+    }
+
     /// What a step needs of those before it: the ids that must have ended well, and those that need only have been accepted.
     pub(super) fn link(&mut self, ordinal: u32, acts_on_request: bool) -> (Vec<String>, Vec<String>) {
         let Some(chain) = &self.chain else { return Default::default() };
@@ -333,10 +395,13 @@ impl Checker<'_> {
     fn check_wait(
         &mut self,
         row: &Row<'_>,
+        of_row: Layers<'_>,
         (ordinal, id, mut needs): (u32, String, Vec<String>),
-        (until, within, place): (WaitFor, Option<Duration>, Span),
+        (wait, place): (&ReadWait, Span),
     ) -> Option<CheckedStep> {
         let errors_before = self.errors;
+        let ReadWait { until, within, by, .. } = *wait;
+        let at = self.read_hosts(&wait.at, of_row);
         let earlier: Vec<(usize, Option<&CheckedStep>)> = {
             let chain = self.chain.as_ref()?;
             let acts = chain.earlier.iter().enumerate().filter(|(_, step)| !step.waits);
@@ -350,6 +415,7 @@ impl Checker<'_> {
                 let found = provider.operation(&step.operation);
                 found.and_then(|found| found.action.as_ref()).is_some_and(|rules| match until {
                     WaitFor::Issued => rules.csr.is_some() || !rules.new_certificate.is_empty(),
+                    WaitFor::Served => !rules.new_certificate.is_empty(),
                     WaitFor::Approved => rules.target.kind != TargetKind::Request,
                     WaitFor::Revoked => revokes(rules),
                 })
@@ -358,6 +424,10 @@ impl Checker<'_> {
         let Some((about, step)) = earlier.iter().rev().find(|(_, step)| is_meant(step)).copied() else {
             let (what, help) = match until {
                 WaitFor::Issued => ("no step before it asks for a certificate", "put it behind a `reissue`"),
+                WaitFor::Served => (
+                    "no step before it brings a new certificate that could be compared",
+                    "put it behind an action whose document says where the new certificate is read (`certificate`)",
+                ),
                 WaitFor::Approved => ("no step before it is an action that can wait", "put it behind that action"),
                 WaitFor::Revoked => ("no step before it revokes a certificate", "put it behind a `revoke`"),
             };
@@ -366,19 +436,29 @@ impl Checker<'_> {
             return None;
         };
         let step = step?;
-        let CheckedStep { account, fingerprint, .. } = *step;
-        let (operation, target) = (step.operation.clone(), step.target.clone());
+        let CheckedStep { account, fingerprint, is_published, .. } = *step;
+        let (operation, mut target) = (step.operation.clone(), step.target.clone());
         let chain = self.chain.as_ref()?;
-        let wait = Wait { until, of: chain.earlier[about].id.clone(), within };
+        let wait = Wait { until, of: chain.earlier[about].id.clone(), within, at, by };
         if until == WaitFor::Revoked {
             let provider = self.draft.accounts.drafts[account].provider.clone();
             let rules = provider.operation(&operation).and_then(|operation| operation.action.as_ref());
-            if rules.is_none_or(|rules| rules.status_queries.is_empty()) {
+            let asks = |source| by.is_empty() || by.contains(source);
+            let has_status_query = rules.is_some_and(|rules| !rules.status_queries.is_empty());
+            let of_provider = asks(StatusSource::Provider) && has_status_query;
+            let of_world = is_published && (asks(StatusSource::Crl) || asks(StatusSource::Ocsp));
+            if !of_provider && !of_world {
                 let what = format!(
-                    "the provider `{}` cannot be asked whether a certificate is revoked (`{operation}` has no status query)",
+                    "nobody can be asked whether this certificate is revoked: `{operation}` of `{}`",
                     provider.id
                 );
-                let help = "leave the wait out; `certsweep verify` asks CRLs and OCSP responders when the run is over";
+                let what = match has_status_query {
+                    true => {
+                        format!("{what} can be asked for its state, which `by` leaves out, and no certificate is named")
+                    }
+                    false => format!("{what} has no status query, and no certificate is named"),
+                };
+                let help = "name it, so that its CRL or OCSP responder is asked: `certificate: file:…`, or a column `certificate`";
                 self.report(Diagnostic::error("steps", place, what).help(help));
                 return None;
             }
@@ -388,7 +468,15 @@ impl Checker<'_> {
         needs.splice(0..0, settled);
         let parameters = wait.parameters();
         let operation = until.operation();
-        let parts = format!("{operation} {} {}", hex::encode(fingerprint.0), within.unwrap_or_default().as_millis());
+        let mut parts =
+            format!("{operation} {} {}", hex::encode(fingerprint.0), within.unwrap_or_default().as_millis());
+        if !wait.at.is_empty() {
+            target = wait.at.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            parts = format!("{parts} {target}");
+        }
+        if !by.is_empty() {
+            parts = format!("{parts} {}", by.iter().map(StatusSource::as_str).collect::<Vec<_>>().join(" "));
+        }
         let hashes = self.hashes(account, &operation);
         let digest = hashes.fingerprint.with(parts.as_bytes());
         let hash = hash_of(hashes.target.clone(), &parts);
@@ -419,6 +507,78 @@ impl Checker<'_> {
             (self.each)(action);
         }
         None
+    }
+
+    /// Who must say that a certificate is revoked.
+    fn read_sources(&mut self, field: &Field, until: WaitFor) -> StatusSources {
+        if until != WaitFor::Revoked {
+            let what = format!("`wait: {}` asks nobody about revocation", until.word());
+            self.report(Diagnostic::error("steps", field.span, what).help("drop `by`"));
+            return StatusSources::default();
+        }
+        let mut wrong = Diagnostics::default();
+        let words = texts(&field.value, &mut wrong).unwrap_or_default();
+        self.report_all(&wrong);
+        let mut sources = StatusSources::default();
+        for (word, place) in words {
+            match StatusSource::parse(&word) {
+                Some(source) => sources.add(source),
+                None => {
+                    let what = format!("`{}` is nobody who could be asked", safe::terminal(&word));
+                    let help = "write `state` (the provider), `crl` or `ocsp`, or several of them";
+                    self.report(Diagnostic::error("steps", place, what).help(help));
+                }
+            }
+        }
+        sources
+    }
+
+    /// The servers that a wait looks at: each text is the name of a field of the row that has some, or a server itself. What is neither is reported.
+    fn read_hosts(&mut self, at: &[(String, Span)], of_row: Layers<'_>) -> Vec<TlsServer> {
+        let mut servers = Vec::new();
+        for (text, place) in at {
+            let named = of_row.row.iter().find(|field| field.name == *text);
+            let mut wrong = Diagnostics::default();
+            let found = match named {
+                Some(field) if !has_value(field) => {
+                    let what =
+                        format!("`wait: served` looks at `{}`, which this row does not have", safe::terminal(text));
+                    let help = "name the host that has the certificate, or give such rows an entry without the wait";
+                    self.report(Diagnostic::error("steps", field.value.span, what).help(help));
+                    continue;
+                }
+                Some(field) => texts(&field.value, &mut wrong).unwrap_or_default(),
+                None if TlsServer::is_meant(text) => vec![(text.clone(), *place)],
+                None => {
+                    let what = format!(
+                        "there is no host `{0}`, nor a column or a field `{0}` of the entry",
+                        safe::terminal(text)
+                    );
+                    let names = of_row.row.iter().map(|field| field.name.as_str());
+                    let help = match nearest(text, names) {
+                        Some(right) => format!("did you mean `{right}`?"),
+                        None => format!(
+                            "name the column with HOST[:PORT], or write the host with its port: `{}:443`",
+                            safe::terminal(text)
+                        ),
+                    };
+                    self.report(Diagnostic::error("steps", *place, what).help(help));
+                    continue;
+                }
+            };
+            self.report_all(&wrong);
+            for (text, place) in found {
+                match TlsServer::parse(&text) {
+                    Ok(server) if servers.contains(&server) => {}
+                    Ok(server) => servers.push(server),
+                    Err(why) => {
+                        let what = format!("`{}` is no server that can be looked at: {why}", safe::terminal(&text));
+                        self.report(Diagnostic::error("steps", place, what).help(why.help()));
+                    }
+                }
+            }
+        }
+        servers
     }
 
     /// Reads a value that an earlier step brings. `None` where the value is none, `Some(false)` where it cannot be there, which is reported.
@@ -509,4 +669,5 @@ fn revokes(rules: &ActionRules) -> bool {
 
 const STEPS_EXAMPLE: &str = "write `steps:` and below it, for each, `- {action: …}` or `- {wait: …, within: 24h}`";
 /// The fields of a wait.
-const WAIT_FIELDS: [&str; 4] = ["wait", "within", "name", "needs"];
+const WAIT_FIELDS: [&str; 6] = ["wait", "within", "at", "by", "name", "needs"];
+const AT_EXAMPLE: &str = "write `at: host`, where the column `host` has HOST or HOST:PORT, or `at: www.example.com`";
