@@ -365,7 +365,7 @@ mod tests {
         let mut session = session(true);
         asks(&mut session, DIRECTORY, &answer(200, &[], &directory())).unwrap();
         session.account = Some("https://ca.example/acme/7".to_owned());
-        let mut sign = |told: &str| {
+        let sign = |told: &str| {
             let told = percent_encoding::utf8_percent_encode(told, percent_encoding::NON_ALPHANUMERIC);
             let mut request = WireRequest {
                 method: "POST".to_owned(),

@@ -12,7 +12,7 @@ use crate::plan::calendar;
 use crate::plan::checked::{Action, CertificateNames, NeverSent, Parameters};
 use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::answer::naming_text;
-use crate::provider::model::{ActionRules, Idempotency, Location, Operation, Provider, TargetKind};
+use crate::provider::model::{ActionRules, Idempotency, Operation, Provider, TargetKind};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
