@@ -55,7 +55,7 @@ mod tests {
             target: TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() },
             idempotency: Idempotency::NotIdempotent,
             reason: None,
-            csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None }),
+            csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None, replaces: true }),
             certificate: None,
             wide: Vec::new(),
             approval: None,
@@ -65,6 +65,7 @@ mod tests {
             idempotency_key: None,
             stages: Vec::new(),
             new_certificate: Vec::new(),
+            record: None,
         });
         let given = |reference: String| json!({"csr": reference, "name": "file:x"});
         // In whatever form it stands there.

@@ -202,6 +202,7 @@ fn action_rules<'a>(
         idempotency_key,
         stages: Vec::new(),
         new_certificate: Vec::new(),
+        record: None,
     })
 }
 
@@ -331,7 +332,7 @@ fn reason<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Par
 }
 
 fn csr<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<CsrRule> {
-    reader.closed(node, &["field", "common_name", "dns_names"]);
+    reader.closed(node, &["field", "common_name", "dns_names", "replaces"]);
     let mut of = |key: &str, kind: ParameterType| {
         let item = node.get(key)?;
         let parameter = named(reader, item, parameters)?;
@@ -347,7 +348,8 @@ fn csr<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parame
         of("dns_names", ParameterType::Strings),
     );
     reader.required(node, "field")?;
-    Some(CsrRule { field: field?, common_name, dns_names })
+    let replaces = node.get("replaces").is_none() || reader.flag(node, "replaces") == Some(true);
+    Some(CsrRule { field: field?, common_name, dns_names, replaces })
 }
 
 /// Reads `certificate`, and adds the parameters that it brings.
@@ -452,7 +454,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 15] = [
+const ACTION: [&str; 16] = [
     "target",
     "idempotent",
     "repeat",
@@ -465,6 +467,7 @@ const ACTION: [&str; 15] = [
     "whole_order",
     "lookup_parameters",
     "lookups",
+    "record",
     "outputs",
     "stages",
     "idempotency_key",

@@ -125,7 +125,22 @@ fn stage<'a>(
     let poll = poll(reader, node, asked.is_safe, &answers);
     let status_queries = references::status_queries(reader, node, asked, operations);
     let outputs = node.get("outputs").map(|node| outputs(reader, node)).unwrap_or_default();
-    Some(Stage { name: name?, operation: index, parameters, answers, idempotency, poll, status_queries, outputs })
+    let optional = reader.flag(node, "optional") == Some(true);
+    if optional && (!asked.is_safe || !outputs.is_empty()) {
+        let what = "only a step that reads, and brings nothing, can be left out";
+        reader.error("wrong-value", node.span, what);
+    }
+    Some(Stage {
+        name: name?,
+        operation: index,
+        parameters,
+        answers,
+        idempotency,
+        poll,
+        status_queries,
+        outputs,
+        optional,
+    })
 }
 
 fn step_id<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, known: &Known<'_>) -> Option<String> {
@@ -332,8 +347,18 @@ fn new_certificate<'a>(
     }
 }
 
-const KEYS: [&str; 9] =
-    ["stepId", "operationId", "description", "parameters", "idempotent", "poll", "answers", "outputs", "lookups"];
+const KEYS: [&str; 10] = [
+    "stepId",
+    "operationId",
+    "description",
+    "parameters",
+    "idempotent",
+    "poll",
+    "answers",
+    "outputs",
+    "lookups",
+    "optional",
+];
 /// A state that is asked for more often says nothing new, and takes the place of actions under the limits.
 const MIN_POLL: Duration = Duration::from_secs(1);
 const MAX_POLL: Duration = Duration::from_secs(3600);

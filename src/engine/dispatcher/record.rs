@@ -1,0 +1,99 @@
+//! What the provider's own record says of an action's target, read before anything is sent, where its document says where: a certificate that would
+//! lose names by a reissue is not reissued, unless the plan says so. Where the record cannot be read, the action goes on.
+
+use super::state::Dispatcher;
+use super::steps::MAX_STATUS_QUERIES;
+use crate::engine::exchange::{ExchangeResult, LimitSignal};
+use crate::engine::retry;
+use crate::engine::sender::Sender;
+use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
+use crate::provider::{AnswerClass, replacement};
+use crate::run::{Event, Ordinal, Outcome};
+use crate::time::Clock;
+use crate::wire::Transport;
+
+impl<T, C> Dispatcher<'_, '_, T, C>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    /// Whether the record of an action's target is read next: before its first request, and once in a process.
+    pub(super) fn reads_record(
+        &mut self,
+        sender: &Sender<T>,
+        operation: usize,
+        ordinal: Ordinal,
+    ) -> Option<(Asker, DoubtfulAction)> {
+        let rules = sender.provider.operations[operation].action.as_ref()?;
+        let state = self.states.of(ordinal);
+        if rules.record.is_none() || state.attempts > 0 || state.stage > 0 {
+            return None;
+        }
+        let tried = self.records.entry(ordinal).or_insert_with(|| Some(DoubtfulAction::default()));
+        tried.clone().map(|tried| (Asker::Record, tried))
+    }
+
+    /// The record was read, or was not: the action is sent, or never is.
+    pub(super) fn record_read(
+        &mut self,
+        account: usize,
+        query: &StatusQuery,
+        reading: Reading,
+        exchanged: &ExchangeResult,
+        was_down: bool,
+        stays_refused: bool,
+    ) {
+        let action = &query.subject.action;
+        let ordinal = action.ordinal;
+        if let Reading::Failed(cause) = reading {
+            let refused =
+                matches!(exchanged, ExchangeResult::Answered(_, verdict) if verdict.class == AnswerClass::Rejected);
+            let renewed = exchanged.is_unauthorized() && !stays_refused;
+            let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
+            let mut tried = query.doubtful.clone();
+            tried.tries += u32::from(Self::costs_a_try(exchanged, was_down) && !renewed);
+            if !refused && !stays_refused && tried.tries < MAX_STATUS_QUERIES {
+                let pause = retry::pause(tried.tries, self.run.settings.retry.max_delay, self.jitter.draw());
+                let at = (!renewed && !throttled).then(|| self.run.clock.elapsed() + pause);
+                self.records.insert(ordinal, Some(tried));
+                return self.scheduler.requeue(ordinal, account, at);
+            }
+            if self.records_unread.insert(account) {
+                let sender = &self.run.senders[account];
+                let (name, cause) = (&sender.name, sender.excerpt(&cause));
+                let why = format!(
+                    "{name}: it cannot be read whether {} drops a name; it is sent all the same ({cause})",
+                    action.id
+                );
+                self.notify(Event::Warning(why));
+            }
+        } else if let Some(why) = self.drops(account, query) {
+            let id = action.id.clone();
+            self.records.remove(&ordinal);
+            return self.end_without_sending(account, ordinal, &id, Outcome::Skipped, why);
+        }
+        self.records.insert(ordinal, None);
+        self.scheduler.requeue(ordinal, account, None);
+    }
+
+    /// Why an action must not be sent: the names that it would drop.
+    fn drops(&self, account: usize, query: &StatusQuery) -> Option<String> {
+        let sender = &self.run.senders[account];
+        let operation = sender.provider.operations.get(query.subject.operation)?;
+        let rules = operation.action.as_ref()?;
+        let (record, csr) = (rules.record.as_ref()?, rules.csr.as_ref()?);
+        let parameters = &query.subject.action.parameters;
+        let names = replacement::recorded(record, parameters, query.body()?);
+        let requested = sender.requested_certificate(operation, parameters);
+        let asked = replacement::asked(csr, parameters, requested.as_ref());
+        let (action, _) = self.run.reader.history(query.subject.action.ordinal).ok()?;
+        let meant = action.certificate.map(|facts| facts.drop_names).unwrap_or_default();
+        let dropped = replacement::dropped(&names, &asked, &meant);
+        (!dropped.is_empty()).then(|| {
+            let (shown, list) = (dropped.join("`, `"), dropped.join(", "));
+            let what =
+                format!("never sent: the certificate that is there also names `{shown}`, which the new one would lack");
+            sender.excerpt(&format!("{what}; ask for it, too, or write `drop_names: [{list}]` where it is to go"))
+        })
+    }
+}
