@@ -115,7 +115,33 @@ fn counts(preview: &Preview) -> String {
         vec![grouped(count.actions), count.provider.clone(), count.operation.clone(), reason]
     };
     let rows: Vec<Vec<String>> = preview.counts.iter().map(row).collect();
-    table(&["actions", "provider", "operation", "reason"], &[0], &rows)
+    table(&["actions", "provider", "operation", "reason"], &[0], &rows) + &several_requests(preview)
+}
+
+/// What actions are more than one request: `1 reissue at digicert = about 6 requests: …`.
+fn several_requests(preview: &Preview) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for Count { provider, operation, requests, .. } in preview.counts.iter().filter(|count| count.requests.len() > 1) {
+        let mut names: Vec<(&str, u64)> = Vec::new();
+        for name in requests {
+            match names.last_mut() {
+                Some((last, times)) if last == name => *times += 1,
+                _ => names.push((name, 1)),
+            }
+        }
+        let named = |(name, times): &(&str, u64)| match times {
+            1 => (*name).to_owned(),
+            times => format!("{name} ({times} times or more, until the CA is done)"),
+        };
+        let names: Vec<String> = names.iter().map(named).collect();
+        let (provider, operation) = (safe::terminal(provider), safe::terminal(operation));
+        let about = if names.len() < requests.len() { "about " } else { "" };
+        let line = format!("1 {operation} at {provider} = {about}{} requests: {}\n", requests.len(), names.join(", "));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.concat()
 }
 
 fn wide_effects(preview: &Preview) -> String {
@@ -341,6 +367,7 @@ mod tests {
             operation: operation.into(),
             reason: reason.map(str::to_owned),
             reason_sent: sent.map(str::to_owned),
+            requests: vec![operation.into()],
             actions,
         };
         let mut wide_effects = WideEffects::default();

@@ -4,7 +4,7 @@
 use super::state::{Dispatcher, Poll};
 use crate::engine::attempt;
 use crate::engine::sender::Sender;
-use crate::engine::stages::{StageKind, StageRules};
+use crate::engine::stages::{FIRST_POLL, StageKind, StageRules};
 use crate::engine::status_query::DoubtfulAction;
 use crate::engine::step::JournalFailed;
 use crate::journal::{ActionState, IssuedCertificate, Record, Reply, ToSend};
@@ -201,8 +201,6 @@ where
 
 /// Between two polls, at most, where a document does not ask for more.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
-/// Before the first poll, at most.
-const FIRST_POLL: Duration = Duration::from_secs(2);
 /// So long a stage is polled in one process where nobody waits.
 const POLL_PATIENCE: Duration = Duration::from_secs(600);
 /// Between two looks at what something waits for.
