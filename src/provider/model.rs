@@ -163,6 +163,8 @@ pub struct RecordRule {
     pub query: StatusQueryRule,
     /// Into a row: the certificate's names, each one text or a list of texts.
     pub names: Vec<Pointer>,
+    /// Where the action is not sent, by the whole answer; and why, as a sentence.
+    pub unless: Vec<(Vec<Condition>, String)>,
 }
 
 /// One request of an action after its own: a step, in the words of OpenAPI's Arazzo. It begins once the step before has succeeded.

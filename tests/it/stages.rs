@@ -188,3 +188,87 @@ fn a_reissue_whose_answer_is_lost_is_settled_by_its_order_and_not_asked_for_agai
         assert_eq!(followed, words == "for another key", "{status}: {:?}", mock.lines());
     }
 }
+
+#[test]
+fn each_thing_that_goes_wrong_with_a_reissue_is_told_and_none_is_asked_for_twice() {
+    let file = |pem: &'static str| Act::Answer {
+        status: 200,
+        headers: vec![("Content-Type".into(), "text/plain".into())],
+        body: pem.into(),
+    };
+    let fits = file(include_str!("../data/plans/reissued.pem"));
+    let lacks = file(include_str!("../data/plans/reissued-other-name.pem"));
+    let gone = json(404, r#"{"errors":[{"code":"not_found","message":"no such request"}]}"#);
+    let refused =
+        json(400, r#"{"errors":[{"code":"a_code_of_its_own","message":"This order has a pending reissue."}]}"#);
+    let order = |status: &str| json(200, &ORDER.replace("issued", status));
+    let (request, download) = ("GET /request/7", "GET /certificate/download/order/55/format/pem_all");
+    let (before, after) = ("before GET /order/certificate/55", "after GET /order/certificate/55");
+    for (answers, outcome, words, sent) in [
+        (vec![(download, fits.clone())], "succeeded", "", 1),
+        // The CA has changed what was asked for.
+        (vec![(download, lacks)], "in-doubt", "lacks shop.example.com, which the request asks for", 1),
+        (vec![(after, order("canceled"))], "rejected", "step `issued`: the provider reports that it was refused", 1),
+        (vec![(after, order("revoked"))], "rejected", "step `issued`: the provider reports that it was refused", 1),
+        (
+            vec![(request, json(200, r#"{"id":7,"status":"rejected"}"#))],
+            "rejected",
+            "step `approved`: the provider reports that it was refused",
+            1,
+        ),
+        (
+            vec![(request, json(200, r#"{"id":7,"status":"pending"}"#))],
+            "pending-approval",
+            "a person at the CA must approve it",
+            1,
+        ),
+        (
+            vec![(request, gone.clone())],
+            "in-doubt",
+            "accepted, and what became of it cannot be read: step `approved`: no such request",
+            1,
+        ),
+        (
+            vec![(after, gone)],
+            "in-doubt",
+            "accepted, and what became of it cannot be read: step `issued`: no such request",
+            1,
+        ),
+        (
+            vec![(before, order("reissue_pending"))],
+            "failed",
+            "never sent: a reissue of this order is pending already; wait for it, or end it with cancel-order-request",
+            0,
+        ),
+        (vec![("POST /order/certificate/55/reissue", refused)], "rejected", "This order has a pending reissue.", 1),
+    ] {
+        let place = Place::new();
+        let is_asked = AtomicBool::new(false);
+        let scripted = answers.clone();
+        let answer = move |method: &str, below: &str| {
+            let when = if is_asked.load(Ordering::SeqCst) { "after" } else { "before" };
+            is_asked.fetch_or(method == "POST", Ordering::SeqCst);
+            let line = format!("{method} {below}");
+            let is_it = |told: &str| told == line || told == format!("{when} {line}");
+            scripted.iter().find(|(told, _)| is_it(told)).map(|(_, act)| act.clone())
+        };
+        let (mock, _) = reissues(&place, answer, ", drop_names: [www.shop.example.com]");
+        let row = place.row();
+        assert_eq!(row["outcome"], outcome, "{row:?}");
+        assert!(row["provider_message"].contains(words), "{words}: {row:?}");
+        let posts = mock.lines().iter().filter(|line| line.starts_with("POST")).count();
+        assert_eq!(posts, sent, "{words}: {:?}", mock.lines());
+        let reference = if outcome == "failed" || words.starts_with("This order") { "" } else { "7" };
+        assert_eq!(row["provider_ref"], reference, "{row:?}");
+        // Nor by a second process that takes it up again, where it was asked for.
+        if sent == 1 && outcome != "rejected" {
+            place.certsweep(&["resume", "run", "--yes", "--retry", "pending,in-doubt"]);
+            assert_eq!(
+                mock.lines().iter().filter(|line| line.starts_with("POST")).count(),
+                1,
+                "{words}: {:?}",
+                mock.lines()
+            );
+        }
+    }
+}

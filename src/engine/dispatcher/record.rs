@@ -7,7 +7,7 @@ use crate::engine::exchange::{ExchangeResult, LimitSignal};
 use crate::engine::retry;
 use crate::engine::sender::Sender;
 use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
-use crate::provider::{AnswerClass, replacement};
+use crate::provider::{AnswerClass, replacement, verdict};
 use crate::run::{Event, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -67,23 +67,28 @@ where
                 );
                 self.notify(Event::Warning(why));
             }
-        } else if let Some(why) = self.drops(account, query) {
+        } else if let Some((outcome, why)) = self.unfit(account, query) {
             let id = action.id.clone();
             self.records.remove(&ordinal);
-            return self.end_without_sending(account, ordinal, &id, Outcome::Skipped, why);
+            return self.end_without_sending(account, ordinal, &id, outcome, why);
         }
         self.records.insert(ordinal, None);
         self.scheduler.requeue(ordinal, account, None);
     }
 
-    /// Why an action must not be sent: the names that it would drop.
-    fn drops(&self, account: usize, query: &StatusQuery) -> Option<String> {
+    /// Why an action must not be sent, and how it ends: what its document says of the record, or the names that it would drop.
+    fn unfit(&self, account: usize, query: &StatusQuery) -> Option<(Outcome, String)> {
         let sender = &self.run.senders[account];
         let operation = sender.provider.operations.get(query.subject.operation)?;
         let rules = operation.action.as_ref()?;
         let (record, csr) = (rules.record.as_ref()?, rules.csr.as_ref()?);
         let parameters = &query.subject.action.parameters;
-        let names = replacement::recorded(record, parameters, query.body()?);
+        let body = query.body()?;
+        if let Some((_, why)) = record.unless.iter().find(|(when, _)| verdict::all_hold(when, body)) {
+            // It passes: `resume --retry failed` takes it up again.
+            return Some((Outcome::Failed, format!("never sent: {why}")));
+        }
+        let names = replacement::recorded(record, parameters, body);
         let requested = sender.requested_certificate(operation, parameters);
         let asked = replacement::asked(csr, parameters, requested.as_ref());
         let (action, _) = self.run.reader.history(query.subject.action.ordinal).ok()?;
@@ -93,7 +98,8 @@ where
             let (shown, list) = (dropped.join("`, `"), dropped.join(", "));
             let what =
                 format!("never sent: the certificate that is there also names `{shown}`, which the new one would lack");
-            sender.excerpt(&format!("{what}; ask for it, too, or write `drop_names: [{list}]` where it is to go"))
+            let why = format!("{what}; ask for it, too, or write `drop_names: [{list}]` where it is to go");
+            (Outcome::Skipped, sender.excerpt(&why))
         })
     }
 }

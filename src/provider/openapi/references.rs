@@ -36,7 +36,7 @@ pub(super) fn record<'a>(
     operations: &[Operation],
 ) -> Option<RecordRule> {
     let node = extension.get("record")?;
-    reader.closed(node, &["operation", "parameters", "rows", "names"]);
+    reader.closed(node, &["operation", "parameters", "rows", "names", "unless"]);
     if !action.action.as_ref().is_some_and(|rules| rules.csr.as_ref().is_some_and(|csr| csr.replaces)) {
         let what = "a `record` is held against the names of a certificate request, and there is no `csr` that replaces a certificate";
         reader.error("wrong-value", node.span, what);
@@ -47,7 +47,13 @@ pub(super) fn record<'a>(
     }
     let names = reader.required(node, "names")?;
     let names = reader.one_or_many(names).iter().filter_map(|item| reader.pointer(item)).collect();
-    Some(RecordRule { query, names })
+    let mut unless = Vec::new();
+    for item in node.get("unless").map(|node| reader.list(node)).unwrap_or_default() {
+        reader.closed(item, &["when", "explanation"]);
+        let when = reader.required(item, "when").map(|when| rules::conditions(reader, when)).unwrap_or_default();
+        unless.extend(reader.required_text(item, "explanation").map(|why| (when, why.to_owned())));
+    }
+    Some(RecordRule { query, names, unless })
 }
 
 /// Reads `whole_order`, with all operations known.
