@@ -166,7 +166,7 @@ impl<'p> StageRules<'p> {
 /// One request of an action, where all goes well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedRequest<'p> {
-    /// The step's name, or that of the operation that reads the provider's record.
+    /// The step's name, or that of the operation that reads what is replaced.
     pub name: &'p str,
     /// How long after the answer before it is asked.
     pub after: Duration,
@@ -176,15 +176,15 @@ pub struct PlannedRequest<'p> {
 pub fn planned<'p>(provider: &'p Provider, operation: &'p Operation) -> Vec<PlannedRequest<'p>> {
     let own = PlannedRequest { name: &operation.name, after: Duration::ZERO };
     let Some(action) = operation.action.as_ref() else { return vec![own] };
-    let record = action.record.as_ref();
-    let record = record.map(|record| PlannedRequest { name: &record.query.operation, after: Duration::ZERO });
+    let replaced = action.replaced.as_ref();
+    let replaced = replaced.map(|rule| PlannedRequest { name: &rule.query.operation, after: Duration::ZERO });
     let stages = action.stages.iter().flat_map(|stage| {
         let works = stage.answers.iter().any(|rule| rule.class == AnswerClass::Pending);
         let first = stage.poll.map_or(Duration::ZERO, |interval| interval.min(FIRST_POLL));
         let again = stage.poll.filter(|_| works && provider.operations[stage.operation].is_safe);
         std::iter::once(first).chain(again).map(|after| PlannedRequest { name: &stage.name, after })
     });
-    record.into_iter().chain([own]).chain(stages).collect()
+    replaced.into_iter().chain([own]).chain(stages).collect()
 }
 
 /// Before the first poll of a stage, at most: a CA that issues at once has done so by then.

@@ -94,16 +94,16 @@ pub enum Asker {
     /// A step of the plan that waits for it.
     Wait,
     /// An action that is about to be sent, and drops names of the certificate there is.
-    Record,
+    Replaced,
 }
 
 impl Asker {
     /// What can be asked.
     fn queries<'p>(self, subject: &Subject, provider: &'p Provider) -> Option<&'p [StatusQueryRule]> {
         match self {
-            Self::Record => {
+            Self::Replaced => {
                 let action = provider.operations.get(subject.operation)?.action.as_ref()?;
-                action.record.as_ref().map(|record| std::slice::from_ref(&record.query))
+                action.replaced.as_ref().map(|rule| std::slice::from_ref(&rule.query))
             }
             _ => subject.rules(provider).map(|stage| stage.status_queries),
         }

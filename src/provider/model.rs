@@ -153,12 +153,12 @@ pub struct ActionRules {
     /// Where the new certificate is read: the leaf, then its chain. Empty where the operation brings none.
     pub new_certificate: Vec<StepOutput>,
     /// Where the names of the certificate that the new one replaces are read, before the first request.
-    pub record: Option<RecordRule>,
+    pub replaced: Option<ReplacedRule>,
 }
 
-/// The provider's own record of what an action acts on, read before anything is sent.
+/// Where the provider tells what an action replaces, read before anything is sent.
 #[derive(Debug, Clone)]
-pub struct RecordRule {
+pub struct ReplacedRule {
     /// What is asked; its rows are the certificate, and it tells no state.
     pub query: StatusQueryRule,
     /// Into a row: the certificate's names, each one text or a list of texts.

@@ -1,7 +1,7 @@
 //! What a new certificate drops of the names of the one whose place it takes. Pure: the names of the old one come from its file, or from the
-//! provider's own record.
+//! provider's own words.
 
-use super::model::{CsrRule, RecordRule};
+use super::model::{CsrRule, ReplacedRule};
 use super::target_state::rows;
 use crate::pki::RequestedCertificate;
 use crate::pki::names::{comparable, is_host};
@@ -22,8 +22,8 @@ pub fn asked(
     all.chain(requested.iter().map(String::as_str)).map(comparable).collect()
 }
 
-/// The names of the certificate that a provider's record tells of. `parameters` are the action's.
-pub fn recorded(rule: &RecordRule, parameters: &Map<String, Value>, body: &Value) -> Vec<String> {
+/// The names of the certificate that is replaced, by what the provider tells of it. `parameters` are the action's.
+pub fn replaced_names(rule: &ReplacedRule, parameters: &Map<String, Value>, body: &Value) -> Vec<String> {
     let rows = rows(&rule.query.rows, parameters, body);
     let found = rows.iter().flat_map(|row| rule.names.iter().filter_map(|pointer| pointer.of(row)));
     let texts = found.flat_map(|found| match found {

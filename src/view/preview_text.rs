@@ -131,7 +131,7 @@ fn several_requests(preview: &Preview) -> String {
         }
         let named = |(name, times): &(&str, u64)| match times {
             1 => (*name).to_owned(),
-            times => format!("{name} ({times} times or more, until the CA is done)"),
+            times => format!("{name} {times}×"),
         };
         let names: Vec<String> = names.iter().map(named).collect();
         let (provider, operation) = (safe::terminal(provider), safe::terminal(operation));
@@ -273,7 +273,9 @@ fn time(preview: &Preview) -> String {
     } else {
         ""
     };
-    let waits = if preview.counts.iter().any(|count| count.operation.starts_with(PREFIX)) {
+    // What is polled is named twice, one after the other.
+    let polls = |count: &Count| count.requests.windows(2).any(|two| matches!(two, [one, other] if one == other));
+    let waits = if preview.counts.iter().any(|count| count.operation.starts_with(PREFIX) || polls(count)) {
         "How long its waits take (approvals, issuance) is not known, and not counted\n"
     } else {
         ""
@@ -459,6 +461,17 @@ mod tests {
                 body: Some("{\"comments\":\"INC-42\"}".into()),
             }],
         }
+    }
+
+    #[test]
+    fn an_action_of_several_requests_is_told_once() {
+        let mut preview = preview();
+        preview.counts[1].requests = ["get-order", "reissue", "issued", "issued", "fetched"].map(String::from).into();
+        preview.counts.push(preview.counts[1].clone());
+        let text = render(&preview);
+        let line = "1 revoke-order at corp = about 5 requests: get-order, reissue, issued 2×, fetched\n";
+        assert_eq!(text.matches(line).count(), 1, "{text}");
+        assert!(text.contains("How long its waits take (approvals, issuance) is not known, and not counted"), "{text}");
     }
 
     #[test]

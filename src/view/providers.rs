@@ -388,7 +388,7 @@ mod tests {
             idempotency_key: None,
             stages: Vec::new(),
             new_certificate: Vec::new(),
-            record: None,
+            replaced: None,
         };
         let sample = Sample {
             for_action: None,

@@ -65,7 +65,7 @@ mod tests {
             idempotency_key: None,
             stages: Vec::new(),
             new_certificate: Vec::new(),
-            record: None,
+            replaced: None,
         });
         let given = |reference: String| json!({"csr": reference, "name": "file:x"});
         // In whatever form it stands there.

@@ -5,8 +5,8 @@
 //! The state is in `state`; starting a step, and what follows from it, in `steps`; what is taken up again after it had ended, in
 //! `reopened`; what several stages ask for, in `staged`.
 
-mod record;
 mod reopened;
+mod replaced;
 mod staged;
 mod state;
 mod steps;
@@ -155,8 +155,8 @@ where
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
             read_backs: HashMap::new(),
-            records: HashMap::new(),
-            records_unread: HashSet::new(),
+            replaced: HashMap::new(),
+            replaced_unread: HashSet::new(),
             wave_break: WaveBreak::Nothing,
             closed_until: None,
             reopens: None,

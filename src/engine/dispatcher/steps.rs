@@ -55,7 +55,7 @@ where
         let query = match (self.read_backs.get(&ordinal), self.doubts.get(&ordinal)) {
             (Some(read_back), _) => Some((Asker::Canary, read_back.doubtful.clone())),
             (None, Some(doubtful)) => Some((Asker::Doubt, doubtful.clone())),
-            (None, None) => self.reads_record(&sender, operation, ordinal),
+            (None, None) => self.reads_replaced(&sender, operation, ordinal),
         };
         // A canary is read back by what its operation says, however many stages it took.
         let index = if matches!(query, Some((Asker::Canary, _))) { 0 } else { state.stage };
@@ -120,7 +120,7 @@ where
         let attempt = Attempt { subject, only_reads, unsigned, state, attempts, nonces_refused, out_of_turn };
         let only_once = stage.kind == StageKind::NotIdempotent;
         let step = self.step(account, timing, ticket, Purpose::Act(Box::new(attempt)));
-        self.records.remove(&ordinal);
+        self.replaced.remove(&ordinal);
         if only_reads {
             self.begin_step(step);
         } else {
@@ -304,7 +304,7 @@ where
         let stays_refused = exchanged.is_unauthorized() && !self.run.senders[account].renew(token_number);
         // Whoever may not read the state back may revoke all the same: a canary is only not proved then.
         let may_be_refused =
-            matches!(&purpose, Purpose::Query(query) if matches!(query.asker, Asker::Canary | Asker::Record));
+            matches!(&purpose, Purpose::Query(query) if matches!(query.asker, Asker::Canary | Asker::Replaced));
         if stays_refused && !may_be_refused {
             let why = format!("the provider refused the credentials: {}", self.masked(account, &exchanged));
             self.stop_account(account, StopReason::Environment(why));
@@ -486,8 +486,8 @@ where
         if query.asker == Asker::Canary {
             return self.read_back(account, ordinal, reading, exchanged, was_down, stays_refused);
         }
-        if query.asker == Asker::Record {
-            return self.record_read(account, &query, reading, exchanged, was_down, stays_refused);
+        if query.asker == Asker::Replaced {
+            return self.replaced_read(account, &query, reading, exchanged, was_down, stays_refused);
         }
         if query.asker == Asker::Wait {
             return self.looked(account, ordinal, &query.subject.action.id, reading, exchanged);

@@ -202,7 +202,7 @@ fn action_rules<'a>(
         idempotency_key,
         stages: Vec::new(),
         new_certificate: Vec::new(),
-        record: None,
+        replaced: None,
     })
 }
 
@@ -467,7 +467,7 @@ const ACTION: [&str; 16] = [
     "whole_order",
     "lookup_parameters",
     "lookups",
-    "record",
+    "replaced",
     "outputs",
     "stages",
     "idempotency_key",

@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    AnswerRule, LIST_COLUMNS, ListRule, Operation, PageForm, Pages, Parameter, ParameterSource, RecordRule, RowMatch,
+    AnswerRule, LIST_COLUMNS, ListRule, Operation, PageForm, Pages, Parameter, ParameterSource, ReplacedRule, RowMatch,
     RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, TargetStateRule,
     WholeOrderRule,
 };
@@ -28,22 +28,22 @@ pub(super) fn status_queries<'a>(
     reader.list(list).iter().filter_map(|node| status_query(reader, node, action, operations)).collect()
 }
 
-/// Reads `record`, with all operations known.
-pub(super) fn record<'a>(
+/// Reads `replaced`, with all operations known.
+pub(super) fn replaced<'a>(
     reader: &mut DocumentReader<'a>,
     extension: &'a Node,
     action: &Operation,
     operations: &[Operation],
-) -> Option<RecordRule> {
-    let node = extension.get("record")?;
+) -> Option<ReplacedRule> {
+    let node = extension.get("replaced")?;
     reader.closed(node, &["operation", "parameters", "rows", "names", "unless"]);
     if !action.action.as_ref().is_some_and(|rules| rules.csr.as_ref().is_some_and(|csr| csr.replaces)) {
-        let what = "a `record` is held against the names of a certificate request, and there is no `csr` that replaces a certificate";
+        let what = "`replaced` is held against the names of a certificate request, and there is no `csr` that replaces a certificate";
         reader.error("wrong-value", node.span, what);
     }
     let query = query(reader, node, action, operations)?;
     if query.parameters.iter().any(|(_, from)| matches!(from, ParameterSource::Answer(_))) {
-        reader.error("wrong-value", node.span, "a `record` is read before there is an answer");
+        reader.error("wrong-value", node.span, "`replaced` is read before there is an answer");
     }
     let names = reader.required(node, "names")?;
     let names = reader.one_or_many(names).iter().filter_map(|item| reader.pointer(item)).collect();
@@ -53,7 +53,7 @@ pub(super) fn record<'a>(
         let when = reader.required(item, "when").map(|when| rules::conditions(reader, when)).unwrap_or_default();
         unless.extend(reader.required_text(item, "explanation").map(|why| (when, why.to_owned())));
     }
-    Some(RecordRule { query, names, unless })
+    Some(ReplacedRule { query, names, unless })
 }
 
 /// Reads `whole_order`, with all operations known.
@@ -117,7 +117,7 @@ pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operatio
         let is_used = || {
             operation.list.is_some()
                 || actions().any(|action| asks(&action.status_queries))
-                || actions().flat_map(|action| &action.record).any(|record| record.query.operation == operation.name)
+                || actions().flat_map(|action| &action.replaced).any(|rule| rule.query.operation == operation.name)
                 || stages().any(|stage| stage.operation == index || asks(&stage.status_queries))
         };
         if operation.action.is_none() && !is_used() {

@@ -1,5 +1,5 @@
-//! What the provider's own record says of an action's target, read before anything is sent, where its document says where: a certificate that would
-//! lose names by a reissue is not reissued, unless the plan says so. Where the record cannot be read, the action goes on.
+//! What the provider says of the certificate that an action replaces, read before anything is sent, where the document says where: one that would lose
+//! names by a reissue is not reissued, unless the plan says so. Where it cannot be read, the action goes on.
 
 use super::state::Dispatcher;
 use super::steps::MAX_STATUS_QUERIES;
@@ -17,8 +17,8 @@ where
     T: Transport + 'static,
     C: Clock + 'static,
 {
-    /// Whether the record of an action's target is read next: before its first request, and once in a process.
-    pub(super) fn reads_record(
+    /// Whether what an action replaces is read next: before its first request, and once in a process.
+    pub(super) fn reads_replaced(
         &mut self,
         sender: &Sender<T>,
         operation: usize,
@@ -26,15 +26,15 @@ where
     ) -> Option<(Asker, DoubtfulAction)> {
         let rules = sender.provider.operations[operation].action.as_ref()?;
         let state = self.states.of(ordinal);
-        if rules.record.is_none() || state.attempts > 0 || state.stage > 0 {
+        if rules.replaced.is_none() || state.attempts > 0 || state.stage > 0 {
             return None;
         }
-        let tried = self.records.entry(ordinal).or_insert_with(|| Some(DoubtfulAction::default()));
-        tried.clone().map(|tried| (Asker::Record, tried))
+        let tried = self.replaced.entry(ordinal).or_insert_with(|| Some(DoubtfulAction::default()));
+        tried.clone().map(|tried| (Asker::Replaced, tried))
     }
 
-    /// The record was read, or was not: the action is sent, or never is.
-    pub(super) fn record_read(
+    /// What is replaced was read, or was not: the action is sent, or never is.
+    pub(super) fn replaced_read(
         &mut self,
         account: usize,
         query: &StatusQuery,
@@ -55,10 +55,10 @@ where
             if !refused && !stays_refused && tried.tries < MAX_STATUS_QUERIES {
                 let pause = retry::pause(tried.tries, self.run.settings.retry.max_delay, self.jitter.draw());
                 let at = (!renewed && !throttled).then(|| self.run.clock.elapsed() + pause);
-                self.records.insert(ordinal, Some(tried));
+                self.replaced.insert(ordinal, Some(tried));
                 return self.scheduler.requeue(ordinal, account, at);
             }
-            if self.records_unread.insert(account) {
+            if self.replaced_unread.insert(account) {
                 let sender = &self.run.senders[account];
                 let (name, cause) = (&sender.name, sender.excerpt(&cause));
                 let why = format!(
@@ -69,26 +69,26 @@ where
             }
         } else if let Some((outcome, why)) = self.unfit(account, query) {
             let id = action.id.clone();
-            self.records.remove(&ordinal);
+            self.replaced.remove(&ordinal);
             return self.end_without_sending(account, ordinal, &id, outcome, why);
         }
-        self.records.insert(ordinal, None);
+        self.replaced.insert(ordinal, None);
         self.scheduler.requeue(ordinal, account, None);
     }
 
-    /// Why an action must not be sent, and how it ends: what its document says of the record, or the names that it would drop.
+    /// Why an action must not be sent, and how it ends: what its document says of what is there, or the names that it would drop.
     fn unfit(&self, account: usize, query: &StatusQuery) -> Option<(Outcome, String)> {
         let sender = &self.run.senders[account];
         let operation = sender.provider.operations.get(query.subject.operation)?;
         let rules = operation.action.as_ref()?;
-        let (record, csr) = (rules.record.as_ref()?, rules.csr.as_ref()?);
+        let (replaced, csr) = (rules.replaced.as_ref()?, rules.csr.as_ref()?);
         let parameters = &query.subject.action.parameters;
         let body = query.body()?;
-        if let Some((_, why)) = record.unless.iter().find(|(when, _)| verdict::all_hold(when, body)) {
+        if let Some((_, why)) = replaced.unless.iter().find(|(when, _)| verdict::all_hold(when, body)) {
             // It passes: `resume --retry failed` takes it up again.
             return Some((Outcome::Failed, format!("never sent: {why}")));
         }
-        let names = replacement::recorded(record, parameters, body);
+        let names = replacement::replaced_names(replaced, parameters, body);
         let requested = sender.requested_certificate(operation, parameters);
         let asked = replacement::asked(csr, parameters, requested.as_ref());
         let (action, _) = self.run.reader.history(query.subject.action.ordinal).ok()?;
