@@ -22,8 +22,9 @@ struct Ready {
     outcomes: &'static [(&'static str, usize)],
 }
 
-const READY: [Ready; 9] = [
+const READY: [Ready; 10] = [
     Ready { file: "acme-replacement.yaml", warnings: 0, outcomes: &[("succeeded", 4)] },
+    Ready { file: "digicert-reissue-campaign.yaml", warnings: 0, outcomes: &[("succeeded", 18)] },
     Ready { file: "drill.yaml", warnings: 1, outcomes: &[("succeeded", 302)] },
     Ready { file: "in-house.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "inventory.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
@@ -121,6 +122,40 @@ fn ready_plans_preview_and_simulate() {
     }
     let kept = std::fs::read_to_string(place.path().join("report.csv")).unwrap();
     assert!(kept.starts_with("action_id,provider,operation,target,reason,"), "{kept}");
+}
+
+#[test]
+fn the_campaign_brings_new_certificates_and_the_old_ones_are_seen_revoked() {
+    let place = tempfile::tempdir().unwrap();
+    let copy = |folder: &str| {
+        std::fs::create_dir(place.path().join(folder)).unwrap();
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let from = entry.unwrap().path();
+            std::fs::copy(&from, place.path().join(folder).join(from.file_name().unwrap())).unwrap();
+        }
+    };
+    copy("plans");
+    copy("examples");
+    // As it stands, and with an approver's account in the place of an administrator's key.
+    let text = std::fs::read_to_string(place.path().join("plans/digicert-reissue-campaign.yaml")).unwrap();
+    let (alone, approve) = (
+        ", skip_approval: true}",
+        "{action: approve, provider: digicert-approver, request_id: $steps.revoke.outputs.reference}",
+    );
+    assert!(text.contains(alone) && text.contains(approve));
+    let approved = text.replace(alone, &format!("}}\n      - {approve}\n      - {{wait: approved, within: 1h}}"));
+    let approved = format!("providers: {{digicert-approver: {{uses: digicert}}}}\n{approved}");
+    std::fs::write(place.path().join("plans/approved.yaml"), approved).unwrap();
+    for (plan, actions) in [("digicert-reissue-campaign", 18), ("approved", 30)] {
+        let file = format!("plans/{plan}.yaml");
+        let run = certsweep(place.path(), &["run", &file, "--simulate", "--report", "report.csv", "--run-dir", plan]);
+        assert_eq!(run.status.code(), Some(0), "{plan}: {run:?}");
+        assert_eq!(outcomes(&place.path().join("report.csv")), [("succeeded".to_owned(), actions)], "{plan}");
+        let certificates = std::fs::read_dir(place.path().join(plan).join("certificates")).unwrap().count();
+        assert_eq!(certificates, 6, "{plan}");
+        let verified = certsweep(place.path(), &["verify", plan]);
+        assert_eq!(verified.status.code(), Some(0), "{plan}: {verified:?}");
+    }
 }
 
 #[test]

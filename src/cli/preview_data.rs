@@ -4,6 +4,7 @@
 use super::context::ReadPlan;
 use super::latency::Latency;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Forecast, PlanChange, Wishes, forecast};
+use crate::engine::stages::planned;
 use crate::journal::Queue;
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
@@ -20,12 +21,14 @@ use crate::view::table::plural;
 use crate::wire::{Proxies, request};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The figures that a preview needs, collected action by action while the plan is checked.
 #[derive(Debug, Default)]
 pub struct PreviewData {
     queue: Queue,
+    kinds: ActionKinds,
     /// How many actions there are of each account, operation and reason.
     counts: Vec<(CountKey, u64)>,
     duplicates: u64,
@@ -52,6 +55,41 @@ struct CountKey {
     reason_sent: Option<String>,
 }
 
+/// Which operation each action is, in little room: a plan may have a million.
+#[derive(Debug, Default)]
+pub struct ActionKinds {
+    /// Operations, by account.
+    operations: Vec<(usize, String)>,
+    /// By ordinal, which of them it is.
+    kinds: Vec<u16>,
+}
+
+impl ActionKinds {
+    /// Adds the plan's next action.
+    pub fn add(&mut self, action: &Action) {
+        let is_its = |(account, name): &(usize, String)| *account == action.account && *name == action.operation;
+        let kind = self.operations.iter().position(is_its).unwrap_or_else(|| {
+            self.operations.push((action.account, action.operation.clone()));
+            self.operations.len() - 1
+        });
+        // More kinds than there can be operations count as one of a single request.
+        self.kinds.push(u16::try_from(kind).unwrap_or(u16::MAX));
+    }
+
+    /// The further requests of the actions that have some.
+    fn further(&self, settings: &Settings, catalog: &Catalog) -> HashMap<Ordinal, Rc<[Duration]>> {
+        let of = |(account, operation): &(usize, String)| -> Option<Rc<[Duration]>> {
+            let planned = planned_requests(settings, catalog, *account, operation);
+            let further: Rc<[Duration]> = planned.iter().skip(1).map(|(_, after)| *after).collect();
+            (!further.is_empty()).then_some(further)
+        };
+        let kinds: Vec<Option<Rc<[Duration]>>> = self.operations.iter().map(of).collect();
+        let further =
+            |(ordinal, kind): (Ordinal, &u16)| Some((ordinal, Rc::clone(kinds.get(usize::from(*kind))?.as_ref()?)));
+        (0..).zip(&self.kinds).filter_map(further).collect()
+    }
+}
+
 impl PreviewData {
     /// Without any action yet. With `keep_actions` all of them are stored, for a report of planned rows.
     pub fn new(keep_actions: bool) -> Self {
@@ -66,6 +104,7 @@ impl PreviewData {
     /// Adds the plan's next action.
     pub fn add(&mut self, action: &Action) {
         let ordinal = self.queue.push(action.account);
+        self.kinds.add(action);
         if let Some(until) = action.not_before {
             self.queue.hold(ordinal, until);
         }
@@ -142,7 +181,8 @@ impl PreviewData {
         }
         // An action may need a later one, so the needs are complete only after the check.
         needs.iter().for_each(|(ordinal, needed)| self.queue.need(*ordinal, needed.clone()));
-        let assumptions = assumptions(settings, catalog, &self.first, latencies, now);
+        let further = self.kinds.further(settings, catalog);
+        let assumptions = Assumptions { further, ..assumptions(settings, catalog, &self.first, latencies, now) };
         let deadline = calendar::deadline_at(settings.deadline, &settings.schedule, now);
         let estimate = forecast(settings, &self.queue, &assumptions);
         let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time).ok());
@@ -156,6 +196,10 @@ impl PreviewData {
         let counts: BTreeMap<_, u64> = self.counts.iter().map(|(kind, actions)| (key(kind), *actions)).collect();
         let counts = counts.into_iter().map(|((account, operation, reason, reason_sent), actions)| Count {
             provider: name(account),
+            requests: planned_requests(settings, catalog, account, &operation)
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect(),
             operation,
             reason,
             reason_sent,
@@ -240,7 +284,20 @@ fn assumptions(
         _ => first.iter().filter(|action| is_read_back(settings, catalog, action)).map(|one| one.ordinal).collect(),
     };
     let latencies = latencies.iter().map(|latency| latency.each).collect();
-    Assumptions { start, latencies, tokens: tokens.collect(), read_back }
+    Assumptions { start, latencies, tokens: tokens.collect(), read_back, further: HashMap::new() }
+}
+
+/// The requests of an action, by the names of its steps, and how long after the answer before each is sent.
+fn planned_requests(
+    settings: &Settings,
+    catalog: &Catalog,
+    account: usize,
+    operation: &str,
+) -> Vec<(String, Duration)> {
+    let provider = catalog.get(&settings.accounts[account].provider);
+    let found = provider.and_then(|provider| Some((provider, provider.operation(operation)?)));
+    let planned = found.map(|(provider, operation)| planned(provider, operation)).unwrap_or_default();
+    planned.into_iter().map(|request| (request.name.to_owned(), request.after)).collect()
 }
 
 /// How an account is likely to sign. A run does so by the first requirement whose credentials are set, and a preview reads no credentials; so
@@ -337,7 +394,8 @@ fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool
 /// The warning about a run that begins now and will miss its deadline; `None` where it meets it or has none.
 pub fn misses_the_deadline(
     settings: &Settings,
-    queue: &Queue,
+    catalog: &Catalog,
+    (queue, kinds): (&Queue, &ActionKinds),
     latencies: &[Latency],
     now: Timestamp,
 ) -> Option<String> {
@@ -345,7 +403,13 @@ pub fn misses_the_deadline(
     // A few token requests and read-backs do not decide about a deadline; the warning says `about`.
     let tokens = vec![false; settings.accounts.len()];
     let latencies = latencies.iter().map(|latency| latency.each).collect();
-    let assumptions = Assumptions { start: now, latencies, tokens, read_back: HashSet::new() };
+    let assumptions = Assumptions {
+        start: now,
+        latencies,
+        tokens,
+        read_back: HashSet::new(),
+        further: kinds.further(settings, catalog),
+    };
     let Some(takes) = forecast(settings, queue, &assumptions).takes else {
         return Some("the deadline will be MISSED: the plan does not end inside its schedule".to_owned());
     };
@@ -510,6 +574,12 @@ mod tests {
         data.preview(&read, catalog, &latencies, now, &Proxies::default())
     }
 
+    const REISSUE: &str = concat!(
+        "{provider: digicert, action: reissue, order_id: 5, common_name: shop.example.com, dns_names: [www.shop.example.com], csr: \"file:",
+        env!("CARGO_MANIFEST_DIR"),
+        "/examples/shop.csr\"}"
+    );
+
     #[test]
     fn requests_and_advice_follow_from_the_actions() {
         let digicert = |fields: &str| format!("{{provider: digicert, action: revoke, certificate_id: 1{fields}}}");
@@ -518,6 +588,8 @@ mod tests {
         for (settings, actions, requests, advice) in [
             ("", vec![digicert(", skip_approval: true")], 1, vec![]),
             ("", vec![digicert("")], 1, vec!["skip_approval"]),
+            // The order is read, the reissue asked for, its request and twice its order looked at, the certificate fetched.
+            ("", vec![REISSUE.to_owned()], 6, vec![]),
             // A duplicate is not sent.
             ("", vec![digicert(", skip_approval: true"), digicert(", skip_approval: true")], 1, vec![]),
             // A canary is read back where its parameters alone say whom to ask, and its effect is there at once.

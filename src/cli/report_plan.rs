@@ -349,8 +349,8 @@ impl Left<'_> {
         for name in CERTIFICATE_FIELDS {
             // A provider's own field of such a name and the common one are one.
             if let Some(cell) = certificate_cell(action, name).filter(|_| !action.parameters.contains_key(name)) {
-                let urls = || cell.split(' ').map(Value::from).collect();
-                fields.push((name, if name == "crl" { urls() } else { cell.into() }));
+                let words = || cell.split(' ').map(Value::from).collect();
+                fields.push((name, if matches!(name, "crl" | "drop_names") { words() } else { cell.into() }));
             }
         }
         let meant = as_written(operation, action);
@@ -438,6 +438,7 @@ fn certificate_cell(action: &Action, name: &str) -> Option<String> {
         "issuer" => facts.issuer.as_ref().map(file),
         "crl" => Some(facts.crl.join(" ")).filter(|urls| !urls.is_empty()),
         "ocsp" => facts.ocsp.clone(),
+        "drop_names" => Some(facts.drop_names.join(" ")).filter(|names| !names.is_empty()),
         _ => None,
     }
 }

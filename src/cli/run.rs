@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::latency::{latencies, simulated_latency};
 use super::option_values::OnlineOptions;
 use super::preview::preview;
-use super::preview_data::{PreviewData, misses_the_deadline};
+use super::preview_data::{ActionKinds, PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
 use super::process::origin;
 use super::resume::resume;
@@ -77,7 +77,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     let catalog = context.catalog(&context.provider_directories())?;
     // On the same file system as its final path, so that `finish` is one atomic rename.
     let mut maker = RunMaker::begin(path.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;
-    let Prepared { facts, files, simulator, senders, previous } =
+    let Prepared { facts, files, simulator, senders, previous, kinds } =
         match prepare(context, args, &catalog, asks, &mut maker) {
             Ok(prepared) => prepared,
             Err(exit) => {
@@ -106,7 +106,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     }
     // With a question, the preview has already shown the deadline.
     if !asks && !args.simulate {
-        warn_of_the_deadline(context, &facts, &dir).map_err(|error| context.failed(&error))?;
+        warn_of_the_deadline(context, &catalog, &facts, &dir, &kinds).map_err(|error| context.failed(&error))?;
     }
     // Takes the lock: from here on this process alone may send, and `resume` of another one is refused.
     let run = dir.open().map_err(|error| context.failed(&error))?;
@@ -181,6 +181,8 @@ struct Prepared<'c> {
     senders: Vec<Rc<Sender<HttpTransport>>>,
     /// `None` for a rehearsal: it sends nothing twice, and no later run needs to know of it.
     previous: Option<PreviousRuns<'c>>,
+    /// What the forecast needs of the actions.
+    kinds: ActionKinds,
 }
 
 /// Checks the plan into the maker, asks, and makes the senders: everything that can fail before the first request fails before the run
@@ -195,7 +197,9 @@ fn prepare<'c>(
     let mut previous = (!args.simulate).then(|| PreviousRuns::look(args.run_dir.as_deref(), catalog));
     // The preview's figures are collected in the same pass: actions are streamed and never all in memory.
     let mut preview_data = asks.then(PreviewData::default);
+    let mut kinds = ActionKinds::default();
     let read = check_into(context, args, catalog, maker, &mut |action| {
+        kinds.add(action);
         if let (Some(previous), None) = (&mut previous, &action.never_sent) {
             previous.compare(action.fingerprint, &action.id);
         }
@@ -234,7 +238,7 @@ fn prepare<'c>(
     if let Some(data) = preview_data {
         confirm(context, args, data, &read, catalog, warned)?;
     }
-    Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders, previous })
+    Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders, previous, kinds })
 }
 
 /// Checks the plan. Each action is lent to `each` and goes to the maker, while the check is still reading.
@@ -313,14 +317,20 @@ fn confirm(
 }
 
 /// With `--yes` nobody sees the preview, so a deadline that will be missed is at least warned of.
-fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Result<(), JournalError> {
+fn warn_of_the_deadline(
+    context: &Context,
+    catalog: &Catalog,
+    facts: &RunFacts,
+    dir: &RunDir,
+    kinds: &ActionKinds,
+) -> Result<(), JournalError> {
     if facts.settings.deadline.is_none() {
         return Ok(());
     }
     let queue = dir.read()?.queue()?;
-    if let Some(late) =
-        misses_the_deadline(&facts.settings, &queue, &latencies(&facts.settings, |_| None), context.clock.now())
-    {
+    let latencies = latencies(&facts.settings, |_| None);
+    let now = context.clock.now();
+    if let Some(late) = misses_the_deadline(&facts.settings, catalog, (&queue, kinds), &latencies, now) {
         context.printer.warning(&format!("{late}; `certsweep preview` says what would help"));
     }
     Ok(())

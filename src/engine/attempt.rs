@@ -130,8 +130,11 @@ impl Attempt {
             AttemptResult::Answered { meaning: AnswerClass::PendingApproval, .. } => Outcome::PendingApproval,
             _ => Outcome::Pending,
         };
+        // What was accepted is not refused because it cannot be found any more.
+        let is_gone = only_reads && stage.place.accepted && answer.as_ref().is_some_and(|answer| answer.status >= 400);
         let next = match after_stage(stage.kind, stage.place, retry::after_attempt(rules, result, after)) {
             NextStep::Poll if stage.poll.is_none() => NextStep::End(polled),
+            NextStep::End(Outcome::Rejected) if is_gone => NextStep::End(Outcome::InDoubt),
             next => next,
         };
         if stage.declared.is_some() && !matches!(next, NextStep::End(outcome) if outcome == Outcome::Succeeded) {
@@ -309,6 +312,9 @@ pub(super) fn closing_reply<T: Transport>(
                 .unwrap_or_else(|| format!("check the state of {} at {}", action.target, sender.name));
             Some(match (tainted, message) {
                 // What was accepted before is not undone by this.
+                (false, message) if stage.kind == StageKind::Safe && stage.place.accepted => {
+                    format!("accepted, and what became of it cannot be read: {}; {advice}", message.unwrap_or_default())
+                }
                 (false, message) if stage.place.accepted => format!(
                     "the steps before `{name}` took effect, and `{name}` did not: {}; {advice}",
                     message.unwrap_or_default()

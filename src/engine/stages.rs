@@ -7,7 +7,7 @@
 use super::retry::NextStep;
 use crate::journal::ToSend;
 use crate::provider::model::{Operation, Stage, StatusQueryRule};
-use crate::provider::{Answer, Idempotency, Provider, Verdict, stages, verdict};
+use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages, verdict};
 use crate::run::{Effect, Outcome};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -162,6 +162,33 @@ impl<'p> StageRules<'p> {
         if self.declared.is_some() { format!("step `{}`: ", self.name) } else { String::new() }
     }
 }
+
+/// One request of an action, where all goes well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedRequest<'p> {
+    /// The step's name, or that of the operation that reads what is replaced.
+    pub name: &'p str,
+    /// How long after the answer before it is asked.
+    pub after: Duration,
+}
+
+/// The requests of an action, in order. What is polled while a CA works is guessed to be asked twice; a person is guessed to have approved.
+pub fn planned<'p>(provider: &'p Provider, operation: &'p Operation) -> Vec<PlannedRequest<'p>> {
+    let own = PlannedRequest { name: &operation.name, after: Duration::ZERO };
+    let Some(action) = operation.action.as_ref() else { return vec![own] };
+    let replaced = action.replaced.as_ref();
+    let replaced = replaced.map(|rule| PlannedRequest { name: &rule.query.operation, after: Duration::ZERO });
+    let stages = action.stages.iter().flat_map(|stage| {
+        let works = stage.answers.iter().any(|rule| rule.class == AnswerClass::Pending);
+        let first = stage.poll.map_or(Duration::ZERO, |interval| interval.min(FIRST_POLL));
+        let again = stage.poll.filter(|_| works && provider.operations[stage.operation].is_safe);
+        std::iter::once(first).chain(again).map(|after| PlannedRequest { name: &stage.name, after })
+    });
+    replaced.into_iter().chain([own]).chain(stages).collect()
+}
+
+/// Before the first poll of a stage, at most: a CA that issues at once has done so by then.
+pub const FIRST_POLL: Duration = Duration::from_secs(2);
 
 /// What follows for the action, where `next` follows for the stage by itself.
 pub const fn after_stage(kind: StageKind, place: StagePlace, next: NextStep) -> NextStep {

@@ -8,7 +8,7 @@ use super::sender::{Sender, Unsigned};
 use super::stages::{Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply};
 use crate::provider::model::StatusQueryRule;
-use crate::provider::{Answer, AnswerClass, TargetState, target_state};
+use crate::provider::{Answer, AnswerClass, Provider, TargetState, target_state};
 use crate::wire::Transport;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -93,6 +93,21 @@ pub enum Asker {
     Verification,
     /// A step of the plan that waits for it.
     Wait,
+    /// An action that is about to be sent, and drops names of the certificate there is.
+    Replaced,
+}
+
+impl Asker {
+    /// What can be asked.
+    fn queries<'p>(self, subject: &Subject, provider: &'p Provider) -> Option<&'p [StatusQueryRule]> {
+        match self {
+            Self::Replaced => {
+                let action = provider.operations.get(subject.operation)?.action.as_ref()?;
+                action.replaced.as_ref().map(|rule| std::slice::from_ref(&rule.query))
+            }
+            _ => subject.rules(provider).map(|stage| stage.status_queries),
+        }
+    }
 }
 
 /// What can be asked for an action.
@@ -120,8 +135,8 @@ impl StatusQuery {
         asker: Asker,
         lists: Rc<ReadLists>,
     ) -> Self {
-        let chosen = subject.rules(&sender.provider).and_then(|stage| {
-            let (queries, answer) = (stage.status_queries, doubtful.answer.as_ref());
+        let chosen = asker.queries(&subject, &sender.provider).and_then(|queries| {
+            let answer = doubtful.answer.as_ref();
             let chosen = target_state::choose(&sender.provider, queries, subject.parameters(), answer);
             let (rule, parameters) = chosen.into_iter().next()?;
             let name = &queries.get(rule)?.operation;
@@ -134,7 +149,12 @@ impl StatusQuery {
 
     fn rule<'a, T>(&self, sender: &'a Sender<T>) -> Option<(&Chosen, &'a StatusQueryRule)> {
         let chosen = self.chosen.as_ref()?;
-        Some((chosen, self.subject.rules(&sender.provider)?.status_queries.get(chosen.rule)?))
+        Some((chosen, self.asker.queries(&self.subject, &sender.provider)?.get(chosen.rule)?))
+    }
+
+    /// The body of the answer, where it was one with success and no page of a list.
+    pub(super) const fn body(&self) -> Option<&Value> {
+        self.body.as_ref()
     }
 
     /// The lists of its account, where it reads one.

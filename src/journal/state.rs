@@ -260,6 +260,8 @@ impl History {
     pub fn take(&mut self, record: Record) {
         let ended = self.state.phase;
         let followed = self.state.following.is_some();
+        // What the first stage was given names the action at the provider, whatever the later ones are.
+        let is_later = self.state.stage > 0;
         match self.state.next(&record) {
             Ok(next) if self.doubt.is_none() => self.state = next,
             _ => {
@@ -269,11 +271,9 @@ impl History {
         }
         match record {
             Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
-            Record::AttemptEnded { answer, .. } => self.reply = answer,
-            Record::StageEnded { answer, .. } => {
-                // The provider's id of what it has accepted: later stages' answers need not say it again.
-                let known = self.reply.reference.take();
-                self.reply = Reply { reference: answer.reference.clone().or(known), ..answer };
+            Record::AttemptEnded { answer, .. } | Record::StageEnded { answer, .. } => {
+                let known = self.reply.reference.take().filter(|_| is_later);
+                self.reply = Reply { reference: known.or(answer.reference), ..answer };
             }
             Record::Captured { step, outputs, .. } => self.captures.keep(&step, outputs),
             Record::Keyed { key, .. } => self.idempotency_key = Some(key),
@@ -281,8 +281,10 @@ impl History {
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);
                 // A status query that settles what was accepted has no reference of its own.
-                let known = self.reply.reference.take().filter(|_| followed || self.state.stage > 0);
-                self.reply = Reply { reference: answer.reference.clone().or(known), ..answer };
+                let known = self.reply.reference.take();
+                let first = known.as_ref().filter(|_| is_later).cloned();
+                let reference = first.or(answer.reference).or(known.filter(|_| followed));
+                self.reply = Reply { reference, ..answer };
             }
             Record::Reopened { .. } => {
                 // What surely had no effect is asked anew: the provider may answer for ever by what it said to the same key.

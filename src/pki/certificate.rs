@@ -2,7 +2,7 @@
 //! and what its key may sign. Also takes apart the messages in which CAs publish their own certificates (PKCS #7, `.p7c`). Verifies
 //! signatures; fetches nothing, and builds no chains.
 
-use super::names::{GeneralNames, letters};
+use super::names::{GeneralNames, is_host, letters};
 use super::pem::{Piece, bare, is_der, pieces, text};
 use super::serial_number::SerialNumber;
 use super::x509::{Extension, SignatureError, Signed, sequence_bytes, serial_number, timestamp};
@@ -187,8 +187,7 @@ impl Certificate {
 
     /// Whether it names a host: as an alternative name, or by a common name that can be a host's.
     pub fn names_host(&self) -> bool {
-        let is_host = |name: String| name.contains('.') && !name.contains([' ', '@', '/']);
-        self.hosts().next().is_some() || self.common_names().next().is_some_and(is_host)
+        self.hosts().next().is_some() || self.common_names().next().is_some_and(|name| is_host(&name))
     }
 
     fn common_names(&self) -> impl Iterator<Item = String> {

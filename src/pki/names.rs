@@ -47,6 +47,11 @@ impl GeneralNames {
     }
 }
 
+/// Whether a common name can be a host's.
+pub fn is_host(name: &str) -> bool {
+    name.contains('.') && !name.contains([' ', '@', '/'])
+}
+
 /// A host's name as it is compared: a DNS name in lower case and A-labels (RFC 5890, section 2.3.2.1), an IP address in its one form
 /// (RFC 5952).
 pub fn comparable(name: &str) -> String {

@@ -1,7 +1,7 @@
 //! A certificate that a CA has issued for a request, held against that request: the same public key, no name missing, valid now. Pure; whether
 //! it is trusted is for those who use it.
 
-use super::names::comparable;
+use super::names::{comparable, is_host};
 use super::{Certificate, Csr, SpkiFingerprint, pem};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ impl RequestedCertificate {
         let names = request.names();
         let addresses = names.ip.iter().map(ToString::to_string);
         // A common name that is no host (a person's, a product's) need not come back as an alternative name.
-        let common = request.common_name().filter(|name| name.contains('.') && !name.contains([' ', '@', '/']));
+        let common = request.common_name().filter(|name| is_host(name));
         let all = common.map(str::to_owned).into_iter().chain(names.dns.iter().cloned()).chain(addresses);
         Self { spki: request.spki(), names: all.collect() }
     }

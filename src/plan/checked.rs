@@ -113,6 +113,9 @@ pub struct CertificateFacts {
     /// The URL of an OCSP responder, where the certificate is not known or names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ocsp: Option<String>,
+    /// Names of it that the new certificate may lack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop_names: Vec<String>,
 }
 
 /// A file as it was when the plan was checked.

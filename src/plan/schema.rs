@@ -186,6 +186,9 @@ fn common() -> Map<String, Value> {
             "ocsp" => {
                 json!({"type": "string", "pattern": "^https?://", "description": "The URL of the issuer's OCSP responder, for `certsweep verify`, where the certificate names none"})
             }
+            "drop_names" => {
+                json!({"$ref": "#/$defs/words", "description": "Names of the old certificate that the new one is to lack; any other name that a reissue would drop is an error"})
+            }
             "reason" => {
                 json!({"type": "string", "description": "The revocation reason, in RFC 5280 words or the provider's"})
             }

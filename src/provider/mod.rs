@@ -14,6 +14,7 @@ pub mod model;
 pub mod openapi;
 pub mod paging;
 pub mod params;
+pub mod replacement;
 pub mod request;
 pub mod samples;
 pub mod security;

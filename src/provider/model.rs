@@ -152,6 +152,19 @@ pub struct ActionRules {
     pub idempotency_key: Option<IdempotencyKey>,
     /// Where the new certificate is read: the leaf, then its chain. Empty where the operation brings none.
     pub new_certificate: Vec<StepOutput>,
+    /// Where the names of the certificate that the new one replaces are read, before the first request.
+    pub replaced: Option<ReplacedRule>,
+}
+
+/// Where the provider tells what an action replaces, read before anything is sent.
+#[derive(Debug, Clone)]
+pub struct ReplacedRule {
+    /// What is asked; its rows are the certificate, and it tells no state.
+    pub query: StatusQueryRule,
+    /// Into a row: the certificate's names, each one text or a list of texts.
+    pub names: Vec<Pointer>,
+    /// Where the action is not sent, by the whole answer; and why, as a sentence.
+    pub unless: Vec<(Vec<Condition>, String)>,
 }
 
 /// One request of an action after its own: a step, in the words of OpenAPI's Arazzo. It begins once the step before has succeeded.
@@ -180,6 +193,8 @@ pub struct Stage {
     pub status_queries: Vec<StatusQueryRule>,
     /// What its answer brings.
     pub outputs: Vec<Output>,
+    /// Whether it is left out where what its request is made of did not come: a lost answer had it. It only reads, and brings nothing.
+    pub optional: bool,
 }
 
 /// Where a parameter of a stage comes from.
@@ -273,6 +288,8 @@ pub struct CsrRule {
     pub dns_names: Option<String>,
     /// Whether the request fills these two in, where a plan leaves them out.
     pub fills_names: bool,
+    /// Whether the new certificate takes the place of an old one: not that of a duplicate, beside which the old one stays.
+    pub replaces: bool,
 }
 
 /// Which parameters of an operation a whole certificate gives, and which key may sign in its name.

@@ -149,7 +149,8 @@ fn whole(rule: &StatusQueryRule, pages: &[Value]) -> bool {
     rule.pages.as_ref().is_none_or(|paging| paging::is_whole(paging, pages))
 }
 
-fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value) -> Vec<&'a Value> {
+/// The items that the steps lead to, from a value.
+pub(super) fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value) -> Vec<&'a Value> {
     steps.iter().fold(vec![value], |values, step| {
         // A single object counts as a list of one: providers show one item where there can be only one (an order's
         // `certificate` at DigiCert).

@@ -16,7 +16,7 @@ use super::targets::{self, TargetStore};
 use super::targets::{AccountEffects, Counters, Effects};
 use super::tokens::Tokens;
 use crate::pki::SerialNumber;
-use crate::provider::model::Window;
+use crate::provider::model::{TargetKind, Window};
 use crate::provider::{Answer, AnswerClass, Idempotency, Operation, Provider, TargetState, verdict};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -331,10 +331,18 @@ impl RequestHandler {
         let operation = &asked.provider.operations[asked.operation];
         let mut stages = stages::asked(asked.provider, asked.operation).peekable();
         stages.peek()?;
-        let key = (asked.account, asked.operation, Value::Object(parameters.clone()).to_string());
-        let times = self.polls.entry(key).or_default();
-        *times += 1;
-        let times = *times - 1;
+        let of_action = stages.peek().and_then(|stage| stage.of_action(parameters));
+        let is_begun =
+            of_action.is_none_or(|(action, target)| self.targets.effects_on(asked.account, action, &target) > 0);
+        // What is read before the action was asked for is no poll: nothing is under way yet.
+        let times = if is_begun {
+            let key = (asked.account, asked.operation, Value::Object(parameters.clone()).to_string());
+            let times = self.polls.entry(key).or_default();
+            *times += 1;
+            *times - 1
+        } else {
+            u64::MAX
+        };
         stages.find_map(|stage| {
             let target = stage.target(parameters);
             let issued = target.and_then(|name| self.targets.issued(asked.account, stage.action, &name));
@@ -361,6 +369,9 @@ impl RequestHandler {
         let state = if granted.class == "pending-approval" { TargetState::Pending } else { TargetState::Done };
         let state = (state, asked.now);
         self.targets.take_effect(asked.account, asked.provider, target, state, granted.body, self.effects);
+        if operation.action.as_ref().is_some_and(|action| action.target.kind == TargetKind::Request) {
+            self.decide(asked.provider, target, asked.now);
+        }
         let upon = self.targets.target(target).effects;
         let counters = &mut self.accounts[asked.account].counters[asked.operation];
         counters.accepted += 1;
@@ -389,6 +400,16 @@ impl RequestHandler {
         counters.targets += u64::from(upon == 1);
         counters.max_effects_per_target = counters.max_effects_per_target.max(upon);
         account.acme.as_mut().map(|acme| acme.orders.finalized(order, chain, directory)).unwrap_or_default()
+    }
+
+    /// A person has decided about a request: whatever waits for it is done, or never will be, at every account of that provider.
+    fn decide(&mut self, provider: &Provider, decision: usize, now: Timestamp) {
+        let same = |account: &SimulatedAccount| account.provider.id == provider.id;
+        let accounts: Vec<usize> =
+            (0..self.options.accounts.len()).filter(|account| same(&self.options.accounts[*account])).collect();
+        for (target, state) in status_queries::decided(provider, &self.targets, &accounts, decision) {
+            self.targets.settle(target, state, now);
+        }
     }
 
     /// The certificate that an operation with a request is answered with, now or once it was approved; its serial number is

@@ -37,6 +37,11 @@ impl AskedStage<'_> {
         Some(self.rules.target.parameters.iter().map(value).collect::<Option<Vec<_>>>()?.join("/"))
     }
 
+    /// Its action's operation, by its index, and how the action names its target.
+    pub(super) fn of_action(&self, parameters: &Map<String, Value>) -> Option<(usize, String)> {
+        Some((self.action, self.target(parameters)?))
+    }
+
     /// The answer when it was asked `times` before with these parameters; `issued` is the certificate that was made for its action.
     pub(super) fn answer(
         &self,

@@ -5,7 +5,8 @@ use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
 use crate::provider::answer::{Pointer, scalar_text};
 use crate::provider::model::{
-    Condition, ListEnd, PageForm, Pages, RowStep, Sample, StatusQueryRule, TargetKind, TargetStateRule, Test,
+    Condition, ListEnd, PageForm, Pages, ParameterSource, RowStep, Sample, StatusQueryRule, TargetKind,
+    TargetStateRule, Test,
 };
 use crate::provider::{Operation, Provider, TargetState, target_state};
 use serde_json::{Map, Value};
@@ -62,7 +63,12 @@ fn object(
         let of_any = |(action, rule): &(&Operation, &StatusQueryRule)| {
             done().any(|(_, by, _)| by.name == action.name) || !reads_as_done(rule, &Map::new())
         };
-        done().any(|(_, action, _)| is_whole(action)) || targets.iter().all(of_known) && rules.iter().all(of_any)
+        // A request that an answer has named is nobody else's.
+        let by_answer = |(_, _, rule): &ShownTarget<'_>| {
+            rule.parameters.iter().any(|(_, from)| matches!(from, ParameterSource::Answer(_)))
+        };
+        let is_of_any = || targets.iter().any(by_answer) || rules.iter().all(of_any);
+        done().any(|(_, action, _)| is_whole(action)) || targets.iter().all(of_known) && is_of_any()
     };
     let mut targets = targets.to_vec();
     targets.sort_by_key(|(target, action, _)| {
@@ -87,6 +93,28 @@ fn object(
     });
     let together = |body: Value| with_all(query, body, &targets, done().any(|(_, action, _)| is_whole(action)));
     views.chain(nobody).find_map(|view| view.bodies(asked).into_iter().map(together).find(is_true))
+}
+
+/// What a decision about a request makes of what waits for that request: what its status query then shows is read by the other's rules.
+pub(super) fn decided(
+    provider: &Provider,
+    targets: &TargetStore,
+    accounts: &[usize],
+    decision: usize,
+) -> Vec<(usize, TargetState)> {
+    let made = targets.target(decision);
+    let Some(action) = provider.operations.get(made.operation) else { return Vec::new() };
+    let Some(rules) = action.action.as_ref() else { return Vec::new() };
+    let read = |(query, found): (usize, Found)| {
+        let query = provider.operations.get(query)?;
+        let rule = rules.status_queries.iter().find(|rule| rule.operation == query.name)?;
+        let (action, parameters) = (action.name.as_str(), &made.parameters);
+        let body = View { query, rule, action, parameters, state: TargetState::Done, issued: None }.first()?;
+        let (waiting, _, rule) = resolve(provider, targets, found)?;
+        let (state, _) = target_state::read_state(rule, &waiting.parameters, &[body]);
+        matches!(state, TargetState::Done | TargetState::NotDone).then_some((found.target, state))
+    };
+    targets.beside(accounts, decision).into_iter().filter_map(read).collect()
 }
 
 /// The body with a row for each target that stands in one of its lists. A single object there becomes a list where there are several: a

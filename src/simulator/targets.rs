@@ -150,6 +150,24 @@ impl TargetStore {
         }
     }
 
+    /// What waits for a person was decided.
+    pub(super) fn settle(&mut self, target: usize, state: TargetState, now: Timestamp) {
+        let target = &mut self.targets[target];
+        if target.state == TargetState::Pending {
+            (target.state, target.since) = (state, now);
+        }
+    }
+
+    /// What the status queries of a target show beside it, at these accounts: another's request under the same id.
+    pub(super) fn beside(&self, accounts: &[usize], target: usize) -> Vec<(usize, Found)> {
+        let places = self.targets[target].indexed.iter();
+        let found = places.flat_map(|(query, key)| {
+            let lists = accounts.iter().filter_map(move |account| self.by_query.get(&(*account, *query, key.clone())));
+            lists.flatten().map(move |found| (*query, *found))
+        });
+        found.filter(|(_, found)| found.target != target).collect()
+    }
+
     /// The certificates of an account that are revoked.
     pub(super) fn revocations(&self, account: usize, provider: &Provider) -> Vec<Revocation> {
         let all = self.by_serial.iter().filter(|((of, _), _)| *of == account);

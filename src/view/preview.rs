@@ -165,6 +165,8 @@ pub struct Count {
     pub reason: Option<String>,
     /// The reason as it is sent, in the provider's spelling.
     pub reason_sent: Option<String>,
+    /// The requests of one of them, by the names of their steps; what is polled is guessed to be asked twice.
+    pub requests: Vec<String>,
     /// How many.
     pub actions: u64,
 }

@@ -118,7 +118,33 @@ fn counts(preview: &Preview) -> String {
         vec![grouped(count.actions), count.provider.clone(), count.operation.clone(), reason]
     };
     let rows: Vec<Vec<String>> = preview.counts.iter().map(row).collect();
-    table(&["actions", "provider", "operation", "reason"], &[0], &rows)
+    table(&["actions", "provider", "operation", "reason"], &[0], &rows) + &several_requests(preview)
+}
+
+/// What actions are more than one request: `1 reissue at digicert = about 6 requests: …`.
+fn several_requests(preview: &Preview) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for Count { provider, operation, requests, .. } in preview.counts.iter().filter(|count| count.requests.len() > 1) {
+        let mut names: Vec<(&str, u64)> = Vec::new();
+        for name in requests {
+            match names.last_mut() {
+                Some((last, times)) if last == name => *times += 1,
+                _ => names.push((name, 1)),
+            }
+        }
+        let named = |(name, times): &(&str, u64)| match times {
+            1 => (*name).to_owned(),
+            times => format!("{name} {times}×"),
+        };
+        let names: Vec<String> = names.iter().map(named).collect();
+        let (provider, operation) = (safe::terminal(provider), safe::terminal(operation));
+        let about = if names.len() < requests.len() { "about " } else { "" };
+        let line = format!("1 {operation} at {provider} = {about}{} requests: {}\n", requests.len(), names.join(", "));
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.concat()
 }
 
 fn wide_effects(preview: &Preview) -> String {
@@ -288,7 +314,9 @@ fn time(preview: &Preview) -> String {
     } else {
         ""
     };
-    let waits = if preview.counts.iter().any(|count| count.operation.starts_with(PREFIX)) {
+    // What is polled is named twice, one after the other.
+    let polls = |count: &Count| count.requests.windows(2).any(|two| matches!(two, [one, other] if one == other));
+    let waits = if preview.counts.iter().any(|count| count.operation.starts_with(PREFIX) || polls(count)) {
         "How long its waits take (approvals, issuance) is not known, and not counted\n"
     } else {
         ""
@@ -382,6 +410,7 @@ mod tests {
             operation: operation.into(),
             reason: reason.map(str::to_owned),
             reason_sent: sent.map(str::to_owned),
+            requests: vec![operation.into()],
             actions,
         };
         let mut wide_effects = WideEffects::default();
@@ -474,6 +503,17 @@ mod tests {
                 body: Some("{\"comments\":\"INC-42\"}".into()),
             }],
         }
+    }
+
+    #[test]
+    fn an_action_of_several_requests_is_told_once() {
+        let mut preview = preview();
+        preview.counts[1].requests = ["get-order", "reissue", "issued", "issued", "fetched"].map(String::from).into();
+        preview.counts.push(preview.counts[1].clone());
+        let text = render(&preview);
+        let line = "1 revoke-order at corp = about 5 requests: get-order, reissue, issued 2×, fetched\n";
+        assert_eq!(text.matches(line).count(), 1, "{text}");
+        assert!(text.contains("How long its waits take (approvals, issuance) is not known, and not counted"), "{text}");
     }
 
     #[test]

@@ -395,6 +395,7 @@ mod tests {
             idempotency_key: None,
             stages: Vec::new(),
             new_certificate: Vec::new(),
+            replaced: None,
         };
         let sample = Sample {
             for_action: None,

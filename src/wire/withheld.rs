@@ -82,7 +82,13 @@ mod tests {
             target: TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() },
             idempotency: Idempotency::NotIdempotent,
             reason: None,
-            csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None, fills_names: false }),
+            csr: Some(CsrRule {
+                field: "csr".to_owned(),
+                common_name: None,
+                dns_names: None,
+                fills_names: false,
+                replaces: true,
+            }),
             certificate: None,
             wide: Vec::new(),
             approval: None,
@@ -92,6 +98,7 @@ mod tests {
             idempotency_key: None,
             stages: Vec::new(),
             new_certificate: Vec::new(),
+            replaced: None,
         });
         let given = |reference: String| json!({"csr": reference, "name": "file:x"});
         // In whatever form it stands there.

@@ -55,6 +55,7 @@ async fn compare((windows, concurrency, canary, count): Setting<'_>) -> (Duratio
         latencies: vec![LATENCY; 2],
         tokens: vec![false; 2],
         read_back: bench.actions.iter().filter(read_back).map(|action| action.ordinal).collect(),
+        further: std::collections::HashMap::new(),
     };
     let foretold = forecast(&bench.settings, &queue, &assumptions).takes.unwrap();
     bench.make();

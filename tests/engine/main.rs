@@ -9,6 +9,7 @@
 
 mod damaged;
 mod forecast;
+mod reissues;
 mod safety;
 #[path = "../support/scale.rs"]
 mod scale;

@@ -191,11 +191,7 @@ impl World {
             ("digicert", ["order", "certificate", id, "revoke"]) => {
                 self.once("revoke-order", id, digicert_refusal, || (204, Value::Null))
             }
-            ("digicert", ["order", "certificate", id]) => {
-                let revoked = self.effects.borrow().contains_key(&Self::key("revoke-order", id));
-                let order: u64 = id.parse().unwrap();
-                json_answer(200, &json!({"id": order, "status": if revoked { "revoked" } else { "issued" }}))
-            }
+            ("digicert", parts) => super::reissues::answer(self, &request.method, parts),
             ("naver", ["certificate", "revoke"]) => {
                 let target = format!("{}/{}", body["orderId"].as_str().unwrap(), body["certificateNo"]);
                 self.once("revoke", &target, naver_refusal, || (200, naver_success()))

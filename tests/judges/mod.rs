@@ -1,5 +1,5 @@
 //! Judges that nobody here wrote: Prism validates our requests against our documents, the vendors' SDKs sign what we
-//! sign, openssl reads and writes CRLs and OCSP answers as we do, pebble is a real CA that revokes, Chromium opens the reports, axe-core judges them. `.ci/run`
+//! sign, a client of DigiCert's sends what we send, openssl reads and writes CRLs and OCSP answers as we do, pebble is a real CA that revokes, Chromium opens the reports, axe-core judges them. `.ci/run`
 //! installs them and names their directory in CERTSWEEP_JUDGES; without them only the tables are tested.
 
 mod accepted;
@@ -8,6 +8,7 @@ mod acme_orders;
 mod acme_prism;
 mod aws;
 mod browser;
+mod digicert;
 mod ejbca;
 mod google;
 mod huawei;

@@ -46,8 +46,9 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
             assert!(has, "{} {} is not in the plan", provider.id, operation.name);
         }
     }
-    // DigiCert's reissue is asked for, and its request is looked at, which waits for a person; Sectigo's is asked for, looked at, and fetched.
-    assert_eq!(asked, rows.len() + 1 + 2, "one request an action, but for stages");
+    // DigiCert's order is read before its reissue is asked for, and then the request is looked at, which waits for a person; Sectigo's is asked
+    // for, looked at, and fetched.
+    assert_eq!(asked, rows.len() + 2 + 2, "one request an action, but for stages");
     let judged =
         format!("a run of {} actions, {asked} requests accepted, each ended as the page's example says", rows.len());
     installed::log("Prism", &super::prism::version(), &judged);

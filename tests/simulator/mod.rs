@@ -1,6 +1,7 @@
 //! The simulator over real sockets, with the built-in documents: what it grants, what it refuses, what it withholds.
 
 mod signers;
+mod stages;
 mod status_queries;
 
 use crate::support::client::{Answer, Headers, header, host_and_path, request, send};

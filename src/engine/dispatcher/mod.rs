@@ -6,6 +6,7 @@
 //! `reopened`; what several stages ask for, in `staged`.
 
 mod reopened;
+mod replaced;
 mod served;
 mod staged;
 mod state;
@@ -160,6 +161,8 @@ where
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
             read_backs: HashMap::new(),
+            replaced: HashMap::new(),
+            replaced_unread: HashSet::new(),
             wave_break: WaveBreak::Nothing,
             closed_until: None,
             reopens: None,

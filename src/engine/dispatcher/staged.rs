@@ -4,7 +4,7 @@
 use super::state::{Dispatcher, Poll};
 use crate::engine::attempt::{self, Conclusion};
 use crate::engine::sender::Sender;
-use crate::engine::stages::{StageKind, StageRules};
+use crate::engine::stages::{FIRST_POLL, StageKind, StageRules};
 use crate::engine::status_query::DoubtfulAction;
 use crate::engine::step::JournalFailed;
 use crate::journal::{ActionState, IssuedCertificate, Phase, Record, Reply, ToSend};
@@ -270,6 +270,15 @@ where
         }
     }
 
+    /// A stage whose request cannot be made is left out, as its document allows: the answer that would have brought what it needs was lost, and a
+    /// status query has told that the stage before is done.
+    pub(super) fn leave_out_stage(&mut self, account: usize, ordinal: Ordinal, stage: u8) {
+        self.release_unsent(account);
+        let at = self.run.clock.now();
+        self.write(vec![Record::StageEnded { ordinal, at, stage, answer: Reply::default() }]);
+        self.begin_stage(account, ordinal, None);
+    }
+
     pub(super) fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
         let sender = &self.run.senders[account];
         let action = self.run.reader.to_send(ordinal).ok()?;
@@ -334,8 +343,6 @@ where
 
 /// Between two polls, at most, where a document does not ask for more.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
-/// Before the first poll, at most.
-const FIRST_POLL: Duration = Duration::from_secs(2);
 /// So long a stage is polled in one process where nobody waits.
 const POLL_PATIENCE: Duration = Duration::from_secs(600);
 /// Between two looks at what something waits for.

@@ -190,6 +190,10 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) breakers: Vec<CircuitBreaker>,
     /// Canaries that are read back.
     pub(super) read_backs: HashMap<Ordinal, ReadBack>,
+    /// Actions before which is read what they replace, with the tries so far; `None` where it was.
+    pub(super) replaced: HashMap<Ordinal, Option<DoubtfulAction>>,
+    /// Accounts of which somebody was warned that this cannot be read.
+    pub(super) replaced_unread: HashSet<usize>,
     pub(super) wave_break: WaveBreak,
     /// Until when the schedule is closed, where the observer was notified of that.
     pub(super) closed_until: Option<Timestamp>,

@@ -61,7 +61,7 @@ where
         let query = match (self.read_backs.get(&ordinal), self.doubts.get(&ordinal)) {
             (Some(read_back), _) => Some((Asker::Canary, read_back.doubtful.clone())),
             (None, Some(doubtful)) => Some((Asker::Doubt, doubtful.clone())),
-            (None, None) => None,
+            (None, None) => self.reads_replaced(&sender, operation, ordinal),
         };
         // A canary is read back by what its operation says, however many stages it took.
         let index = if matches!(query, Some((Asker::Canary, _))) { 0 } else { state.stage };
@@ -75,6 +75,10 @@ where
                     Some(parameters)
                 }
                 StageRequest::PassOver => return Err(JournalFailed(format!("{} has nothing to ask", stage.name))),
+                StageRequest::Cannot(_) if declared.optional => {
+                    self.leave_out_stage(account, ordinal, index);
+                    return Ok(());
+                }
                 StageRequest::Cannot(why) => {
                     self.release_unsent(account);
                     let outcome = if stage.place.spent { Outcome::InDoubt } else { Outcome::Failed };
@@ -137,6 +141,7 @@ where
         };
         let only_once = stage.kind == StageKind::NotIdempotent;
         let step = self.step(account, timing, ticket, Purpose::Act(Box::new(attempt)));
+        self.replaced.remove(&ordinal);
         if only_reads {
             self.begin_step(step);
         } else {
@@ -319,8 +324,9 @@ where
         // Another token may help, or the account stops.
         let stays_refused = exchanged.is_unauthorized() && !self.run.senders[account].renew(token_number);
         // Whoever may not read the state back may revoke all the same: a canary is only not proved then.
-        let is_canary = matches!(&purpose, Purpose::Query(query) if query.asker == Asker::Canary);
-        if stays_refused && !is_canary {
+        let may_be_refused =
+            matches!(&purpose, Purpose::Query(query) if matches!(query.asker, Asker::Canary | Asker::Replaced));
+        if stays_refused && !may_be_refused {
             let why = format!("the provider refused the credentials: {}", self.masked(account, &exchanged));
             self.stop_account(account, StopReason::Environment(why));
         }
@@ -508,6 +514,9 @@ where
         if query.asker == Asker::Canary {
             return self.read_back(account, ordinal, reading, exchanged, was_down, stays_refused);
         }
+        if query.asker == Asker::Replaced {
+            return self.replaced_read(account, &query, reading, exchanged, was_down, stays_refused);
+        }
         if query.asker == Asker::Wait {
             return self.looked(account, ordinal, &query.subject.action.id, reading, exchanged);
         }
@@ -534,7 +543,7 @@ where
 
     /// Whether a status query that failed says anything about its target: one that was throttled does not, nor one that came to nothing at a
     /// provider that is known to be down, whose breaker's pause holds.
-    fn costs_a_try(exchanged: &ExchangeResult, was_down: bool) -> bool {
+    pub(super) fn costs_a_try(exchanged: &ExchangeResult, was_down: bool) -> bool {
         let in_vain = was_down && exchanged.contact() != Some(Contact::Answered);
         !matches!(exchanged.limits(), LimitSignal::Throttled { .. }) && !in_vain
     }
@@ -793,6 +802,6 @@ where
 }
 
 /// Failed status queries of one action before it stays in doubt.
-const MAX_STATUS_QUERIES: u32 = 3;
+pub(super) const MAX_STATUS_QUERIES: u32 = 3;
 /// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.
 pub(super) const BATCH_WAIT: Duration = Duration::from_secs(10);

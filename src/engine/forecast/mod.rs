@@ -20,6 +20,7 @@ use crate::run::{Ordinal, WaitReason};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What a forecast assumes.
@@ -33,6 +34,8 @@ pub struct Assumptions {
     pub tokens: Vec<bool>,
     /// Actions that are read back before they count, where they go as canaries.
     pub read_back: HashSet<Ordinal>,
+    /// Actions of several requests: how long after the answer before each further one is sent.
+    pub further: HashMap<Ordinal, Rc<[Duration]>>,
 }
 
 /// What a run will take, if every action ends well at its first attempt.
@@ -97,6 +100,7 @@ pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -
         in_flight: BinaryHeap::new(),
         tokens: assumptions.tokens.clone(),
         read_back: HashSet::new(),
+        answered: HashMap::new(),
         between_waves: match settings.safety.between_waves {
             BetweenWaves::Ask => Duration::ZERO,
             BetweenWaves::Pause(pause) => pause,
@@ -132,6 +136,8 @@ struct Simulation<'a> {
     tokens: Vec<bool>,
     /// Canaries whose status query is still to come, or under way.
     read_back: HashSet<Ordinal>,
+    /// Of actions of several requests, how many were answered.
+    answered: HashMap<Ordinal, usize>,
     /// What lies between two waves. How long an answer takes that a person gives is not known, and counts as nothing.
     between_waves: Duration,
     /// When the next wave may go, where this one has ended.
@@ -201,7 +207,8 @@ impl Simulation<'_> {
             self.scheduler.requeue(ordinal, account, None);
             Flight::Token
         } else {
-            if self.scheduler.is_canary(ordinal)
+            if self.further(ordinal).is_none()
+                && self.scheduler.is_canary(ordinal)
                 && self.assumptions.read_back.contains(&ordinal)
                 && !self.read_back.remove(&ordinal)
             {
@@ -228,10 +235,28 @@ impl Simulation<'_> {
                     self.tokens[account] = false;
                     self.scheduler.pause(account, false);
                 }
-                Flight::Action if self.read_back.contains(&ordinal) => self.scheduler.requeue(ordinal, account, None),
-                Flight::Action => drop(self.scheduler.action_ended(ordinal, true)),
+                Flight::Action => match self.further(ordinal) {
+                    Some(after) => {
+                        *self.answered.entry(ordinal).or_default() += 1;
+                        match after.is_zero() {
+                            true => self.scheduler.requeue(ordinal, account, None),
+                            false => self.scheduler.poll(ordinal, account, ends + after),
+                        }
+                    }
+                    None if self.read_back.contains(&ordinal) => self.scheduler.requeue(ordinal, account, None),
+                    None => {
+                        self.answered.remove(&ordinal);
+                        self.scheduler.action_ended(ordinal, true);
+                    }
+                },
             }
         }
+    }
+
+    /// How long after an answer to an action its next request is sent, where it has one more.
+    fn further(&self, ordinal: Ordinal) -> Option<Duration> {
+        let answered = self.answered.get(&ordinal).copied().unwrap_or_default();
+        self.assumptions.further.get(&ordinal)?.get(answered).copied()
     }
 
     /// Notes what each account waits for from now on.

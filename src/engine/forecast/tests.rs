@@ -51,7 +51,24 @@ fn assuming(settings: &Settings, start: &str) -> Assumptions {
         latencies: vec![Duration::from_millis(200); settings.accounts.len()],
         tokens: vec![false; settings.accounts.len()],
         read_back: HashSet::new(),
+        further: HashMap::new(),
     }
+}
+
+#[test]
+fn requests_of_one_action_are_counted_and_take_their_time() {
+    let settings = settings(vec![account("a", &["2/1s"], 10)], 1);
+    let of_five: Rc<[Duration]> = [0, 2, 2, 30, 0].map(Duration::from_secs).into();
+    let mut assumptions = assuming(&settings, SOME_DAY);
+    let single = forecast(&settings, &queue(3), &assumptions);
+    assumptions.further = (0..3).map(|ordinal| (ordinal, Rc::clone(&of_five))).collect();
+    let staged = forecast(&settings, &queue(3), &assumptions);
+    assert_eq!((single.accounts[0].requests, staged.accounts[0].requests), (3, 18));
+    // The canary alone takes its pauses, and then the two others side by side.
+    let takes = staged.takes.unwrap();
+    assert!(takes > Duration::from_secs(2 * 34) && takes < Duration::from_secs(2 * 34 + 12), "{takes:?}");
+    assumptions.read_back = HashSet::from([0]);
+    assert_eq!(forecast(&settings, &queue(3), &assumptions).accounts[0].requests, 19);
 }
 
 /// Seoul at night on Tuesdays and Wednesdays, from 01:00 to 01:02; the last start is half a minute before it closes.

@@ -3,6 +3,7 @@
 use super::action_index::hash_of;
 use super::chain::CheckedStep;
 use super::context::{Checker, NotedTiming, Timing};
+use super::dropped_names::Replacement;
 use super::fields::{Layers, Row, has_value, no_value};
 use super::shared_keys::KeyBearer;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -135,6 +136,18 @@ impl Checker<'_> {
         if let Some(named) = &named {
             self.compare_named(row, layers, operation, (&read.given, &action.parameters), named);
         }
+        let request = Replacement {
+            operation,
+            rules,
+            parameters: &action.parameters,
+            given: &read.given,
+            references: &read.references,
+            csr: read.csr.as_ref(),
+        };
+        let drop_names = self.check_dropped_names(row, layers, &request, certificate);
+        if !drop_names.is_empty() {
+            action.certificate.get_or_insert_default().drop_names.clone_from(&drop_names);
+        }
         action.names = certificate.map(|certificate| Box::new(CertificateNames::of(certificate)));
         self.except(ordinal, operation, rules, sent, &mut action);
         if action.never_sent.is_none() {
@@ -159,6 +172,7 @@ impl Checker<'_> {
             }
         }
         self.digest.action(action.account, action.reason, action.not_before, action.never_sent.as_ref(), &digest);
+        self.digest.drop_names(&drop_names);
         let step = self.chain.is_some().then(|| CheckedStep {
             account,
             operation: action.operation.clone(),

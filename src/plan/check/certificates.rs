@@ -116,6 +116,7 @@ impl Checker<'_> {
             issuer: issuers.as_ref().and_then(|read| read.as_ref().as_ref().ok().map(file)),
             crl: crl.map(|field| self.read_urls(field)).unwrap_or_default(),
             ocsp: ocsp.and_then(|field| self.read_url(field)),
+            drop_names: Vec::new(),
         };
         if let Some(field) = serial_number {
             let serial = self.read_serial_number(row, layers, field)?;

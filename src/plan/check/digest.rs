@@ -30,7 +30,7 @@ impl PlanDigest {
         never_sent: Option<&NeverSent>,
         digest: &ActionDigest,
     ) {
-        // One buffer and one update, for this runs for every action. Letters (`a`, `n`, `p`, `s`) separate the kinds of input.
+        // One buffer and one update, for this runs for every action. Letters (`a`, `d`, `n`, `p`, `s`) separate the kinds of input.
         let mut bytes = [0; 59];
         bytes[0] = b'a';
         bytes[1] = match never_sent {
@@ -43,6 +43,15 @@ impl PlanDigest {
         bytes[11..27].copy_from_slice(&not_before.map_or(i128::MIN, Timestamp::as_nanosecond).to_le_bytes());
         bytes[27..].copy_from_slice(&digest.0);
         self.0.update(bytes);
+    }
+
+    /// Adds the names that the new certificate of the action that was added last may lack.
+    pub(super) fn drop_names(&mut self, names: &[String]) {
+        for name in names {
+            self.0.update(b"d");
+            self.0.update((name.len() as u64).to_le_bytes());
+            self.0.update(name);
+        }
     }
 
     /// Adds that one action needs another.

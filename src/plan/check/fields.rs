@@ -175,7 +175,7 @@ pub(super) fn index_of(operation: &Operation, name: &str) -> Option<usize> {
 }
 
 /// The fields that every action can have.
-pub(in crate::plan) const COMMON_FIELDS: [&str; 14] = [
+pub(in crate::plan) const COMMON_FIELDS: [&str; 15] = [
     "id",
     "provider",
     "action",
@@ -188,11 +188,13 @@ pub(in crate::plan) const COMMON_FIELDS: [&str; 14] = [
     "issuer",
     "crl",
     "ocsp",
+    "drop_names",
     "as_written",
     "serial_notation",
 ];
-/// Those among them that describe the certificate, for `verify`. An operation's own field of such a name wins.
-pub const CERTIFICATE_FIELDS: [&str; 6] = ["certificate", "ca_certificate", "serial_number", "issuer", "crl", "ocsp"];
+/// Those among them that describe the certificate, for `verify` or for a reissue. An operation's own field of such a name wins.
+pub const CERTIFICATE_FIELDS: [&str; 7] =
+    ["certificate", "ca_certificate", "serial_number", "issuer", "crl", "ocsp", "drop_names"];
 /// Those of them that are every action's own, and so no defaults.
 pub(in crate::plan) const UNSHARED_FIELDS: [&str; 3] = ["certificate", "ca_certificate", "serial_number"];
 /// The columns of the lists that `certsweep find` writes that describe a certificate for people. A list that has them all is taken as it is:

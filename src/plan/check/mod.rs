@@ -11,6 +11,7 @@ mod chain;
 mod columns;
 mod context;
 mod digest;
+mod dropped_names;
 mod exception_list;
 mod exceptions;
 mod fields;

@@ -35,7 +35,7 @@ pub(super) struct ReadParameters<'a> {
     pub(super) references: Vec<usize>,
     /// Whether the row says that its certificate is a CA's on purpose.
     ca_asked: bool,
-    csr: Option<(CsrResult, Span)>,
+    pub(super) csr: Option<(CsrResult, Span)>,
     /// For each parameter of the operation whether its value is unusable, which was reported.
     wrong: Vec<bool>,
 }

@@ -186,6 +186,7 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
         let Some(extension) = node.get(EXTENSION) else { continue };
         let status_queries = references::status_queries(reader, extension, &operations[index], &operations);
         let whole_order = references::whole_order(reader, extension, &operations[index], &operations);
+        let replaced = references::replaced(reader, extension, &operations[index], &operations);
         let steps = match &operations[index].action {
             Some(_) => stages::read(reader, extension, &operations[index], &operations),
             None => stages::Steps::default(),
@@ -193,6 +194,7 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
         if let Some(action) = &mut operations[index].action {
             action.status_queries = status_queries;
             action.whole_order = whole_order;
+            action.replaced = replaced;
             action.outputs = steps.outputs;
             action.stages = steps.stages;
             action.new_certificate = steps.new_certificate;

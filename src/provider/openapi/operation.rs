@@ -211,6 +211,7 @@ fn action_rules<'a>(
         idempotency_key,
         stages: Vec::new(),
         new_certificate: Vec::new(),
+        replaced: None,
     })
 }
 
@@ -356,7 +357,7 @@ fn reason<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Par
 }
 
 fn csr<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<CsrRule> {
-    reader.closed(node, &["field", "common_name", "dns_names", "fills_names"]);
+    reader.closed(node, &["field", "common_name", "dns_names", "fills_names", "replaces"]);
     let fills_names = reader.flag(node, "fills_names") == Some(true);
     let mut of = |key: &str, kind: ParameterType| {
         let item = node.get(key)?;
@@ -373,7 +374,8 @@ fn csr<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parame
         of("dns_names", ParameterType::Strings),
     );
     reader.required(node, "field")?;
-    Some(CsrRule { field: field?, common_name, dns_names, fills_names })
+    let replaces = node.get("replaces").is_none() || reader.flag(node, "replaces") == Some(true);
+    Some(CsrRule { field: field?, common_name, dns_names, fills_names, replaces })
 }
 
 /// Reads `certificate`, and adds the parameters that it brings.
@@ -482,7 +484,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 14] = [
+const ACTION: [&str; 15] = [
     "target",
     "idempotent",
     "repeat",
@@ -494,6 +496,7 @@ const ACTION: [&str; 14] = [
     "approval",
     "whole_order",
     "lookups",
+    "replaced",
     "outputs",
     "stages",
     "idempotency_key",

@@ -8,9 +8,9 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    AnswerRule, LIST_COLUMNS, ListEnd, ListRule, Operation, PageForm, Pages, Parameter, ParameterSource, RowMatch,
-    RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, TargetStateRule,
-    WholeOrderRule,
+    AnswerRule, LIST_COLUMNS, ListEnd, ListRule, Operation, PageForm, Pages, Parameter, ParameterSource, ReplacedRule,
+    RowMatch, RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind,
+    TargetStateRule, WholeOrderRule,
 };
 use crate::provider::params;
 use crate::text::Span;
@@ -26,6 +26,34 @@ pub(super) fn status_queries<'a>(
 ) -> Vec<StatusQueryRule> {
     let Some(list) = extension.get("lookups") else { return Vec::new() };
     reader.list(list).iter().filter_map(|node| status_query(reader, node, action, operations)).collect()
+}
+
+/// Reads `replaced`, with all operations known.
+pub(super) fn replaced<'a>(
+    reader: &mut DocumentReader<'a>,
+    extension: &'a Node,
+    action: &Operation,
+    operations: &[Operation],
+) -> Option<ReplacedRule> {
+    let node = extension.get("replaced")?;
+    reader.closed(node, &["operation", "parameters", "rows", "names", "unless"]);
+    if !action.action.as_ref().is_some_and(|rules| rules.csr.as_ref().is_some_and(|csr| csr.replaces)) {
+        let what = "`replaced` is held against the names of a certificate request, and there is no `csr` that replaces a certificate";
+        reader.error("wrong-value", node.span, what);
+    }
+    let query = query(reader, node, action, operations)?;
+    if query.parameters.iter().any(|(_, from)| matches!(from, ParameterSource::Answer(_))) {
+        reader.error("wrong-value", node.span, "`replaced` is read before there is an answer");
+    }
+    let names = reader.required(node, "names")?;
+    let names = reader.one_or_many(names).iter().filter_map(|item| reader.pointer(item)).collect();
+    let mut unless = Vec::new();
+    for item in node.get("unless").map(|node| reader.list(node)).unwrap_or_default() {
+        reader.closed(item, &["when", "explanation"]);
+        let when = reader.required(item, "when").map(|when| rules::conditions(reader, when)).unwrap_or_default();
+        unless.extend(reader.required_text(item, "explanation").map(|why| (when, why.to_owned())));
+    }
+    Some(ReplacedRule { query, names, unless })
 }
 
 /// Reads `whole_order`, with all operations known.
@@ -89,6 +117,7 @@ pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operatio
         let is_used = || {
             operation.list.is_some()
                 || actions().any(|action| asks(&action.status_queries))
+                || actions().flat_map(|action| &action.replaced).any(|rule| rule.query.operation == operation.name)
                 || stages().any(|stage| stage.operation == index || asks(&stage.status_queries))
         };
         if operation.action.is_none() && !is_used() {
@@ -120,6 +149,28 @@ fn status_query<'a>(
     operations: &[Operation],
 ) -> Option<StatusQueryRule> {
     reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "absent", "advice"]);
+    let asked = query(reader, node, action, operations)?;
+    let states = reader.required(node, "standings").map(|list| states(reader, list)).unwrap_or_default();
+    let absent = node.get("absent").and_then(|node| {
+        let word = reader.word(node, &TargetState::ALL)?;
+        // Absence is no proof that a revoke took effect: a list may just hide what the account does not own.
+        if asked.rows.is_empty() || matches!(word, TargetState::Done | TargetState::Pending) {
+            let what = "`absent` says what it tells that no row was found: `not-done` or `unknown`";
+            reader.error("wrong-value", node.span, what);
+        }
+        Some(word)
+    });
+    let advice = reader.required_text(node, "advice").unwrap_or_default().to_owned();
+    Some(StatusQueryRule { states, absent: absent.unwrap_or(TargetState::Unknown), advice, ..asked })
+}
+
+/// Reads what is asked for, and where in the answer its target stands; what that says of a state is still missing.
+fn query<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    action: &Operation,
+    operations: &[Operation],
+) -> Option<StatusQueryRule> {
     let name = reader.required(node, "operation")?;
     let text = reader.text(name)?;
     let Some(asked) = operations.iter().find(|operation| operation.name == text) else {
@@ -159,25 +210,14 @@ fn status_query<'a>(
     for step in node.get("rows").map(|node| reader.list(node)).unwrap_or_default() {
         rows.extend(row_step(reader, step, action));
     }
-    let states = reader.required(node, "standings").map(|list| states(reader, list)).unwrap_or_default();
-    let absent = node.get("absent").and_then(|node| {
-        let word = reader.word(node, &TargetState::ALL)?;
-        // Absence is no proof that a revoke took effect: a list may just hide what the account does not own.
-        if rows.is_empty() || matches!(word, TargetState::Done | TargetState::Pending) {
-            let what = "`absent` says what it tells that no row was found: `not-done` or `unknown`";
-            reader.error("wrong-value", node.span, what);
-        }
-        Some(word)
-    });
-    let advice = reader.required_text(node, "advice").unwrap_or_default().to_owned();
     Some(StatusQueryRule {
         operation: asked.name.clone(),
         parameters,
         rows,
         pages,
-        states,
-        absent: absent.unwrap_or(TargetState::Unknown),
-        advice,
+        states: Vec::new(),
+        absent: TargetState::Unknown,
+        advice: String::new(),
     })
 }
 

@@ -140,6 +140,11 @@ fn stage<'a>(
     let poll = poll(reader, node, asked.is_safe, &answers);
     let status_queries = references::status_queries(reader, node, asked, operations);
     let outputs = node.get("outputs").map(|node| outputs(reader, node)).unwrap_or_default();
+    let optional = reader.flag(node, "optional") == Some(true);
+    if optional && (!asked.is_safe || !outputs.is_empty()) {
+        let what = "only a step that reads, and brings nothing, can be left out";
+        reader.error("wrong-value", node.span, what);
+    }
     Some(Stage {
         name: name?,
         for_each,
@@ -152,6 +157,7 @@ fn stage<'a>(
         poll,
         status_queries,
         outputs,
+        optional,
     })
 }
 
@@ -407,7 +413,7 @@ fn new_certificate<'a>(
     }
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "stepId",
     "operationId",
     "description",
@@ -420,6 +426,7 @@ const KEYS: [&str; 12] = [
     "for_each",
     "unless",
     "challenge",
+    "optional",
 ];
 /// A state that is asked for more often says nothing new, and takes the place of actions under the limits.
 const MIN_POLL: Duration = Duration::from_secs(1);
