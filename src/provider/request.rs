@@ -4,9 +4,11 @@
 //! Pure. It trusts that the parameters have passed the operation's schema, and checks only server variables; it never sends.
 
 use super::answer::scalar_text;
-use super::model::{BodyForm, Location, Operation, Parameter, Provider, ServerVariable};
+use super::model::{BodyForm, Location, Operation, Parameter, Provider, ServerVariable, ValueFormat};
 use super::params::Violation;
 use crate::text::nearest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -56,7 +58,11 @@ pub fn body(operation: &Operation, parameters: &Map<String, Value>) -> Option<Ve
             let mut form = form_urlencoded::Serializer::new(String::new());
             for parameter in at(operation, Location::Body) {
                 // A list repeats its key, as in a query.
-                for item in given(parameter, parameters).into_iter().flat_map(items) {
+                for item in given(parameter, parameters)
+                    .map(|value| on_the_wire(parameter, value))
+                    .iter()
+                    .flat_map(|value| items(value))
+                {
                     form.append_pair(&parameter.name, &item);
                 }
             }
@@ -86,7 +92,7 @@ fn json_body(operation: &Operation, parameters: &Map<String, Value>) -> Vec<u8> 
         open = path;
         member(&mut text, name);
         // Nothing keeps JSON from being written into memory.
-        let _written = serde_json::to_writer(&mut text, value);
+        let _written = serde_json::to_writer(&mut text, &*on_the_wire(parameter, value));
     }
     text.extend(std::iter::repeat_n(b'}', open.len() + 1));
     text
@@ -99,6 +105,14 @@ fn member(text: &mut Vec<u8>, name: &str) {
     }
     let _written = serde_json::to_writer(&mut *text, name);
     text.push(b':');
+}
+
+/// A value in the form in which a body carries it.
+fn on_the_wire<'v>(parameter: &Parameter, value: &'v Value) -> Cow<'v, Value> {
+    match (parameter.format, value) {
+        (ValueFormat::Base64, Value::String(text)) => Cow::Owned(Value::String(STANDARD.encode(text))),
+        _ => Cow::Borrowed(value),
+    }
 }
 
 /// What of a body's parameter is sent. A fixed member of an optional object is there where the object is.
@@ -248,7 +262,7 @@ fn is_path_segment(text: &str) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::provider::model::{ParameterType, RequestBody, ValueFormat};
+    use crate::provider::model::{ParameterType, RequestBody};
     use crate::provider::openapi::testing;
     use serde_json::json;
 
@@ -269,6 +283,7 @@ pub(crate) mod tests {
         Operation {
             name: "test".to_owned(),
             summary: String::new(),
+            unconfirmed: Vec::new(),
             method: "POST".to_owned(),
             path: path.to_owned(),
             parameters: parameters.collect(),

@@ -6,6 +6,7 @@
 //! notified only once it is durable. A canary is read back, and a provider that is down is probed; the rules of that are in
 //! [`crate::engine::safety`] and [`crate::engine::circuit_breaker`].
 
+use super::staged::Keyed;
 use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, Poll, ReadBack, StepInFlight};
 use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
@@ -61,7 +62,15 @@ where
         let index = if matches!(query, Some((Asker::Canary, _))) { 0 } else { state.stage };
         let stage = StageRules::of(&sender.provider, operation, index).ok_or_else(unknown)?;
         let parameters = match stage.declared {
-            None => self.keyed_parameters(&sender, operation, &action, state, query.is_none())?,
+            None => match self.keyed_parameters(&sender, operation, &action, state, query.is_none())? {
+                Keyed::AsTheyAre => None,
+                Keyed::With(parameters) => Some(parameters),
+                Keyed::Forgotten => {
+                    let subject = Subject { action, operation, stage: index, parameters: None };
+                    self.doubt_forgotten(account, &sender, &subject, state);
+                    return Ok(());
+                }
+            },
             Some(declared) => {
                 let captures = self.captures_of(ordinal)?;
                 match stages::parameters(&sender.provider, declared, &action.parameters, captures) {

@@ -188,7 +188,7 @@ pub fn needs_as_written(parameter: &Parameter, text: &str) -> bool {
 fn finding(parameter: &Parameter, text: &str, place: Option<Span>) -> Option<Diagnostic> {
     let name = &parameter.name;
     let damage = match parameter.format {
-        ValueFormat::Listed => return None,
+        ValueFormat::Listed | ValueFormat::Base64 => return None,
         ValueFormat::FreeText => Damage::of_words(text).filter(|damage| *damage != Damage::Control('\0')),
         // A NUL was reported by who read the plan.
         ValueFormat::Identifier => Damage::of(text).filter(|damage| *damage != Damage::Control('\0')),
