@@ -154,11 +154,15 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: [(&str, &str); 9] = [
     ("acme.yaml", include_str!("documents/acme.yaml")),
+    ("aws-acm.yaml", include_str!("documents/aws-acm.yaml")),
+    ("aws-pca.yaml", include_str!("documents/aws-pca.yaml")),
     ("digicert.yaml", include_str!("documents/digicert.yaml")),
-    ("naver.yaml", include_str!("documents/naver.yaml")),
+    ("digicert-one.yaml", include_str!("documents/digicert-one.yaml")),
+    ("google-cas.yaml", include_str!("documents/google-cas.yaml")),
     ("huawei.yaml", include_str!("documents/huawei.yaml")),
+    ("naver.yaml", include_str!("documents/naver.yaml")),
     ("vault.yaml", include_str!("documents/vault.yaml")),
 ];
 
