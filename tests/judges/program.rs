@@ -13,6 +13,8 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
     let mut place = Place::new();
     place.set("IN_HOUSE_CA_TOKEN", "EXAMPLE-token");
     place.set("VAULT_TOKEN", "hvs.EXAMPLE");
+    place.set("DIGICERT_ONE_API_KEY", "EXAMPLE-key-of-one");
+    place.set("GOOGLE_OAUTH_ACCESS_TOKEN", "ya29.EXAMPLE");
     let root = env!("CARGO_MANIFEST_DIR");
     place.set("CERTSWEEP_PROVIDERS", &format!("{root}/examples"));
     place.file("shop.csr", std::fs::read(format!("{root}/examples/shop.csr")).unwrap());
@@ -40,14 +42,14 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
             assert!(has, "{} {} is not in the plan", provider.id, operation.name);
         }
     }
-    // The reissue is asked for, and its request is looked at, which waits for a person.
-    assert_eq!(asked, rows.len() + 1, "one request an action, but for stages");
+    // DigiCert's reissue is asked for, and its request is looked at, which waits for a person; Google's is in doubt, and its certificate is looked at.
+    assert_eq!(asked, rows.len() + 2, "one request an action, but for stages");
     let judged =
         format!("a run of {} actions, {asked} requests accepted, each ended as the page's example says", rows.len());
     installed::log("Prism", &super::prism::version(), &judged);
 }
 
-/// The certificate of a page's example is not one for this request, so Vault's reissue cannot end well.
+/// The certificate of a page's example is not one for this request, so the reissues of Vault and Google cannot end well.
 const ACTIONS: &str = r#"actions:
   - {id: pending-approval1, provider: digicert, action: revoke, certificate_id: "0A:1B", reason: keyCompromise, comments: "철회 · \"1\""}
   - {id: pending-approval2, provider: digicert, action: revoke, certificate_id: 112358, skip_approval: true}
@@ -66,5 +68,8 @@ const ACTIONS: &str = r#"actions:
      certificate.dns_names: [www.shop.example.com], certificate.csr: "file:shop.csr", certificate.signature_hash: sha256, certificate.server_platform.id: 2}
   - {id: succeeded9, provider: digicert, action: approve, request_id: 77}
   - {id: succeeded10, provider: digicert, action: cancel-order-request, order_id: 57, note: INC-42}
+  - {id: succeeded11, provider: digicert-one, action: revoke, serial_number: 4099abf9c1bb7c02bbe1cdc7836ca9d58a71c2a5, reason: keyCompromise}
+  - {id: succeeded12, provider: google-cas, action: revoke, caPool: web, certificateId: shop-2026, reason: keyCompromise}
+  - {id: in-doubt2, provider: google-cas, action: reissue, caPool: web, certificateId: shop-2027, csr: "file:shop.csr", lifetime: 7776000s}
   - {id: succeeded6, provider: in-house, action: revoke, serial: 00e5, reason: keyCompromise, ticket: INC-42}
 "#;
