@@ -304,10 +304,11 @@ fn name_by_request(operation: &Operation, given: &mut Map<String, Value>) {
         parameter.location == Location::StatusQuery && rule.common_name.as_ref() == Some(&parameter.name)
     };
     let Some(named) = operation.parameters.iter().find(unsent) else { return };
-    let request = given.get(&rule.field).and_then(Value::as_str).and_then(|text| Csr::parse(text.as_bytes()).ok());
-    if let Some(name) = request.as_ref().and_then(Csr::common_name) {
-        given.insert(named.name.clone(), name.into());
-    }
+    let Some(text) = given.get(&rule.field).and_then(Value::as_str) else { return };
+    let request = Csr::parse(text.as_bytes()).ok();
+    // One that cannot be read names its target all the same: by its text.
+    let name = request.as_ref().and_then(Csr::common_name).unwrap_or(text).to_owned();
+    given.insert(named.name.clone(), name.into());
 }
 
 /// The text that a body carries encoded.

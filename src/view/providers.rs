@@ -200,7 +200,12 @@ fn example(provider: &Provider, operation: &Operation) -> Option<String> {
     let sample = operation.samples.first()?;
     // JSON values are YAML too, quoted where a plain scalar could be misread.
     let rule = operation.action.as_ref().and_then(|rules| rules.certificate.as_ref());
+    // A plan that gave the same key to two actions would have one carried out.
+    let key = operation.action.as_ref().and_then(|rules| rules.idempotency_key.as_ref());
     let field = |Parameter { name, .. }: &Parameter| {
+        if key.is_some_and(|key| key.parameter == *name) {
+            return None;
+        }
         let value = sample.parameters.get(name)?;
         Some(match rule {
             Some(rule) if rule.field == *name => format!(", {name}: \"file:shop.pem\""),

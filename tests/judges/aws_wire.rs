@@ -255,7 +255,8 @@ fn a_run_is_carried_out_by_moto() {
     let rows = listing::rows(acm.operation("list-certificates").unwrap().list.as_ref().unwrap(), &listed);
     let mut arns: Vec<&str> = rows.iter().map(|row| row["CertificateArn"].as_str()).collect();
     let mut requested: Vec<&str> = made["acm"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap()).collect();
-    (arns.sort_unstable(), requested.sort_unstable());
+    arns.sort_unstable();
+    requested.sort_unstable();
     assert_eq!(arns, requested);
     assert!(rows.iter().all(|row| row["common_name"].starts_with("shop-")), "{rows:?}");
     let state = ask("describe-certificate", json!({"CertificateArn": arns[0]}));

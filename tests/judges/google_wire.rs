@@ -63,7 +63,8 @@ fn requests_on_the_wire_are_those_of_googles_client() {
         let mut query: Vec<&str> = query.split('&').filter(|word| !word.starts_with("%24alt=")).collect();
         let (our_path, our_query) = built.url.split_once('?').unwrap_or((&built.url, ""));
         let mut ours: Vec<&str> = our_query.split('&').filter(|word| !word.is_empty()).collect();
-        (query.sort_unstable(), ours.sort_unstable());
+        query.sort_unstable();
+        ours.sort_unstable();
         assert_eq!(
             (built.method.as_str(), our_path),
             (theirs.method.as_str(), format!("{}{path}", mock.url()).as_str())
@@ -81,7 +82,8 @@ fn requests_on_the_wire_are_those_of_googles_client() {
     let reason = revoke.action.as_ref().unwrap().reason.as_ref().unwrap();
     let mut words: Vec<&str> = reason.values.iter().map(|(_, word)| word.as_str()).collect();
     let mut known: Vec<&str> = reasons.keys().map(String::as_str).collect();
-    (words.sort_unstable(), known.sort_unstable());
+    words.sort_unstable();
+    known.sort_unstable();
     assert_eq!(words, known, "every reason that the client has");
 
     // The program itself, with a token that somebody else fetched.

@@ -188,7 +188,7 @@ impl Page {
             }
             _ => template == part,
         };
-        let is_it = |other: &&Page| {
+        let is_it = |other: &&Self| {
             let count = |text: &str| text.split('/').count();
             other.path != self.path
                 && other.provider == self.provider
