@@ -8,7 +8,7 @@ use super::sender::{Sender, Unsigned};
 use super::stages::{Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply};
 use crate::provider::model::StatusQueryRule;
-use crate::provider::{Answer, AnswerClass, Provider, TargetState, target_state};
+use crate::provider::{Answer, AnswerClass, Idempotency, Provider, TargetState, target_state};
 use crate::wire::Transport;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -20,6 +20,8 @@ use std::time::Duration;
 /// What is in doubt about an action, and what is known already.
 #[derive(Debug, Clone, Default)]
 pub struct DoubtfulAction {
+    /// Whether a second request would count as another, although its operation is idempotent: the provider no longer knows its key.
+    pub never_again: bool,
     /// Whether the provider's last answer was a refusal.
     pub refused: bool,
     /// That answer.
@@ -248,7 +250,10 @@ impl StatusQuery {
         let Self { subject, state, doubtful, attempts, .. } = self;
         let ordinal = subject.action.ordinal;
         let seen = sender.mask(seen);
-        let rules = rules(&sender.provider, &stage, subject.parameters(), doubtful.answer.as_ref(), attempts);
+        let mut rules = rules(&sender.provider, &stage, subject.parameters(), doubtful.answer.as_ref(), attempts);
+        if doubtful.never_again {
+            rules.idempotency = Idempotency::NotIdempotent;
+        }
         let next = match state.following {
             Some(pending) => retry::after_following(target_state, pending),
             None => retry::after_lookup(rules, target_state, doubtful.refused, state),

@@ -195,7 +195,7 @@ pub struct History {
     /// What its stages brought.
     pub captures: Captures,
     /// What tells the provider which of its requests are one and the same.
-    pub idempotency_key: Option<String>,
+    pub idempotency_key: Option<(String, Timestamp)>,
     /// Its new certificate, where it was issued one.
     pub issued: Option<IssuedCertificate>,
     /// Why its records do not tell how it ended, where they do not: then it is in doubt, whatever they say.
@@ -276,7 +276,7 @@ impl History {
                 self.reply = Reply { reference: known.or(answer.reference), ..answer };
             }
             Record::Captured { step, outputs, .. } => self.captures.keep(&step, outputs),
-            Record::Keyed { key, .. } => self.idempotency_key = Some(key),
+            Record::Keyed { key, at, .. } => self.idempotency_key = Some((key, at)),
             Record::Issued { certificate, .. } => self.issued = Some(certificate),
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);

@@ -154,13 +154,17 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-const BUILT_IN: [(&str, &str); 8] = [
+const BUILT_IN: [(&str, &str); 12] = [
     ("acme.yaml", include_str!("documents/acme.yaml")),
+    ("aws-acm.yaml", include_str!("documents/aws-acm.yaml")),
+    ("aws-pca.yaml", include_str!("documents/aws-pca.yaml")),
     ("digicert.yaml", include_str!("documents/digicert.yaml")),
+    ("digicert-one.yaml", include_str!("documents/digicert-one.yaml")),
     ("ejbca.yaml", include_str!("documents/ejbca.yaml")),
+    ("google-cas.yaml", include_str!("documents/google-cas.yaml")),
+    ("huawei.yaml", include_str!("documents/huawei.yaml")),
     ("keyfactor.yaml", include_str!("documents/keyfactor.yaml")),
     ("naver.yaml", include_str!("documents/naver.yaml")),
-    ("huawei.yaml", include_str!("documents/huawei.yaml")),
     ("sectigo.yaml", include_str!("documents/sectigo.yaml")),
     ("vault.yaml", include_str!("documents/vault.yaml")),
 ];

@@ -34,6 +34,8 @@ pub struct Provider {
     pub concurrency: u32,
     /// The environment variable that holds each credential, where the plan does not configure the provider.
     pub environment: BTreeMap<String, String>,
+    /// What of the document as a whole nobody has confirmed, in sentences.
+    pub unconfirmed: Vec<String>,
     /// SHA-256 over the document's bytes.
     pub digest: [u8; 32],
     /// The document's text, for the run directory's copy and for `providers show`.
@@ -67,6 +69,8 @@ pub struct Operation {
     pub name: String,
     /// One line for people.
     pub summary: String,
+    /// What the document says of it that nobody has confirmed, in sentences.
+    pub unconfirmed: Vec<String>,
     /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: String,
     /// The path below the base URL, with `{name}` in the place of a path parameter.
@@ -424,7 +428,18 @@ pub struct ListRule {
     /// Paging, where an answer is one page of it.
     pub pages: Option<Pages>,
     /// What a row tells, by the name of the column: a target's parameter of some action, or one of [`LIST_COLUMNS`]; and where in the row.
-    pub columns: Vec<(String, Pointer)>,
+    pub columns: Vec<(String, ListedPlace)>,
+}
+
+/// Where a row of a list holds what a column tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedPlace {
+    /// Into the row.
+    pub pointer: Pointer,
+    /// What stands there is a name made of several (`pools/a/certificates/b`): it is what follows on this, up to the next `/`.
+    pub behind: Option<String>,
+    /// Whether it is a time as seconds since 1970, which is told as RFC 3339 has it.
+    pub is_unix_time: bool,
 }
 
 /// What a list may tell of a certificate beside the parameters that name it as a target.
@@ -482,8 +497,8 @@ pub enum Test {
     NoneOf(Vec<String>),
     /// The scalar's text begins with one of these.
     Prefix(Vec<String>),
-    /// The scalar's text contains this.
-    Contains(String),
+    /// The scalar's text contains one of these.
+    Contains(Vec<String>),
     /// There is something but null (`true`), or nothing or null (`false`).
     Present(bool),
 }
@@ -552,6 +567,8 @@ pub enum ValueFormat {
     Listed,
     /// Words for people. `free-text`, or an optional text of which the schema says nothing but its length.
     FreeText,
+    /// Octets, which plans give as text and which are sent in base64 (`contentEncoding: base64`; RFC 4648, section 4).
+    Base64,
     /// Serial numbers. `serial-number`.
     Serial(SerialRule),
     /// Names of certificates. `hostname`, `idn-hostname`, `dns-name`, `dns-name-or-address`.

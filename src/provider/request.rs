@@ -9,7 +9,7 @@ use super::params::Violation;
 use crate::pki::csr;
 use crate::text::nearest;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -59,7 +59,11 @@ pub fn body(operation: &Operation, parameters: &Map<String, Value>) -> Option<Ve
             let mut form = form_urlencoded::Serializer::new(String::new());
             for parameter in at(operation, Location::Body) {
                 // A list repeats its key, as in a query.
-                for item in given(parameter, parameters).into_iter().flat_map(items) {
+                for item in given(parameter, parameters)
+                    .map(|value| on_the_wire(parameter, value))
+                    .iter()
+                    .flat_map(|value| items(value))
+                {
                     form.append_pair(&parameter.name, &item);
                 }
             }
@@ -89,7 +93,7 @@ fn json_body(operation: &Operation, parameters: &Map<String, Value>) -> Vec<u8> 
         open = path;
         member(&mut text, name);
         // Nothing keeps JSON from being written into memory.
-        let _written = serde_json::to_writer(&mut text, &on_the_wire(parameter, value));
+        let _written = serde_json::to_writer(&mut text, &*on_the_wire(parameter, value));
     }
     text.extend(std::iter::repeat_n(b'}', open.len() + 1));
     text
@@ -108,6 +112,7 @@ fn on_the_wire<'v>(parameter: &Parameter, value: &'v Value) -> Cow<'v, Value> {
                 })
                 .collect(),
         ),
+        (Value::String(text), _, ValueFormat::Base64) => Cow::Owned(Value::String(STANDARD.encode(text))),
         (Value::String(text), _, ValueFormat::CertificateRequest) => match csr::der_of_pem(text) {
             Some(der) => Cow::Owned(Value::String(URL_SAFE_NO_PAD.encode(der))),
             None => Cow::Borrowed(value),
@@ -294,6 +299,7 @@ pub(crate) mod tests {
         Operation {
             name: "test".to_owned(),
             summary: String::new(),
+            unconfirmed: Vec::new(),
             method: "POST".to_owned(),
             path: path.to_owned(),
             parameters: parameters.collect(),

@@ -158,7 +158,7 @@ fn holds(condition: &Condition, value: &Value) -> bool {
         Test::OneOf(words) => words.iter().any(|word| *word == text),
         Test::NoneOf(words) => !words.iter().any(|word| *word == text),
         Test::Prefix(words) => words.iter().any(|word| text.starts_with(word.as_str())),
-        Test::Contains(word) => text.contains(word.as_str()),
+        Test::Contains(words) => words.iter().any(|word| text.contains(word.as_str())),
         Test::Present(_) => true,
     }
 }

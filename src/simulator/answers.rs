@@ -3,7 +3,7 @@
 
 use super::message::Response;
 use crate::provider::answer::Pointer;
-use crate::provider::model::{AnswerLocation, ParameterType, Sample, SampleAnswer};
+use crate::provider::model::{ActionRules, AnswerLocation, ParameterType, Sample, SampleAnswer, StageValue};
 use crate::provider::{Operation, Provider, verdict};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -24,6 +24,27 @@ impl Granted {
         }
         self
     }
+}
+
+/// Gives what a grant is named by to its stages (`…/certificate/0a1b`) a last part of its own; the names, as the stages will ask by them.
+pub(super) fn with_own_names(mut granted: Granted, action: &ActionRules, number: u64) -> (Granted, Vec<String>) {
+    let mut names = Vec::new();
+    for output in &action.outputs {
+        let asks = |value: &StageValue| matches!(value, StageValue::Output(from) if from.output == output.name);
+        let is_asked_by = action.stages.iter().any(|stage| stage.parameters.iter().any(|(_, value)| asks(value)));
+        let AnswerLocation::Body(pointer) = &output.place else { continue };
+        let Some(text) = pointer.text_of(&granted.body).filter(|text| is_asked_by && text.contains('/')) else {
+            continue;
+        };
+        let (before, _) = text.rsplit_once('/').unwrap_or((&text, ""));
+        let own = format!("{before}/{}", FIRST_REFERENCE + number);
+        put(&mut granted.body, pointer, &own);
+        names.push(own);
+    }
+    if !names.is_empty() {
+        granted.response.body = granted.body.to_string().into_bytes();
+    }
+    (granted, names)
 }
 
 /// The first granting answer of the sample that fits the parameters best, with this reference.

@@ -35,6 +35,10 @@ pub(super) struct RequestHandler {
     effects: u64,
     /// How often each stage was asked with the same parameters.
     polls: HashMap<(usize, usize, String), u64>,
+    /// Account and the name by which a stage asks for it → the certificate that was issued.
+    named: HashMap<(usize, String), String>,
+    /// Target and idempotency key → what was answered.
+    keyed: HashMap<(usize, String), Response>,
 }
 
 /// What an account has seen.
@@ -75,8 +79,17 @@ impl RequestHandler {
         let known = std::mem::take(&mut options.known);
         let routes = Routes::new(&options.accounts);
         let targets = TargetStore::new(&options.accounts);
-        let mut handler =
-            Self { routes, targets, authority: Authority::new(), accounts, effects: 0, polls: HashMap::new(), options };
+        let mut handler = Self {
+            routes,
+            targets,
+            authority: Authority::new(),
+            accounts,
+            effects: 0,
+            polls: HashMap::new(),
+            named: HashMap::new(),
+            keyed: HashMap::new(),
+            options,
+        };
         for target in &known {
             handler.learn(target);
         }
@@ -346,6 +359,9 @@ impl RequestHandler {
         stages.find_map(|stage| {
             let target = stage.target(parameters);
             let issued = target.and_then(|name| self.targets.issued(asked.account, stage.action, &name));
+            let mut names = stage.names(parameters);
+            let mut named = || names.find_map(|name| self.named.get(&(asked.account, name.to_owned())));
+            let issued = issued.or_else(|| named().map(String::as_str));
             stage.answer(operation, parameters, times, issued)
         })
     }
@@ -355,6 +371,13 @@ impl RequestHandler {
     fn act(&mut self, asked: &OperationRequest<'_>, target: usize, parameters: &Map<String, Value>) -> Response {
         let operation = &asked.provider.operations[asked.operation];
         let idempotency = operation.action.as_ref().map_or(Idempotency::Idempotent, |action| action.idempotency);
+        let rule = operation.action.as_ref().and_then(|action| action.idempotency_key.as_ref());
+        let key = rule.and_then(|rule| Some((target, parameters.get(&rule.parameter)?.as_str()?.to_owned())));
+        // The same request once more: it is answered as the first was, and nothing happens.
+        if let Some(known) = key.as_ref().and_then(|key| self.keyed.get(key)) {
+            self.accounts[asked.account].counters[asked.operation].accepted += 1;
+            return known.clone();
+        }
         if idempotency == Idempotency::Idempotent && self.targets.target(target).state != TargetState::NotDone {
             self.accounts[asked.account].counters[asked.operation].refused += 1;
             return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
@@ -364,6 +387,12 @@ impl RequestHandler {
         let issued = self.issue(operation, parameters, self.effects, asked.now);
         if let Some(chain) = &issued {
             granted = granted.with_certificate(chain);
+        }
+        if let Some(action) = &operation.action {
+            let (own, names) = answers::with_own_names(granted, action, self.effects);
+            granted = own;
+            let chains = names.into_iter().zip(issued.iter().cycle());
+            self.named.extend(chains.map(|(name, chain)| ((asked.account, name), chain.clone())));
         }
         self.targets.set_issued(target, issued);
         let state = if granted.class == "pending-approval" { TargetState::Pending } else { TargetState::Done };
@@ -378,6 +407,9 @@ impl RequestHandler {
         counters.effects += 1;
         counters.targets += u64::from(upon == 1);
         counters.max_effects_per_target = counters.max_effects_per_target.max(upon);
+        if let Some(key) = key {
+            self.keyed.insert(key, granted.response.clone());
+        }
         granted.response
     }
 

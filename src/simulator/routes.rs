@@ -4,7 +4,8 @@
 use super::acme::{AcmeEndpoint, NEW_ACCOUNT, NEW_NONCE};
 use super::message::{Received, decode, encode};
 use super::options::SimulatedAccount;
-use crate::provider::model::{BodyForm, ItemObject, Location, Parameter, ParameterType, RequestBody};
+use crate::pki::Csr;
+use crate::provider::model::{BodyForm, ItemObject, Location, Parameter, ParameterType, RequestBody, ValueFormat};
 use crate::provider::{Operation, Provider};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -288,11 +289,15 @@ pub(super) fn request_parameters(
                 return Err(format!("{name} does not belong into the body"));
             }
             let is_form = declared.form == BodyForm::Urlencoded;
-            given.insert(name, if is_form { typed(known, value.as_str().unwrap_or_default()) } else { value });
+            let value = if is_form { typed(known, value.as_str().unwrap_or_default()) } else { value };
+            given.insert(name, known.map_or(Ok(value.clone()), |known| decoded(known, value))?);
         }
     }
+    name_by_request(operation, &mut given);
     // What a later stage sends is not here yet.
-    let unsent = |known: &&Parameter| known.location == Location::StatusQuery && known.required;
+    let unsent = |known: &&Parameter| {
+        known.location == Location::StatusQuery && known.required && !given.contains_key(&known.name)
+    };
     let unsent: Vec<&str> = operation.parameters.iter().filter(unsent).map(|known| known.name.as_str()).collect();
     given.extend(unsent.iter().map(|name| ((*name).to_owned(), Value::from("-"))));
     let given = Value::Object(given);
@@ -315,6 +320,30 @@ fn plain_items(object: &ItemObject, value: Value) -> Result<Value, String> {
         _ => Err("an item is no object".to_owned()),
     };
     items.into_iter().map(plain).collect()
+}
+
+/// A target that is named by the common name of a certificate request: no request has that as a parameter.
+fn name_by_request(operation: &Operation, given: &mut Map<String, Value>) {
+    let Some(rule) = operation.action.as_ref().and_then(|action| action.csr.as_ref()) else { return };
+    let unsent = |parameter: &&Parameter| {
+        parameter.location == Location::StatusQuery && rule.common_name.as_ref() == Some(&parameter.name)
+    };
+    let Some(named) = operation.parameters.iter().find(unsent) else { return };
+    let Some(text) = given.get(&rule.field).and_then(Value::as_str) else { return };
+    let request = Csr::parse(text.as_bytes()).ok();
+    // One that cannot be read names its target all the same: by its text.
+    let name = request.as_ref().and_then(Csr::common_name).unwrap_or(text).to_owned();
+    given.insert(named.name.clone(), name.into());
+}
+
+/// The text that a body carries encoded.
+fn decoded(known: &Parameter, value: Value) -> Result<Value, String> {
+    if known.format != ValueFormat::Base64 {
+        return Ok(value);
+    }
+    let octets = value.as_str().and_then(|text| STANDARD.decode(text).ok());
+    let text = octets.and_then(|octets| String::from_utf8(octets).ok());
+    text.map(Value::from).ok_or_else(|| format!("{} is not in base64", known.name))
 }
 
 /// The members of a body with the names that lead to them.

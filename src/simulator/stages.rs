@@ -42,6 +42,12 @@ impl AskedStage<'_> {
         Some((self.action, self.target(parameters)?))
     }
 
+    /// The values by which an earlier answer named what is asked for.
+    pub(super) fn names<'a>(&'a self, parameters: &'a Map<String, Value>) -> impl Iterator<Item = &'a str> {
+        let outputs = self.stage.parameters.iter().filter(|(_, from)| matches!(from, StageValue::Output(_)));
+        outputs.filter_map(|(name, _)| parameters.get(name)?.as_str())
+    }
+
     /// The answer when it was asked `times` before with these parameters; `issued` is the certificate that was made for its action.
     pub(super) fn answer(
         &self,

@@ -322,8 +322,9 @@ fn forced(rule: &StatusQueryRule, state: TargetState, sample: &Value) -> Option<
         let mut value = sample.clone();
         for Condition { pointer, test } in &declared.when {
             match test {
-                Test::OneOf(words) | Test::Prefix(words) => answers::put(&mut value, pointer, words.first()?),
-                Test::Contains(word) => answers::put(&mut value, pointer, word),
+                Test::OneOf(words) | Test::Prefix(words) | Test::Contains(words) => {
+                    answers::put(&mut value, pointer, words.first()?);
+                }
                 Test::NoneOf(_) | Test::Present(true) => answers::put(&mut value, pointer, "simulated"),
                 Test::Present(false) => {
                     if let Some(place) = value.pointer_mut(&pointer.to_string()) {

@@ -37,7 +37,16 @@ fn heading(provider: &Provider) -> String {
     let rate = if windows.is_empty() { "no limit".to_owned() } else { windows.join(", ") };
     let (id, title, url) =
         (safe::terminal(&provider.id), safe::terminal(&provider.title), safe::terminal(&provider.base_url));
-    format!("{id}: {title}\n  base URL     {url}\n  rate         {rate}\n  concurrency  {}\n", provider.concurrency)
+    let open = unconfirmed(&provider.unconfirmed, "  unconfirmed  ");
+    format!(
+        "{id}: {title}\n  base URL     {url}\n  rate         {rate}\n  concurrency  {}\n{open}",
+        provider.concurrency
+    )
+}
+
+/// What a document says that nobody has confirmed, a line each.
+fn unconfirmed(sentences: &[String], label: &str) -> String {
+    sentences.iter().map(|sentence| format!("{label}{}\n", safe::terminal(sentence))).collect()
 }
 
 fn variables(provider: &Provider) -> Option<String> {
@@ -93,6 +102,9 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> St
         let reach = format!("{}: {} reaches {}", rule.parameter, rule.value, rule.reaches);
         lines.push(format!("  wide          {}", safe::terminal(&reach)));
     }
+    for sentence in asked(provider, operation, rules).flat_map(|operation| &operation.unconfirmed) {
+        lines.push(format!("  unconfirmed   {}", safe::terminal(sentence)));
+    }
     if let Some(example) = example(provider, operation) {
         lines.push(format!("  example       {}", safe::terminal(&example)));
     }
@@ -106,6 +118,24 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> St
         lines.push(table(&["reason", &format!("sent as `{}`", reason.field)], &[], &rows).trim_end().to_owned());
     }
     lines.join("\n") + "\n"
+}
+
+/// The operation with what is asked for its sake: its stages and status queries, each once.
+fn asked<'p>(
+    provider: &'p Provider,
+    operation: &'p Operation,
+    rules: &'p ActionRules,
+) -> impl Iterator<Item = &'p Operation> {
+    provider
+        .operations
+        .iter()
+        .enumerate()
+        .filter(move |(index, other)| {
+            other.name == operation.name
+                || rules.stages.iter().any(|stage| stage.operation == *index)
+                || rules.status_queries.iter().any(|query| query.operation == other.name)
+        })
+        .map(|(_, operation)| operation)
 }
 
 fn parameter(parameter: &Parameter) -> Vec<String> {
@@ -143,6 +173,7 @@ fn values(parameter: &Parameter) -> String {
         }
         ValueFormat::PrivateKey => return "private key, by file:PATH".to_owned(),
         ValueFormat::CertificateRequest => return "certificate request".to_owned(),
+        ValueFormat::Base64 => return "text, sent in base64".to_owned(),
         ValueFormat::Identifier | ValueFormat::Listed | ValueFormat::FreeText => {}
     }
     let schema = parameter.schema.get("items").unwrap_or(&parameter.schema);
@@ -171,8 +202,13 @@ fn example(provider: &Provider, operation: &Operation) -> Option<String> {
     let sample = operation.samples.first()?;
     // JSON values are YAML too, quoted where a plain scalar could be misread.
     let rule = operation.action.as_ref().and_then(|rules| rules.certificate.as_ref());
+    // A plan that gave the same key to two actions would have one carried out.
+    let key = operation.action.as_ref().and_then(|rules| rules.idempotency_key.as_ref());
     let field = |parameter: &Parameter| {
         let name = &parameter.name;
+        if key.is_some_and(|key| key.parameter == *name) {
+            return None;
+        }
         let value = sample.parameters.get(name)?;
         Some(match rule {
             _ if parameter.names_key() => format!(", {name}: \"file:shop.key\""),
@@ -215,8 +251,9 @@ pub fn show_json(provider: &Provider) -> Value {
         "concurrency": provider.concurrency,
         "auth": provider.auth.iter().map(auth_json).collect::<Vec<_>>(),
         "environment": provider.environment,
+        "unconfirmed": provider.unconfirmed,
         "digest": hex::encode(provider.digest),
-        "operations": provider.actions().map(|(operation, rules)| action_json(operation, rules)).collect::<Vec<_>>(),
+        "operations": provider.actions().map(|(operation, rules)| action_json(provider, operation, rules)).collect::<Vec<_>>(),
     })
 }
 
@@ -234,7 +271,8 @@ fn signers(requirement: &SecurityRequirement) -> String {
     requirement.schemes.iter().map(|scheme| scheme.signer.describe()).collect::<Vec<_>>().join(", ")
 }
 
-fn action_json(operation: &Operation, rules: &ActionRules) -> Value {
+fn action_json(provider: &Provider, operation: &Operation, rules: &ActionRules) -> Value {
+    let unconfirmed: Vec<&String> = asked(provider, operation, rules).flat_map(|asked| &asked.unconfirmed).collect();
     let reason = rules.reason.as_ref().map(|reason| {
         let values: Map<String, Value> =
             reason.values.iter().map(|(asked, sent)| (asked.name().to_owned(), json!(sent))).collect();
@@ -253,6 +291,7 @@ fn action_json(operation: &Operation, rules: &ActionRules) -> Value {
         "reason": reason,
         "wide": rules.wide.iter().map(wide).collect::<Vec<_>>(),
         "status_queries": status_queries,
+        "unconfirmed": unconfirmed,
         // The names of earlier drafts, for scripts that read them.
         "repeat": if rules.idempotency == Idempotency::Idempotent { "safe" } else { "unsafe" },
         "lookups": status_queries,
@@ -280,6 +319,7 @@ fn format_json(format: ValueFormat) -> Value {
         ValueFormat::FreeText => json!({"name": "free-text"}),
         ValueFormat::PrivateKey => json!({"name": "private-key"}),
         ValueFormat::CertificateRequest => json!({"name": "certificate-request"}),
+        ValueFormat::Base64 => json!({"name": "base64"}),
         ValueFormat::Serial(rule) => {
             json!({"name": "serial-number", "spelling": rule.spelling.word(), "id_digits": rule.id_digits})
         }
@@ -352,6 +392,7 @@ mod tests {
             throttle_hint: None,
             name: text(name),
             summary: String::new(),
+            unconfirmed: Vec::new(),
             method: text("GET"),
             path: text("/order"),
             parameters: Vec::new(),
@@ -429,6 +470,7 @@ mod tests {
             windows: vec![Window::parse("100/5s").unwrap()],
             concurrency: 8,
             environment: [(text("api_key"), text("OWN_API_KEY"))].into(),
+            unconfirmed: vec!["its rate".to_owned()],
             digest: [0; 32],
             text: "".into(),
         }
@@ -454,6 +496,7 @@ own: Own \\u{1b} CA
   base URL     https://{region}.example.com
   rate         100/5s
   concurrency  8
+  unconfirmed  its rate
 
 Server variables (`variables:` in a plan):
   variable  default  allowed  description

@@ -98,6 +98,8 @@ pub(crate) struct World {
     pub(crate) handshakes: RefCell<BTreeMap<String, u32>>,
     /// The keys by which requests say that they are one and the same, by path.
     pub(crate) keys: RefCell<BTreeMap<String, Vec<String>>>,
+    /// When each key reached its provider first.
+    key_seen: RefCell<BTreeMap<String, Instant>>,
     /// How often a list was asked for.
     pub(crate) lists: Cell<u32>,
     /// When requests to a provider that was down were tried.
@@ -120,6 +122,7 @@ impl World {
             looked_at: RefCell::default(),
             handshakes: RefCell::default(),
             keys: RefCell::default(),
+            key_seen: RefCell::default(),
             lists: Cell::new(0),
             tried: RefCell::default(),
             reached: RefCell::default(),
@@ -217,8 +220,9 @@ impl World {
                 let key = body["key"].as_str().unwrap().to_owned();
                 let mut keys = self.keys.borrow_mut();
                 let keys = keys.entry((*order).to_owned()).or_default();
-                // The same request again is no other one.
-                if !keys.contains(&key) {
+                // The same request again is no other one, for as long as the provider knows its key.
+                let seen = *self.key_seen.borrow_mut().entry(key.clone()).or_insert_with(Instant::now);
+                if !keys.contains(&key) || seen.elapsed() >= super::stages::KEY_LIFE {
                     self.effect("reissue", order);
                 }
                 keys.push(key);

@@ -5,6 +5,7 @@ mod acme;
 mod again;
 mod answers;
 mod certificates;
+mod clouds;
 mod command_line;
 mod connections;
 mod control;

@@ -18,7 +18,8 @@ use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The built-in documents and the example, each with its file; but ACME's, whose bodies are signed: `acme_prism.rs`.
+/// The built-in documents and the example, each with its file; but ACME's, whose bodies are signed (`acme_prism.rs`), and AWS's, whose operations
+/// share one path (`aws_wire.rs`).
 pub(crate) fn documents() -> Vec<(Arc<Provider>, PathBuf)> {
     let mut diagnostics = Diagnostics::default();
     let catalog = Catalog::load(&[PathBuf::from("examples")], &mut SourceMap::default(), &mut diagnostics);
@@ -27,7 +28,10 @@ pub(crate) fn documents() -> Vec<(Arc<Provider>, PathBuf)> {
         "in-house" => PathBuf::from("examples/in-house-ca.yaml"),
         id => PathBuf::from(format!("src/provider/documents/{id}.yaml")),
     };
-    let is_plain = |provider: &&Arc<Provider>| provider.auth.iter().all(|one| one.session_key().is_none());
+    let by_target = |operation: &Operation| operation.headers.iter().any(|(name, _)| name == "x-amz-target");
+    let is_plain = |provider: &&Arc<Provider>| {
+        provider.auth.iter().all(|one| one.session_key().is_none()) && !provider.operations.iter().any(by_target)
+    };
     catalog.iter().filter(is_plain).map(|provider| (Arc::clone(provider), file(provider))).collect()
 }
 
@@ -64,6 +68,7 @@ fn certsweep_builds_what_the_pages_show() {
             let base = match provider.id.as_str() {
                 "huawei" => provider.base_url.replace("{region}", "ae-ad-1"),
                 "vault" => provider.base_url.replace("{mount}", "pki"),
+                "google-cas" => provider.base_url.replace("{project}", "p").replace("{location}", "us-central1"),
                 _ => provider.base_url.replace("{site}", "main"),
             };
             assert_eq!(base, page.base);
@@ -123,11 +128,12 @@ fn what_certsweep_sends_is_accepted() {
     );
 }
 
-/// The ways to authenticate but for those of header fields and a client's certificate together: Prism knows nothing of client certificates, and
-/// takes such a requirement for one that is not met.
+/// The ways to authenticate that show in a request. A client's certificate does not, and Prism knows nothing of it: it takes a requirement of
+/// header fields and a certificate together for one that is not met.
 fn judged(provider: &Provider) -> impl Iterator<Item = &SecurityRequirement> {
-    let is_mixed = |one: &&SecurityRequirement| one.is_mutual_tls() && one.schemes.len() > 1;
-    provider.auth.iter().filter(move |one| !is_mixed(one))
+    let is_mixed = |one: &SecurityRequirement| one.is_mutual_tls() && one.schemes.len() > 1;
+    let sets_fields = |one: &SecurityRequirement| one.schemes.iter().flat_map(SecurityScheme::fields).next().is_some();
+    provider.auth.iter().filter(move |one| sets_fields(one) && !is_mixed(one))
 }
 
 /// A request as it goes out, with every credential that the requirement can take.

@@ -93,5 +93,5 @@ fn field<'r>(request: &'r WireRequest, name: &str) -> Option<&'r str> {
     request.headers.iter().find(|(field, _)| field == name).map(|(_, value)| &**value)
 }
 
-const ACCESS_KEY: &str = "AKIDEXAMPLE";
-const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub(super) const ACCESS_KEY: &str = "AKIDEXAMPLE";
+pub(super) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";

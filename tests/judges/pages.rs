@@ -94,9 +94,9 @@ impl Page {
         if !query.is_empty() {
             path = format!("{path}?{}", query.join("&"));
         }
-        // OpenAPI's `http` and `oauth2` say what stands before the token.
-        let value = |name: &str| if name == "Authorization" { "Bearer x" } else { "x" };
-        headers.extend(auth.iter().map(|name| ((*name).to_owned(), value(name).to_owned())));
+        // RFC 6750, section 2.1; the others take any text.
+        let credential = |name: &str| if name.eq_ignore_ascii_case("authorization") { "Bearer x" } else { "x" };
+        headers.extend(auth.iter().map(|name| ((*name).to_owned(), credential(name).to_owned())));
         let body = self.has_body().then(|| body.to_string());
         Plain { method: self.method.to_owned(), path, headers, body }
     }
@@ -163,7 +163,7 @@ impl Page {
         }
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             // Another page's operation may stand on the same path.
-            if method != self.method && !shares_its_path(self, method) {
+            if method != self.method && !shares_its_path(self, method) && !self.is_anothers(Some(method), &good.path) {
                 let request = Plain { method: method.to_owned(), ..good.clone() };
                 wrong(format!("by {method}"), request, 405, "no_method_matched");
             }
@@ -172,11 +172,35 @@ impl Page {
         for (from, to) in [("", "/v0"), ("/certificate", "/certificat"), ("/private-", "/public-"), ("revoke", "revok")]
         {
             if path.contains(from) {
-                let request = Plain { path: format!("{}?{query}", path.replacen(from, to, 1)), ..good.clone() };
+                let wrong_path = path.replacen(from, to, 1);
+                if self.is_anothers(None, &wrong_path) {
+                    continue;
+                }
+                let request = Plain { path: format!("{wrong_path}?{query}"), ..good.clone() };
                 wrong(format!("at {}", request.path), request, 404, "no_path_matched");
             }
         }
         all
+    }
+
+    /// Whether a path is one of another page of the provider's, by its template: what is wrong with such a request is told otherwise.
+    fn is_anothers(&self, method: Option<&str>, path: &str) -> bool {
+        let path = path.split('?').next().unwrap_or_default();
+        let fits = |(template, part): (&str, &str)| match (template.split_once('{'), template.split_once('}')) {
+            (Some((before, _)), Some((_, after))) => {
+                part.strip_prefix(before).is_some_and(|rest| rest.ends_with(after))
+            }
+            _ => template == part,
+        };
+        let is_it = |other: &&Self| {
+            let count = |text: &str| text.split('/').count();
+            other.path != self.path
+                && other.provider == self.provider
+                && method.is_none_or(|method| other.method == method)
+                && count(other.path) == count(path)
+                && other.path.split('/').zip(path.split('/')).all(fits)
+        };
+        super::said::PAGES.iter().any(|page| is_it(&page))
     }
 
     /// Bodies that are none of the operation's.

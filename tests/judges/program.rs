@@ -18,6 +18,8 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
     let operator = rcgen::generate_simple_self_signed(vec!["operator".to_owned()]).unwrap();
     place.set("EJBCA_CLIENT_CERTIFICATE", &format!("{}{}", operator.cert.pem(), operator.signing_key.serialize_pem()));
     place.set("VAULT_TOKEN", "hvs.EXAMPLE");
+    place.set("DIGICERT_ONE_API_KEY", "EXAMPLE-key-of-one");
+    place.set("GOOGLE_OAUTH_ACCESS_TOKEN", "ya29.EXAMPLE");
     let root = env!("CARGO_MANIFEST_DIR");
     place.set("CERTSWEEP_PROVIDERS", &format!("{root}/examples"));
     place.file("shop.csr", std::fs::read(format!("{root}/examples/shop.csr")).unwrap());
@@ -47,14 +49,14 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
         }
     }
     // DigiCert's order is read before its reissue is asked for, and then the request is looked at, which waits for a person; Sectigo's is asked
-    // for, looked at, and fetched.
-    assert_eq!(asked, rows.len() + 2 + 2, "one request an action, but for stages");
+    // for, looked at, and fetched; Google's is in doubt, and its certificate is looked at.
+    assert_eq!(asked, rows.len() + 2 + 2 + 1, "one request an action, but for stages");
     let judged =
         format!("a run of {} actions, {asked} requests accepted, each ended as the page's example says", rows.len());
     installed::log("Prism", &super::prism::version(), &judged);
 }
 
-/// The certificate of a page's example is not one for this request, so the reissues of Vault, Sectigo and EJBCA cannot end well.
+/// The certificate of a page's example is not one for this request, so the reissues of Vault, Sectigo, EJBCA and Google cannot end well.
 const ACTIONS: &str = r#"actions:
   - {id: pending-approval1, provider: digicert, action: revoke, certificate_id: "0A:1B", reason: keyCompromise, comments: "철회 · \"1\""}
   - {id: pending-approval2, provider: digicert, action: revoke, certificate_id: 112358, skip_approval: true}
@@ -82,5 +84,8 @@ const ACTIONS: &str = r#"actions:
   - {id: succeeded14, provider: sectigo, action: revoke-by-serial, serial_number: "0a:0b:0c", reason: superseded, comments: "철회 · \"1\""}
   - {id: in-doubt3, provider: sectigo, action: reissue, ssl_id: 124, csr: "file:shop.csr", common_name: shop.example.com,
      dns_names: [www.shop.example.com], comments: INC-42}
+  - {id: succeeded15, provider: digicert-one, action: revoke, serial_number: 4099abf9c1bb7c02bbe1cdc7836ca9d58a71c2a5, reason: keyCompromise}
+  - {id: succeeded16, provider: google-cas, action: revoke, caPool: web, certificateId: shop-2026, reason: keyCompromise}
+  - {id: in-doubt4, provider: google-cas, action: reissue, caPool: web, certificateId: shop-2027, csr: "file:shop.csr", lifetime: 7776000s}
   - {id: succeeded6, provider: in-house, action: revoke, serial: 00e5, reason: keyCompromise, ticket: INC-42}
 "#;

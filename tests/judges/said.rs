@@ -4,7 +4,7 @@
 use super::pages::{Field, Page, Place};
 
 /// All operations of the built-in documents and of the example.
-pub(crate) const PAGES: [Page; 25] = [
+pub(crate) const PAGES: [Page; 32] = [
     Page {
         provider: "digicert",
         operation: "revoke",
@@ -61,6 +61,163 @@ pub(crate) const PAGES: [Page; 25] = [
             right: &["198"],
             wrong: &[r#""first""#, "0", "-1", "1.5"],
         }],
+    },
+    Page {
+        provider: "digicert-one",
+        operation: "revoke",
+        method: "PUT",
+        base: "https://one.digicert.com/mpki/api/v1",
+        path: "/certificate/{serial_number}/revoke",
+        auth: &[&["x-api-key"]],
+        example: r#"{"serial_number": "4099ABF9C1BB7C02BBE1CDC7836CA9D58A71C2A5", "revocation_reason": "certificate_hold"}"#,
+        fields: &[
+            ONE_SERIAL,
+            ONE_THUMBPRINT,
+            Field {
+                name: "revocation_reason",
+                place: Place::Body,
+                required: true,
+                right: &[
+                    r#""unspecified""#,
+                    r#""key_compromise""#,
+                    r#""ca_compromise""#,
+                    r#""affiliation_changed""#,
+                    r#""superseded""#,
+                    r#""cessation_of_operation""#,
+                    r#""certificate_hold""#,
+                    r#""remove_from_crl""#,
+                    r#""privilege_withdrawn""#,
+                    r#""aa_compromise""#,
+                ],
+                wrong: &[r#""keyCompromise""#, r#""KEY_COMPROMISE""#, r#""affiliation_change""#, r#""""#, "1", "null"],
+            },
+        ],
+    },
+    Page {
+        provider: "digicert-one",
+        operation: "get-certificate",
+        method: "GET",
+        base: "https://one.digicert.com/mpki/api/v1",
+        path: "/certificate/{serial_number}",
+        auth: &[&["x-api-key"]],
+        example: r#"{"serial_number": "4099ABF9C1BB7C02BBE1CDC7836CA9D58A71C2A5"}"#,
+        fields: &[ONE_SERIAL, ONE_THUMBPRINT],
+    },
+    Page {
+        provider: "digicert-one",
+        operation: "list-certificates",
+        method: "GET",
+        base: "https://one.digicert.com/mpki/api/v1",
+        path: "/certificate-search",
+        auth: &[&["x-api-key"]],
+        example: r#"{"limit": 100, "offset": 200}"#,
+        fields: &[
+            Field { name: "limit", place: Place::Query, required: true, right: &[], wrong: &[r#""x""#, "0"] },
+            Field { name: "offset", place: Place::Query, required: false, right: &["0"], wrong: &[r#""x""#, "-1"] },
+        ],
+    },
+    Page {
+        provider: "google-cas",
+        operation: "revoke",
+        method: "POST",
+        base: "https://privateca.googleapis.com/v1/projects/p/locations/us-central1",
+        path: "/caPools/{caPool}/certificates/{certificateId}:revoke",
+        auth: &[&["authorization"]],
+        example: r#"{"caPool": "web", "certificateId": "shop-2026", "reason": "SUPERSEDED", "requestId": "0bca9a2e-9c2b-4a8c-8c54-3f6f5e7a1d11"}"#,
+        fields: &[
+            CA_POOL,
+            CERTIFICATE_ID,
+            Field {
+                name: "reason",
+                place: Place::Body,
+                required: true,
+                right: &[
+                    r#""REVOCATION_REASON_UNSPECIFIED""#,
+                    r#""KEY_COMPROMISE""#,
+                    r#""CERTIFICATE_AUTHORITY_COMPROMISE""#,
+                    r#""AFFILIATION_CHANGED""#,
+                    r#""SUPERSEDED""#,
+                    r#""CESSATION_OF_OPERATION""#,
+                    r#""CERTIFICATE_HOLD""#,
+                    r#""PRIVILEGE_WITHDRAWN""#,
+                    r#""ATTRIBUTE_AUTHORITY_COMPROMISE""#,
+                ],
+                wrong: &[r#""keyCompromise""#, r#""A_A_COMPROMISE""#, r#""REMOVE_FROM_CRL""#, r#""""#, "1", "null"],
+            },
+            REQUEST_ID_IN_THE_BODY,
+        ],
+    },
+    Page {
+        provider: "google-cas",
+        operation: "get-certificate",
+        method: "GET",
+        base: "https://privateca.googleapis.com/v1/projects/p/locations/us-central1",
+        path: "/caPools/{caPool}/certificates/{certificateId}",
+        auth: &[&["authorization"]],
+        example: r#"{"caPool": "web", "certificateId": "shop-2026"}"#,
+        fields: &[CA_POOL, CERTIFICATE_ID],
+    },
+    Page {
+        provider: "google-cas",
+        operation: "list-certificates",
+        method: "GET",
+        base: "https://privateca.googleapis.com/v1/projects/p/locations/us-central1",
+        path: "/caPools/-/certificates",
+        auth: &[&["authorization"]],
+        example: r#"{"pageSize": 1000, "pageToken": "t2"}"#,
+        fields: &[
+            Field { name: "pageSize", place: Place::Query, required: true, right: &[], wrong: &[r#""x""#, "0"] },
+            Field { name: "pageToken", place: Place::Query, required: false, right: &[r#""t 3/=""#], wrong: &[] },
+        ],
+    },
+    Page {
+        provider: "google-cas",
+        operation: "reissue",
+        method: "POST",
+        base: "https://privateca.googleapis.com/v1/projects/p/locations/us-central1",
+        path: "/caPools/{caPool}/certificates",
+        auth: &[&["authorization"]],
+        example: r#"{"caPool": "web", "certificateId": "shop-2027", "requestId": "0bca9a2e-9c2b-4a8c-8c54-3f6f5e7a1d12",
+            "pemCsr": "-----BEGIN CERTIFICATE REQUEST-----", "lifetime": "7776000s"}"#,
+        fields: &[
+            CA_POOL,
+            Field {
+                name: "certificateId",
+                place: Place::Query,
+                required: true,
+                right: &[r#""a""#, r#""A_b-1""#],
+                wrong: &[r#""a b""#, r#""a/b""#],
+            },
+            Field {
+                name: "requestId",
+                place: Place::Query,
+                required: false,
+                right: &[r#""0BCA9A2E-9C2B-4A8C-8C54-3F6F5E7A1D11""#],
+                wrong: &[r#""one""#],
+            },
+            Field {
+                name: "issuingCertificateAuthorityId",
+                place: Place::Query,
+                required: false,
+                right: &[r#""ca-1""#],
+                wrong: &[r#""a/b""#],
+            },
+            Field { name: "pemCsr", place: Place::Body, required: true, right: &[], wrong: &[r#""""#, "1", "null"] },
+            Field {
+                name: "lifetime",
+                place: Place::Body,
+                required: true,
+                right: &[r#""86400s""#, r#""3.5s""#],
+                wrong: &[r#""90d""#, r#""86400""#, "86400", "null"],
+            },
+            Field {
+                name: "certificateTemplate",
+                place: Place::Body,
+                required: false,
+                right: &[r#""projects/p/locations/us-central1/certificateTemplates/t""#],
+                wrong: &[r#""t""#, "1"],
+            },
+        ],
     },
     Page {
         provider: "naver",
@@ -501,3 +658,43 @@ const SERIAL: Field = Field {
 const NCP: &[&[&str]] = &[&["x-ncp-apigw-timestamp", "x-ncp-iam-access-key", "x-ncp-apigw-signature-v2"]];
 
 const HUAWEI: &[&[&str]] = &[&["X-Auth-Token"], &["Authorization", "X-Sdk-Date"]];
+
+const ONE_SERIAL: Field = Field {
+    name: "serial_number",
+    place: Place::Path,
+    required: true,
+    right: &[r#""0A""#],
+    wrong: &[r#""shop""#, r#""0A:1B""#, r#""A""#],
+};
+
+const ONE_THUMBPRINT: Field = Field {
+    name: "thumbprint_sha256",
+    place: Place::Query,
+    required: false,
+    right: &[r#""ED9707A73630676168E3D531F622082B422CEEC1955706C1DC75AEEABDB80BCA""#],
+    wrong: &[r#""ED97""#],
+};
+
+const CA_POOL: Field = Field {
+    name: "caPool",
+    place: Place::Path,
+    required: true,
+    right: &[r#""a_B-1""#],
+    wrong: &[r#""a b""#, r#""-.""#],
+};
+
+const CERTIFICATE_ID: Field = Field {
+    name: "certificateId",
+    place: Place::Path,
+    required: true,
+    right: &[r#""a_B-1""#],
+    wrong: &[r#""a b""#, r#""a.b""#],
+};
+
+const REQUEST_ID_IN_THE_BODY: Field = Field {
+    name: "requestId",
+    place: Place::Body,
+    required: false,
+    right: &[r#""0BCA9A2E-9C2B-4A8C-8C54-3F6F5E7A1D11""#],
+    wrong: &[r#""one""#, "1", "null"],
+};

@@ -3,8 +3,9 @@
 
 use super::state::{Dispatcher, Poll};
 use crate::engine::attempt::{self, Conclusion};
+use crate::engine::retry::{self, NextStep, Rules};
 use crate::engine::sender::Sender;
-use crate::engine::stages::{FIRST_POLL, StageKind, StageRules};
+use crate::engine::stages::{FIRST_POLL, StageKind, StageRules, Subject};
 use crate::engine::status_query::DoubtfulAction;
 use crate::engine::step::JournalFailed;
 use crate::journal::{ActionState, IssuedCertificate, Phase, Record, Reply, ToSend};
@@ -12,7 +13,7 @@ use crate::pki::{NewCertificate, RequestedCertificate, SerialSpelling};
 use crate::provider::challenge::Challenge;
 use crate::provider::expression::Captures;
 use crate::provider::model::Stage;
-use crate::provider::{Answer, stages, target_state};
+use crate::provider::{Answer, Idempotency, stages, target_state};
 use crate::run::{Effect, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -29,6 +30,16 @@ pub(super) enum StageRequest {
     PassOver,
     /// What it takes is not there; a sentence.
     Cannot(String),
+}
+
+/// The parameters of an action's own request, as to the key by which its provider knows that several are one.
+pub(super) enum Keyed {
+    /// It has none, or the plan gives it.
+    AsTheyAre,
+    /// With the key.
+    With(Map<String, Value>),
+    /// The provider no longer knows the key of an attempt that may have taken effect.
+    Forgotten,
 }
 
 impl<T, C> Dispatcher<'_, '_, T, C>
@@ -48,8 +59,8 @@ where
         }
     }
 
-    /// The parameters of an action's own request with the key by which its provider knows that several are one; `None` where it has none of that. A
-    /// key is made once, and is on disk before it is sent.
+    /// The parameters of an action's own request with the key by which its provider knows that several are one. A key is made once, and is on disk
+    /// before it is sent.
     pub(super) fn keyed_parameters(
         &mut self,
         sender: &Sender<T>,
@@ -57,32 +68,69 @@ where
         action: &ToSend,
         state: ActionState,
         is_attempt: bool,
-    ) -> Result<Option<Map<String, Value>>, JournalFailed> {
+    ) -> Result<Keyed, JournalFailed> {
         let ordinal = action.ordinal;
         let rules = sender.provider.operations[operation].action.as_ref();
-        let Some(rule) = rules.and_then(|rules| rules.idempotency_key.as_ref()) else { return Ok(None) };
+        let Some(rule) = rules.and_then(|rules| rules.idempotency_key.as_ref()) else { return Ok(Keyed::AsTheyAre) };
         // A plan that gives one knows why.
         if action.parameters.contains_key(&rule.parameter) {
-            return Ok(None);
+            return Ok(Keyed::AsTheyAre);
         }
         let mut known = self.idempotency_keys.get(&ordinal).cloned();
         if known.is_none() && state.attempts > 0 {
             let history = self.run.reader.history(ordinal).map_err(|error| JournalFailed(error.to_string()))?.1;
             known = history.idempotency_key;
         }
-        let key = match known {
-            Some(key) => key,
-            None if !is_attempt => return Ok(None),
+        let now = self.run.clock.now();
+        let (key, since) = match known {
+            Some(known) => known,
+            None if !is_attempt => return Ok(Keyed::AsTheyAre),
             None => {
                 let key = rule.of(self.jitter.octets());
-                self.write(vec![Record::Keyed { ordinal, at: self.run.clock.now(), key: key.clone() }]);
-                key
+                self.write(vec![Record::Keyed { ordinal, at: now, key: key.clone() }]);
+                (key, now)
             }
         };
-        self.idempotency_keys.insert(ordinal, key.clone());
+        // Behind that time the provider takes it for another request, and what an earlier one did would be done twice. A clock that was set back tells
+        // no age, and is taken for the worst.
+        let age = Duration::try_from(now.duration_since(since)).unwrap_or(Duration::MAX);
+        if is_attempt && state.tainted && !rule.is_known(age) {
+            return Ok(Keyed::Forgotten);
+        }
+        self.idempotency_keys.insert(ordinal, (key.clone(), since));
         let mut parameters: Map<String, Value> = (*action.parameters).clone();
         parameters.insert(rule.parameter.clone(), Value::String(key));
-        Ok(Some(parameters))
+        Ok(Keyed::With(parameters))
+    }
+
+    /// An action whose earlier attempt may have taken effect, and whose provider no longer knows its key: it is looked up, or stays in doubt, as one
+    /// that is not idempotent.
+    pub(super) fn doubt_forgotten(
+        &mut self,
+        account: usize,
+        sender: &Sender<T>,
+        subject: &Subject,
+        state: ActionState,
+    ) {
+        self.release_unsent(account);
+        let ordinal = subject.action.ordinal;
+        let Some(stage) = subject.rules(&sender.provider) else { return };
+        let message = "an earlier attempt was left without an answer, and the CA no longer tells by the key that a second is the same";
+        let reply = Reply { message: Some(message.to_owned()), ..Reply::default() };
+        let rules =
+            attempt::rules(&sender.provider, &stage, subject.parameters(), None, self.run.settings.retry.attempts);
+        let rules = Rules { idempotency: Idempotency::NotIdempotent, ..rules };
+        if let NextStep::LookUp(_) = retry::first_step(rules, state) {
+            let since = self.run.clock.elapsed();
+            self.doubts
+                .insert(ordinal, DoubtfulAction { reply, since, never_again: true, ..DoubtfulAction::default() });
+            self.scheduler.requeue(ordinal, account, None);
+            return;
+        }
+        let reply = attempt::closing_reply(sender, &stage, &subject.action, Outcome::InDoubt, (true, true), reply);
+        self.write(vec![self.end_of(ordinal, Outcome::InDoubt, reply.clone())]);
+        self.end_action(account, ordinal, &subject.action.id, Outcome::InDoubt, &reply);
+        self.release_dependents(ordinal, &subject.action.id, Outcome::InDoubt);
     }
 
     /// The new certificate of an action that is done, held against its request.

@@ -151,7 +151,7 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     /// What the stages of actions that are under way have brought. The journal has it too; nothing is read back from there for each stage.
     pub(super) captures: HashMap<Ordinal, Captures>,
     /// What tells providers which requests of an action are one and the same, of actions that are under way.
-    pub(super) idempotency_keys: HashMap<Ordinal, String>,
+    pub(super) idempotency_keys: HashMap<Ordinal, (String, Timestamp)>,
     /// Stages that are asked for each item of a list.
     pub(super) items: HashMap<Ordinal, Items>,
     /// Stages that only read and are asked again.

@@ -6,7 +6,7 @@
 //! notified only once it is durable. A canary is read back, and a provider that is down is probed; the rules of that are in
 //! [`crate::engine::safety`] and [`crate::engine::circuit_breaker`].
 
-use super::staged::StageRequest;
+use super::staged::{Keyed, StageRequest};
 use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, Poll, ReadBack, StepInFlight};
 use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
@@ -68,7 +68,15 @@ where
         let stage = StageRules::of(&sender.provider, operation, index).ok_or_else(unknown)?;
         let mut challenge = None;
         let parameters = match stage.declared {
-            None => self.keyed_parameters(&sender, operation, &action, state, query.is_none())?,
+            None => match self.keyed_parameters(&sender, operation, &action, state, query.is_none())? {
+                Keyed::AsTheyAre => None,
+                Keyed::With(parameters) => Some(parameters),
+                Keyed::Forgotten => {
+                    let subject = Subject { action, operation, stage: index, parameters: None };
+                    self.doubt_forgotten(account, &sender, &subject, state);
+                    return Ok(());
+                }
+            },
             Some(declared) => match self.stage_request(&sender, declared, &action)? {
                 StageRequest::Make(parameters, met) => {
                     challenge = met;

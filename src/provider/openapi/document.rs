@@ -30,8 +30,10 @@ pub(super) fn read(reader: &mut DocumentReader<'_>, text: &Arc<str>) -> Option<P
         reader.object(components, &COMPONENTS, &["examples", "links", "callbacks", "pathItems"]);
     }
     let extension = reader.required(root, EXTENSION)?;
-    reader
-        .closed(extension, &[&["id", "rate", "concurrency", "environment", "server"], rules::KEYS.as_slice()].concat());
+    reader.closed(
+        extension,
+        &[&["id", "rate", "concurrency", "environment", "server", "unconfirmed"], rules::KEYS.as_slice()].concat(),
+    );
     let id = reader.required(extension, "id").and_then(|node| reader.name(node));
     let windows = extension.get("rate").map(|node| windows(reader, node)).unwrap_or_default();
     let concurrency = extension.get("concurrency").and_then(|node| reader.number(node, 1..=MAX_CONCURRENCY));
@@ -48,6 +50,7 @@ pub(super) fn read(reader: &mut DocumentReader<'_>, text: &Arc<str>) -> Option<P
         windows,
         concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY),
         environment,
+        unconfirmed: reader.unconfirmed(extension),
         digest: Sha256::digest(text.as_bytes()).into(),
         text: text.clone(),
     })

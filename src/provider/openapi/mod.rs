@@ -34,7 +34,7 @@
 //! | `approval` | `{unless, takes}`: a person must approve it, unless this parameter is true; what that takes |
 //! | `whole_order` | `{operation, parameter}`: what does the same to a whole order, and the parameter that names the order |
 //! | `lookup_parameters` | name → schema: parameters that only status queries use |
-//! | `idempotency_key` | `{parameter, form}`: `uuid` or `hex`: a value made once for an action |
+//! | `idempotency_key` | `{parameter, form, valid_for}`: `uuid` or `hex`: a value made once for an action, and how long the provider knows it |
 //! | `safe` | `true`: of a POST without a target that only reads |
 //! | `list` | `{rows, pages, columns}`: of an operation that lists what there is |
 //! | `lookups` | `[{operation, parameters, rows, pages, standings, absent, advice}]`, in order of preference |
@@ -43,6 +43,7 @@
 //! | `certificate` | an expression or several: where the new certificate is read. (A map: which parameter is a certificate) |
 //! | `answers` | `[{status, when, empty, means, explanation}]`, the first that matches wins |
 //! | `code`, `message`, `reference`, `throttle_hint` | JSON pointers; a reference may be `{header: name}`; `{pointer, form}` |
+//! | `unconfirmed` | what it says that nobody has confirmed, in sentences; the document's extension may have it, too |
 //! | `samples` | `[{name, parameters, path, body, answers}]`; those of status queries name the action (`for`) and its parameters (`with`) |
 //!
 //! `when` maps JSON pointers to tests: a word or a list of words, or `one_of`, `none_of`, `prefix`, `contains`, `present`.

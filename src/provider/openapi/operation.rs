@@ -116,6 +116,7 @@ fn one<'a>(
     Some(Operation {
         name: name?.to_owned(),
         summary: reader.optional_text(node, "summary").unwrap_or_default().to_owned(),
+        unconfirmed: extension.map(|extension| reader.unconfirmed(extension)).unwrap_or_default(),
         method: method.to_owned(),
         path: template.to_owned(),
         parameters,
@@ -173,7 +174,7 @@ fn action_rules<'a>(
     extension: &'a Node,
     parameters: &mut Vec<Parameter>,
 ) -> Option<ActionRules> {
-    let every: Vec<&str> = [rules::KEYS.as_slice(), &["samples"]].concat();
+    let every: Vec<&str> = [rules::KEYS.as_slice(), &["samples", "unconfirmed"]].concat();
     lookup_parameters(reader, extension, parameters);
     if !ACTION.iter().any(|key| extension.get(key).is_some()) {
         reader.closed(extension, &[every.as_slice(), &ACTION, &["safe", "list", "lookup_parameters"]].concat());
@@ -217,12 +218,16 @@ fn action_rules<'a>(
 
 /// Reads `lookup_parameters`: they go nowhere with this request; its status queries, later stages and reports use them.
 fn lookup_parameters<'a>(reader: &mut DocumentReader<'a>, extension: &'a Node, parameters: &mut Vec<Parameter>) {
+    let names_target = |name: &str| {
+        let named = extension.get("target").and_then(|target| target.get("parameters"));
+        named.is_some_and(|list| list.text() == Some(name) || list.items().iter().any(|item| item.text() == Some(name)))
+    };
     for field in extension.get("lookup_parameters").map(|node| reader.map(node)).unwrap_or_default() {
         let read = schema::parameter(reader, &field.value);
         if parameters.iter().any(|parameter| parameter.name == field.name) {
             reader.error("duplicate-name", field.span, format!("there is a parameter `{}` already", field.name));
         } else {
-            parameters.push(read.named(&field.name, Location::StatusQuery, false, String::new()));
+            parameters.push(read.named(&field.name, Location::StatusQuery, names_target(&field.name), String::new()));
         }
     }
 }
@@ -452,11 +457,19 @@ fn idempotency_key<'a>(
     node: &'a Node,
     parameters: &mut [Parameter],
 ) -> Option<IdempotencyKey> {
-    reader.closed(node, &["parameter", "form"]);
+    reader.closed(node, &["parameter", "form", "valid_for"]);
     let form = reader.required(node, "form");
     let form = form.and_then(|form| reader.word(form, &[(KeyForm::Uuid, "uuid"), (KeyForm::Hex, "hex")]));
     let name = reader.required(node, "parameter")?;
-    let key = IdempotencyKey { parameter: named(reader, name, parameters)?.name.clone(), form: form? };
+    let valid_for = node.get("valid_for").and_then(|length| {
+        let read = reader.text(length).map(crate::time::parse_duration);
+        let read = read.and_then(Result::ok).filter(|length| !length.is_zero());
+        if read.is_none() {
+            reader.error("wrong-value", length.span, "say how long the provider knows a key, such as `5m`");
+        }
+        read
+    });
+    let key = IdempotencyKey { parameter: named(reader, name, parameters)?.name.clone(), form: form?, valid_for };
     let parameter = parameters.iter_mut().find(|parameter| parameter.name == key.parameter)?;
     let example = Value::from(key.of([0xa5; 16]));
     let takes = schema::compile(&parameter.schema).is_ok_and(|validator| validator.is_valid(&example));

@@ -6,7 +6,7 @@ use super::schema;
 use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::body;
-use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody};
+use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody, ValueFormat};
 use crate::provider::security::ACME_JWS;
 use crate::text::Span;
 use crate::tree::{Field, Node};
@@ -47,6 +47,9 @@ impl DeclaredParameters {
         if schema.schema.get("items").is_some() {
             reader.error("not-honoured", schema_node.span, "lists are honoured in bodies only");
         }
+        if schema.format == Some(ValueFormat::Base64) {
+            reader.error("not-honoured", schema_node.span, "`contentEncoding` is honoured in bodies only");
+        }
         if location == Location::Path && !required {
             reader.error("wrong-value", node.span, format!("the path parameter `{name}` must say `required: true`"));
         }
@@ -82,6 +85,9 @@ impl DeclaredParameters {
             return;
         }
         check_style(reader, node, "simple");
+        if read.format == Some(ValueFormat::Base64) {
+            reader.error("not-honoured", node.span, "`contentEncoding` is honoured in bodies only");
+        }
         if matches!(read.kind, ParameterType::Strings | ParameterType::Integers) {
             reader.error("not-honoured", node.span, "lists are honoured in bodies only");
         }

@@ -113,6 +113,11 @@ impl<'a> DocumentReader<'a> {
         self.one_or_many(node).iter().filter_map(|item| self.text(item)).map(str::to_owned).collect()
     }
 
+    /// What an extension says of itself that nobody has confirmed.
+    pub(super) fn unconfirmed(&mut self, extension: &'a Node) -> Vec<String> {
+        extension.get("unconfirmed").map(|node| self.texts(node)).unwrap_or_default()
+    }
+
     pub(super) fn required(&mut self, node: &'a Node, name: &str) -> Option<&'a Node> {
         let found = node.get(name);
         if found.is_none() {

@@ -8,9 +8,9 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    AnswerRule, LIST_COLUMNS, ListEnd, ListRule, Operation, PageForm, Pages, Parameter, ParameterSource, ReplacedRule,
-    RowMatch, RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind,
-    TargetStateRule, WholeOrderRule,
+    AnswerRule, LIST_COLUMNS, ListEnd, ListRule, ListedPlace, Operation, PageForm, Pages, Parameter, ParameterSource,
+    ReplacedRule, RowMatch, RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule,
+    TargetKind, TargetStateRule, WholeOrderRule,
 };
 use crate::provider::params;
 use crate::text::Span;
@@ -334,9 +334,25 @@ pub(super) fn list<'a>(
             );
             reader.no_such(field.span, what, &field.name, known.iter().copied());
         }
-        columns.extend(reader.pointer(&field.value).map(|place| (field.name.clone(), place)));
+        columns.extend(listed_place(reader, &field.value).map(|place| (field.name.clone(), place)));
     }
     Some(ListRule { rows: rows?, pages, columns })
+}
+
+/// A pointer into a row; or `{pointer, behind}` or `{pointer, form}` where what stands there must be read.
+fn listed_place<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ListedPlace> {
+    if !matches!(node.shape, Shape::Map(_)) {
+        return reader.pointer(node).map(|pointer| ListedPlace { pointer, behind: None, is_unix_time: false });
+    }
+    reader.closed(node, &["pointer", "behind", "form"]);
+    let pointer = reader.required(node, "pointer").and_then(|pointer| reader.pointer(pointer));
+    let behind = reader.optional_text(node, "behind").map(str::to_owned);
+    let form = node.get("form").and_then(|form| reader.word(form, &[(true, "unix-time")]));
+    if behind.is_some() == form.is_some() {
+        let what = "say by one of `behind` and `form` how the value is read; a pointer alone needs neither";
+        reader.error("wrong-value", node.span, what);
+    }
+    Some(ListedPlace { pointer: pointer?, behind, is_unix_time: form.is_some() })
 }
 
 fn row_step<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operation) -> Option<RowStep> {

@@ -77,7 +77,7 @@ fn tests<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Test> {
             "one_of" => tests.push(Test::OneOf(words(reader, value))),
             "none_of" => tests.push(Test::NoneOf(words(reader, value))),
             "prefix" => tests.push(Test::Prefix(words(reader, value))),
-            "contains" => tests.extend(reader.text(value).map(|text| Test::Contains(text.to_owned()))),
+            "contains" => tests.push(Test::Contains(words(reader, value))),
             "present" => tests.extend(reader.flag(node, "present").map(Test::Present)),
             _ => {}
         }
@@ -235,8 +235,9 @@ fn implies(given: &Test, wanted: &Test) -> bool {
         (Test::Prefix(longer), Test::Prefix(shorter)) => {
             longer.iter().all(|word| shorter.iter().any(|prefix| word.starts_with(prefix.as_str())))
         }
-        (Test::Prefix(words), Test::Contains(part)) => words.iter().all(|word| word.contains(part.as_str())),
-        (Test::Contains(longer), Test::Contains(shorter)) => longer.contains(shorter.as_str()),
+        (Test::Prefix(longer) | Test::Contains(longer), Test::Contains(shorter)) => {
+            longer.iter().all(|word| shorter.iter().any(|part| word.contains(part.as_str())))
+        }
         _ => false,
     }
 }
@@ -246,7 +247,7 @@ fn meets(word: &String, test: &Test) -> bool {
         Test::OneOf(words) => words.contains(word),
         Test::NoneOf(words) => !words.contains(word),
         Test::Prefix(words) => words.iter().any(|prefix| word.starts_with(prefix.as_str())),
-        Test::Contains(part) => word.contains(part.as_str()),
+        Test::Contains(parts) => parts.iter().any(|part| word.contains(part.as_str())),
         Test::Present(present) => *present,
     }
 }

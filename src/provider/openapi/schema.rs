@@ -142,7 +142,7 @@ fn constant<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, fixed: Value) -
 type Said = (ParameterType, Option<ValueFormat>, Map<String, Value>);
 
 fn scalar<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
-    let known: Vec<&str> = [&["type", "enum", "const"], STRING, NUMBER].concat();
+    let known: Vec<&str> = [&["type", "enum", "const", ENCODING], STRING, NUMBER].concat();
     let is_serial = node.get("format").and_then(Node::text) == Some(SERIAL);
     let extension: &[&str] = if is_serial { &[EXTENSION] } else { &[] };
     reader.object(node, &[known.as_slice(), extension].concat(), ANNOTATIONS);
@@ -165,11 +165,15 @@ fn scalar<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
             reader.error("wrong-schema", value.span, what);
         }
     }
-    Some((kind, format, keywords(node, &known)))
+    let honoured: Vec<&str> = known.into_iter().filter(|key| *key != ENCODING).collect();
+    Some((kind, format, keywords(node, &honoured)))
 }
 
 /// What the values are, by the schema alone. A format that is not known here means nothing, as JSON Schema has it.
 fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterType) -> Option<ValueFormat> {
+    if let Some(encoding) = node.get(ENCODING) {
+        return encoded(reader, node, encoding, kind);
+    }
     // A number with a fraction measures something, and names nothing.
     let is_measure = matches!(kind, ParameterType::Boolean | ParameterType::Number);
     if is_measure || node.get("enum").is_some() || node.get("const").is_some() {
@@ -208,6 +212,28 @@ fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterTy
         reader.error("wrong-schema", named.span, what);
     }
     Some(format)
+}
+
+/// That texts are sent in another form than plans give them. What else the schema says of the text is held against the plan's, or nobody knows
+/// which is meant.
+fn encoded<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    encoding: &'a Node,
+    kind: ParameterType,
+) -> Option<ValueFormat> {
+    if kind != ParameterType::String {
+        let what = format!("`{ENCODING}` says nothing about {}", words(kind));
+        reader.error("wrong-schema", encoding.span, what);
+    }
+    for key in ["enum", "const", "pattern", "format", "minLength", "maxLength"] {
+        if let Some(given) = node.get(key) {
+            let what =
+                format!("`{key}` is not honoured beside `{ENCODING}`: plans give the text, and it is sent encoded");
+            reader.error("not-honoured", given.span, what);
+        }
+    }
+    reader.word(encoding, &[(ValueFormat::Base64, "base64")])
 }
 
 /// How serial numbers are sent.
@@ -348,6 +374,8 @@ fn plain_number(text: &str) -> Option<Number> {
     if text.bytes().all(plain) { Number::from_f64(text.parse().ok()?) } else { None }
 }
 
+/// How a text is encoded (JSON Schema 2020-12, Validation, section 8.3).
+const ENCODING: &str = "contentEncoding";
 /// The format of serial numbers.
 const SERIAL: &str = "serial-number";
 /// The media type of certificate requests (RFC 5967).
@@ -369,6 +397,7 @@ pub(super) const ANNOTATIONS: &[&str] = &[
     "deprecated",
     "externalDocs",
     "$comment",
+    "contentMediaType",
     "readOnly",
     "writeOnly",
     "xml",
