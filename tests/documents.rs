@@ -39,7 +39,9 @@ fn built_in() -> Vec<Arc<Provider>> {
 fn the_built_in_documents_hold_what_their_samples_say() {
     let providers = built_in();
     let ids: Vec<&str> = providers.iter().map(|provider| provider.id.as_str()).collect();
-    assert_eq!(ids, ["acme", "digicert", "huawei", "naver", "vault"]);
+    for id in ["acme", "digicert", "huawei", "huawei-scm", "naver", "naver-pca", "vault"] {
+        assert!(ids.contains(&id), "{id}");
+    }
     for provider in &providers {
         assert_eq!(samples::run(provider), [], "{}", provider.id);
         for operation in &provider.operations {
@@ -273,7 +275,8 @@ fn the_users_documents_join_the_built_in_ones() {
     let missing = directory.path().join("missing");
     let catalog = Catalog::load(&[directory.path().to_owned(), missing], &mut sources, &mut diagnostics);
     let ids: Vec<&str> = catalog.iter().map(|provider| provider.id.as_str()).collect();
-    assert_eq!(ids, ["acme", "digicert", "huawei", "in-house", "naver", "vault"]);
+    assert_eq!(ids.len(), built_in().len() + 1);
+    assert!(ids.contains(&"in-house"), "{ids:?}");
     assert_eq!(catalog.nearest("digcert"), Some("digicert"));
     assert!(catalog.get("in-house").is_some() && catalog.get("nobody").is_none());
     let codes: Vec<&str> = diagnostics.sorted().iter().map(|finding| finding.code).collect();

@@ -9,6 +9,7 @@ pub mod csr;
 pub mod execute;
 pub mod exit;
 pub mod find;
+pub mod find_at;
 mod hook;
 pub mod init;
 pub mod latency;

@@ -43,7 +43,7 @@ impl Catalog {
     pub fn built_in(sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Self {
         let mut catalog = Self::default();
         for (name, text) in BUILT_IN {
-            catalog.put(format!("<built-in {name}>"), &text.into(), sources, diagnostics);
+            catalog.put(format!("<built-in {name}>"), &(*text).into(), sources, diagnostics);
         }
         catalog
     }
@@ -154,10 +154,12 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-const BUILT_IN: [(&str, &str); 5] = [
+const BUILT_IN: &[(&str, &str)] = &[
     ("acme.yaml", include_str!("documents/acme.yaml")),
     ("digicert.yaml", include_str!("documents/digicert.yaml")),
+    ("naver-pca.yaml", include_str!("documents/naver-pca.yaml")),
     ("naver.yaml", include_str!("documents/naver.yaml")),
+    ("huawei-scm.yaml", include_str!("documents/huawei-scm.yaml")),
     ("huawei.yaml", include_str!("documents/huawei.yaml")),
     ("vault.yaml", include_str!("documents/vault.yaml")),
 ];

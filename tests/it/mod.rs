@@ -27,6 +27,7 @@ mod outcomes;
 mod outlets;
 mod plans;
 mod preview;
+mod provider_lists;
 mod proxies;
 mod redact;
 mod rehearsals;
