@@ -28,6 +28,8 @@ mod outlets;
 mod plans;
 mod preview;
 mod provider_lists;
+mod provider_reference;
+mod providers_together;
 mod proxies;
 mod redact;
 mod rehearsals;
