@@ -1,14 +1,15 @@
-//! `certsweep find`: which certificates are meant. Reads files; sends nothing.
+//! `certsweep find`: which certificates are meant. Reads files, and has the lists of accounts read.
 
 use super::context::Context;
 use super::exit::Exit;
+use super::find_at::{AskedLists, ListsRead};
 use super::list_args::FindArgs;
 use crate::find::criteria::{WantedIssuer, moment_after, serials, time_range};
 use crate::find::exports::ListColumns;
 use crate::find::placement::Unplaced;
 use crate::find::search::search;
 use crate::find::target_list::TargetList;
-use crate::find::{Criteria, LocatedCertificate, NamePatterns, Placement, Search, SearchResult};
+use crate::find::{Criteria, LocatedCertificate, Looked, NamePatterns, Placement, Search, SearchResult};
 use crate::journal::files::replace;
 use crate::pki::weakness::DebianKeys;
 use crate::pki::{Certificate, SpkiFingerprint, named_keys, pem};
@@ -30,18 +31,34 @@ pub fn find(context: &Context, args: &FindArgs) -> Exit {
         context.printer.error(why);
         Exit::Usage
     };
-    let placement = match Placement::new(&catalog, &args.providers, &args.action) {
+    let mut placement = match Placement::new(&catalog, &args.providers, &args.action) {
         Ok(placement) => placement,
         Err(why) => return wrong(&format!("--provider: {why}")),
     };
+    let lists = match AskedLists::choose(context, args, &catalog) {
+        Ok(lists) => lists,
+        Err(exit) => return exit,
+    };
+    lists.place(&catalog, &mut placement, &args.action);
     let request = match request(args, &placement, context.clock.now()) {
         Ok(request) => request,
         Err(why) => return wrong(&why),
     };
     let mut progress = SearchProgress::begin(&context.printer, context.clock.elapsed());
-    let mut result =
-        search(&request, &mut |looked| progress.looked(looked.files + looked.rows, || context.clock.elapsed()));
+    let mut looking = |looked: &Looked| progress.looked(looked.files + looked.rows, || context.clock.elapsed());
+    let mut gathered = search(&request, &mut looking);
+    let asked = !args.accounts.is_empty();
+    let read = if asked {
+        lists.read(context, args, &catalog, &placement, &mut gathered, &mut looking)
+    } else {
+        Ok(ListsRead::Whole)
+    };
     progress.end();
+    let read = match read {
+        Ok(read) => read,
+        Err(exit) => return exit,
+    };
+    let mut result = gathered.finish();
     let unplaced = place(&placement, &mut result.found);
     let list = match list(args, &result.found) {
         Ok(list) => list,
@@ -58,8 +75,12 @@ pub fn find(context: &Context, args: &FindArgs) -> Exit {
     if let Err(error) = written {
         return context.failed(&error);
     }
-    tell(context, &result, &unplaced);
-    if result.found.is_empty() { Exit::NotAllWell } else { Exit::Well }
+    tell(context, &result, &unplaced, asked);
+    match read {
+        ListsRead::Refused => Exit::Environment,
+        ListsRead::Whole if !result.found.is_empty() => Exit::Well,
+        ListsRead::Whole | ListsRead::NotWhole => Exit::NotAllWell,
+    }
 }
 
 fn request(args: &FindArgs, placement: &Placement, now: Timestamp) -> Result<Search, String> {
@@ -224,7 +245,7 @@ fn to_json(list: &TargetList, result: &SearchResult, unplaced: &BTreeMap<Unplace
             "files": looked.files, "certificates": looked.certificates, "rows": looked.rows, "other_files": looked.others,
             "sockets_pipes_devices": looked.specials,
         },
-        "left_out": {"expired": left_out.expired, "revoked": left_out.revoked, "of_cas": left_out.cas},
+        "left_out": {"expired": left_out.expired, "revoked": left_out.revoked, "of_cas": left_out.cas, "not_issued": left_out.not_issued},
         "undecided": result.undecided,
         "unplaced": unplaced.iter().map(|(why, count)| (reason(why), *count)).collect::<BTreeMap<_, _>>(),
         "unread": result.unread,
@@ -233,7 +254,7 @@ fn to_json(list: &TargetList, result: &SearchResult, unplaced: &BTreeMap<Unplace
 }
 
 /// Tells what the list does not show.
-fn tell(context: &Context, result: &SearchResult, unplaced: &BTreeMap<Unplaced, u64>) {
+fn tell(context: &Context, result: &SearchResult, unplaced: &BTreeMap<Unplaced, u64>, asked: bool) {
     let shown = if context.global.verbose > 0 { usize::MAX } else { MAX_SHOWN };
     for why in result.unread.iter().take(shown) {
         context.printer.warning(&format!("not read: {why}"));
@@ -250,7 +271,9 @@ fn tell(context: &Context, result: &SearchResult, unplaced: &BTreeMap<Unplaced, 
         ));
     }
     for (why, count) in unplaced {
-        context.printer.warning(&format!("{}: {}", plural(*count, "certificate"), reason(why)));
+        let nobody = asked && *why == Unplaced::NoProvider;
+        let why = if nobody { NOBODY_KNOWS.to_owned() } else { reason(why) };
+        context.printer.warning(&format!("{}: {why}", plural(*count, "certificate")));
     }
     let text = summary(result.found.len() as u64, &result.looked, &result.left_out);
     // What was looked through must be known where nothing was found.
@@ -262,13 +285,16 @@ fn reason(why: &Unplaced) -> String {
         Unplaced::NoProvider => {
             "nothing says at which provider; `--provider ID` does, or `defaults: {provider: …}` in the plan".to_owned()
         }
-        Unplaced::Several(ids) => format!("several of the named providers fit ({ids}), so none is written"),
+        Unplaced::Several(ids) => {
+            format!("it may be at each of {ids}, so none is written; `--provider ID` says which is meant")
+        }
         Unplaced::NoTarget(parameter) => {
             format!("no list tells {parameter}; give the provider's export with `--in`, too")
         }
     }
 }
 
+const NOBODY_KNOWS: &str = "no account that was asked knows it; `--provider ID` says where it is";
 /// Bytes of a file that the command line names.
 const MAX_NAMED: u64 = 64 << 20;
 /// Letters of a name that a file's name takes.

@@ -12,8 +12,18 @@ pub struct ColumnPairs(pub Vec<(String, String)>);
 #[derive(Debug, Args)]
 pub struct FindArgs {
     /// A file or a directory tree: certificates (PEM, DER, PKCS#7, PKCS#12), lists (CSV, JSON), Kubernetes secrets (repeatable)
-    #[arg(long = "in", value_name = "PATH", required = true, help_heading = WHERE)]
+    #[arg(long = "in", value_name = "PATH", required_unless_present = "accounts", help_heading = WHERE)]
     pub places: Vec<PathBuf>,
+    /// An account, or a provider: its own list of what there is, asked for under its limits, with the credentials of a run; what such a
+    /// list must be asked with stands behind it: `--at naver-pca,caTag=12` (repeatable)
+    #[arg(long = "at", value_name = "ACCOUNT[,FIELD=VALUE]", help_heading = WHERE)]
+    pub accounts: Vec<String>,
+    /// Where the accounts of `--at` are configured: a settings file, or a plan [env: CERTSWEEP_SETTINGS]
+    #[arg(long, value_name = "FILE", help_heading = WHERE)]
+    pub settings: Option<PathBuf>,
+    /// A CA's certificate to trust beside those of the system
+    #[arg(long, value_name = "FILE", help_heading = WHERE)]
+    pub ca_file: Option<PathBuf>,
     /// A password of PKCS#12 stores, by reference: `env:NAME` or `file:PATH` (repeatable)
     #[arg(long = "password", value_name = "REFERENCE", help_heading = WHERE)]
     pub passwords: Vec<String>,
@@ -143,9 +153,11 @@ Examples:
   certsweep find --key leaked.key --in /etc/ssl --in orders.csv --provider digicert -o targets.csv
   certsweep find --names '*.example.com' --in secrets.yaml --in a.p12 --password env:PASSWORD
   certsweep find --weak --in /etc/letsencrypt --provider acme --out found/ -o targets.csv
+  certsweep find --key leaked.key --in /etc/ssl --at digicert --at naver-kr --settings accounts.yaml -o targets.csv
 
 Exit codes:
-  0 some were found    1 none were    2 the command line is wrong    4 the environment failed";
+  0 some were found, and all lists of providers were read    1 none were, or a list could not be read whole
+  2 the command line is wrong    4 the environment failed, or a provider refused    130, 143 interrupted; nothing was written";
 
 pub(super) const CSR_EXAMPLES: &str = "\
 A request asks for the names of the row's certificate (`certificate`), else for those of its columns

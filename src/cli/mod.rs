@@ -10,6 +10,7 @@ pub mod csr;
 pub mod execute;
 pub mod exit;
 pub mod find;
+pub mod find_at;
 pub mod init;
 pub mod latency;
 pub mod list_args;

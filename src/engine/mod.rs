@@ -11,6 +11,8 @@ pub mod concurrency;
 pub mod dispatcher;
 pub mod exchange;
 pub mod forecast;
+mod inquiry;
+pub mod listing;
 mod ordinal_ranges;
 pub mod pace;
 mod references;

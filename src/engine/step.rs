@@ -16,6 +16,7 @@ use crate::wire::challenge::HookCall;
 use crate::wire::transport::clock_skew;
 use crate::wire::{ConnectionUse, Delivery, SigningTicket, Transport};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ pub struct Step<T, C> {
     pub account: usize,
     /// The same, ready to send.
     pub sender: Rc<Sender<T>>,
-    /// The journal.
-    pub journal: Journal,
+    /// The journal; none where there is no run, and so nothing may be sent but what only reads.
+    pub journal: Option<Journal>,
     /// The clock.
     pub clock: Rc<C>,
     /// Where the moments of its request are noted.
@@ -45,8 +46,19 @@ pub enum Purpose {
     Act(Box<Attempt>),
     /// The state of a target: of an action in doubt, of a canary that ended well, of a revocation that `verify` looks for.
     Query(Box<StatusQuery>),
+    /// What an operation shows that only reads, for nobody's action: a page of a list.
+    Read(Box<PlainRead>),
     /// What must be fetched before anything else can be signed: a token, a nonce.
     Authenticate,
+}
+
+/// A request of an operation that only reads.
+#[derive(Debug)]
+pub struct PlainRead {
+    /// The operation, by its place in the provider's document.
+    pub operation: usize,
+    /// What it is asked with.
+    pub parameters: Map<String, Value>,
 }
 
 /// What came of a step.
@@ -72,7 +84,7 @@ impl Purpose {
         match self {
             Self::Act(attempt) => Some(attempt.subject.action.ordinal),
             Self::Query(query) => Some(query.subject.action.ordinal),
-            Self::Authenticate => None,
+            Self::Read(_) | Self::Authenticate => None,
         }
     }
 }
@@ -99,15 +111,25 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
             let made = query.next_request(&sender);
             made.map(|(operation, unsigned)| (operation, unsigned, query.needs_own_connection()))
         }
+        Purpose::Read(read) => {
+            let operation = &sender.provider.operations[read.operation];
+            // Whatever a caller asks for: this way nothing is changed.
+            operation.is_safe.then(|| (read.operation, sender.make(operation, &read.parameters), false))
+        }
         Purpose::Authenticate => None,
     };
     if made.is_none() && !matches!(purpose, Purpose::Authenticate) {
         return Ok(StepResult { purpose, exchanged: ExchangeResult::Nothing, token_number: 0, skew: None });
     }
     // Durable before it is sent: it counts in the rate windows of a process that resumes after a crash. An attempt's intent does as well.
-    if !matches!(&purpose, Purpose::Act(attempt) if !attempt.only_reads) {
-        let asked = Record::Asked { account, ordinal: purpose.ordinal(), at: clock.now() };
-        append(&journal, clock.elapsed(), vec![asked]).await?;
+    match (&journal, &purpose) {
+        (Some(_), Purpose::Act(attempt)) if !attempt.only_reads => {}
+        (Some(journal), _) => {
+            let asked = Record::Asked { account, ordinal: purpose.ordinal(), at: clock.now() };
+            append(journal, clock.elapsed(), vec![asked]).await?;
+        }
+        (None, Purpose::Act(_)) => return Err(JournalFailed("an action without a journal".to_owned())),
+        (None, _) => {}
     }
     if let Some(why) = unmet(&sender, &purpose).await {
         timing.note_sent(&*clock);

@@ -4,9 +4,13 @@
 use super::sighting::Sighting;
 use crate::diag::Diagnostics;
 use crate::pki::names::comparable;
-use crate::pki::{SerialNotation, SerialNumber, SpkiFingerprint};
+use crate::pki::{Certificate, SerialNotation, SerialNumber, SpkiFingerprint};
 use crate::plan::{ListLayout, ListReader};
+use crate::provider::listing::ListedRow;
+use crate::provider::model::LIST_COLUMNS;
 use crate::text::{SourceMap, safe};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -193,6 +197,49 @@ fn fill(row: &mut Sighting, told: &Told, cell: &str) {
     }
 }
 
+/// What a provider's list tells of a certificate; `place` is said to be where it was seen. A certificate in the row tells more than the row
+/// does. What the row calls its target stays under the parameters' names.
+///
+/// # Errors
+/// The certificate in it cannot be read; the cause.
+pub fn listed(row: &ListedRow, account: &str) -> Result<Sighting, String> {
+    let mut told = Sighting { provider: account.to_owned(), place: account.to_owned(), ..Sighting::default() };
+    for (name, value) in row {
+        match word(name).filter(|_| LIST_COLUMNS.contains(&name.as_str())) {
+            Some(column) => fill(&mut told, &column, value),
+            None if name == "certificate" => {}
+            None => told.target.push((name.clone(), value.clone())),
+        }
+    }
+    let Some(text) = row.get("certificate").filter(|text| !text.trim().is_empty()) else { return Ok(told) };
+    let Some(certificate) = parse(text) else {
+        let known: Vec<&str> = told.target.iter().map(|(_, value)| value.as_str()).collect();
+        let known = if known.is_empty() { told.common_name } else { known.join(" ") };
+        return Err(format!("what is said to be the certificate of {known} is none"));
+    };
+    if told.serial.as_ref().is_some_and(|serial| *serial != certificate.serial) {
+        let serial = told.serial.map(|serial| serial.to_string()).unwrap_or_default();
+        return Err(format!(
+            "what is said to be the certificate {serial} has another serial number, {}",
+            certificate.serial
+        ));
+    }
+    let mut whole = Sighting::of_certificate(&certificate, told.place);
+    (whole.status, whole.provider, whole.target) = (told.status, told.provider, told.target);
+    whole.whole.get_or_insert_default().chain = vec![certificate.der];
+    Ok(whole)
+}
+
+/// A certificate as lists hold it: in PEM, or its DER in base64.
+fn parse(text: &str) -> Option<Certificate> {
+    if text.contains("-----BEGIN") {
+        return Certificate::parse(text.as_bytes()).ok();
+    }
+    let bare: String = text.split_ascii_whitespace().collect();
+    let der = STANDARD.decode(bare.as_bytes()).ok()?;
+    Certificate::parse(&der).ok()
+}
+
 /// A serial number of a list. Digits alone are read as hexadecimal, as exports write them: it is only compared here.
 fn serial(cell: &str) -> Option<SerialNumber> {
     SerialNumber::parse(cell).ok().or_else(|| SerialNumber::parse_in(cell, SerialNotation::Hexadecimal).ok())
@@ -202,6 +249,11 @@ fn serial(cell: &str) -> Option<SerialNumber> {
 fn moment(cell: &str, is_end: bool) -> Option<Timestamp> {
     if let Ok(at) = cell.parse::<Timestamp>() {
         return Some(at);
+    }
+    // Digits alone that are the seconds or milliseconds since 1970 of some moment in this century.
+    if let (9 | 10 | 12 | 13, Ok(number)) = (cell.len(), cell.parse::<i64>()) {
+        let at = if cell.len() < 12 { Timestamp::from_second(number) } else { Timestamp::from_millisecond(number) };
+        return at.ok();
     }
     let in_utc = |at: DateTime| at.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp());
     let without_zone = cell.trim_end_matches("UTC").trim_end_matches("GMT").trim_end();

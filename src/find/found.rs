@@ -15,6 +15,8 @@ pub struct LocatedCertificate {
     pub known: Sighting,
     /// Where it was seen.
     pub places: BTreeSet<String>,
+    /// Other providers that it is said to be at.
+    pub also_at: BTreeSet<String>,
 }
 
 /// What fits, but is not taken.
@@ -26,6 +28,8 @@ pub struct LeftOut {
     pub revoked: u64,
     /// Those of CAs.
     pub cas: u64,
+    /// Rows of lists about what is no certificate yet, or never became one.
+    pub not_issued: u64,
 }
 
 /// What was found so far.
@@ -34,6 +38,8 @@ pub struct Gathering {
     all: Vec<LocatedCertificate>,
     by_serial: HashMap<SerialNumber, Vec<usize>>,
     by_fingerprint: HashMap<[u8; 32], usize>,
+    /// By what a provider calls it: two of its lists may tell of one certificate.
+    by_target: HashMap<u64, usize>,
     /// Serial numbers of certificates that do not fit, as hashes: rows about them are judged by that.
     others: HashSet<u64>,
     /// Rows that do not tell what is asked, and whose certificate was not there: what they do not tell, and how many.
@@ -44,12 +50,19 @@ impl Gathering {
     /// Takes a certificate that fits.
     pub fn add_certificate(&mut self, sighting: Sighting) {
         match self.position(&sighting) {
-            Some(index) => {
-                self.by_fingerprint.extend(sighting.fingerprint.map(|fingerprint| (fingerprint, index)));
-                self.all[index].join(sighting);
-            }
+            Some(index) => self.join(index, sighting),
             None => self.insert(sighting),
         }
+    }
+
+    /// Whether nothing was found yet.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Whether something is known of the certificate of a sighting.
+    pub fn knows(&self, sighting: &Sighting) -> bool {
+        self.position(sighting).is_some()
     }
 
     /// Notes a certificate that does not fit.
@@ -60,7 +73,7 @@ impl Gathering {
     /// Takes a row, after all certificates: one of a certificate that is there tells more of it, and is judged by that certificate.
     pub fn add_row(&mut self, row: Sighting, fit: RowFit) {
         match (self.position(&row), fit) {
-            (Some(index), _) => self.all[index].join(row),
+            (Some(index), _) => self.join(index, row),
             (None, RowFit::Fits) => self.insert(row),
             (None, RowFit::Not) => {}
             (None, RowFit::Unknown(what)) => {
@@ -81,6 +94,7 @@ impl Gathering {
                 _ if found.is_ca() => &mut left_out.cas,
                 "revoked" => &mut left_out.revoked,
                 "expired" => &mut left_out.expired,
+                "not-issued" => &mut left_out.not_issued,
                 _ => return true,
             };
             *count += u64::from(!all);
@@ -92,6 +106,9 @@ impl Gathering {
 
     fn position(&self, sighting: &Sighting) -> Option<usize> {
         if let Some(index) = sighting.fingerprint.and_then(|fingerprint| self.by_fingerprint.get(&fingerprint)) {
+            return Some(*index);
+        }
+        if let Some(index) = target_of(sighting).and_then(|target| self.by_target.get(&target)) {
             return Some(*index);
         }
         let candidates = self.by_serial.get(sighting.serial.as_ref()?)?;
@@ -110,14 +127,26 @@ impl Gathering {
 
     fn insert(&mut self, mut sighting: Sighting) {
         let index = self.all.len();
-        if let Some(serial) = &sighting.serial {
-            self.by_serial.entry(serial.clone()).or_default().push(index);
-        }
-        if let Some(fingerprint) = sighting.fingerprint {
-            self.by_fingerprint.insert(fingerprint, index);
-        }
+        self.file(index, &sighting);
         let places = [std::mem::take(&mut sighting.place)].into();
-        self.all.push(LocatedCertificate { known: sighting, places });
+        self.all.push(LocatedCertificate { known: sighting, places, also_at: BTreeSet::new() });
+    }
+
+    fn join(&mut self, index: usize, sighting: Sighting) {
+        self.file(index, &sighting);
+        self.all[index].join(sighting);
+    }
+
+    /// Files a certificate under all that a sighting names it by.
+    fn file(&mut self, index: usize, sighting: &Sighting) {
+        if let Some(serial) = &sighting.serial {
+            let known = self.by_serial.entry(serial.clone()).or_default();
+            if !known.contains(&index) {
+                known.push(index);
+            }
+        }
+        self.by_fingerprint.extend(sighting.fingerprint.map(|fingerprint| (fingerprint, index)));
+        self.by_target.extend(target_of(sighting).map(|target| (target, index)));
     }
 }
 
@@ -137,6 +166,11 @@ impl LocatedCertificate {
         };
         if is_better {
             std::mem::swap(known, &mut other);
+        }
+        // Two accounts may see one certificate, each under its own names: a person must say which is meant.
+        if !known.provider.is_empty() && !other.provider.is_empty() && known.provider != other.provider {
+            self.also_at.insert(std::mem::take(&mut other.provider));
+            other.target.clear();
         }
         let fill = |text: &mut String, from: String| {
             if text.is_empty() {
@@ -182,7 +216,7 @@ impl LocatedCertificate {
             status if status.contains(REVOKED) => REVOKED,
             status if is_over || status == "expired" => "expired",
             "" if known.ends.is_none() => "",
-            "" | "issued" | "active" | "valid" | "good" | "enrolled" | "ok" => "valid",
+            "" | "issued" | "active" | "valid" | "good" | "enrolled" | "ok" | "normal" => "valid",
             other => other,
         };
         known.status = word.to_owned();
@@ -193,8 +227,20 @@ impl LocatedCertificate {
 fn can_be_joined(one: &Sighting, other: &Sighting) -> bool {
     let differ =
         |(name, value): &(String, String)| other.target.iter().any(|(also, with)| also == name && with != value);
-    (one.provider.is_empty() || other.provider.is_empty() || one.provider == other.provider)
-        && !one.target.iter().any(differ)
+    let elsewhere = !one.provider.is_empty() && !other.provider.is_empty() && one.provider != other.provider;
+    elsewhere || !one.target.iter().any(differ)
+}
+
+/// What a provider calls a certificate, as a hash.
+fn target_of(sighting: &Sighting) -> Option<u64> {
+    if sighting.target.is_empty() || sighting.provider.is_empty() {
+        return None;
+    }
+    let mut named: Vec<&(String, String)> = sighting.target.iter().collect();
+    named.sort();
+    let mut hasher = DefaultHasher::new();
+    (&sighting.provider, named).hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 fn hash_of(serial: &SerialNumber) -> u64 {
@@ -274,7 +320,7 @@ mod tests {
             gathering
         };
         let (rows, left_out) = told(gathered(), false);
-        assert_eq!((rows.len(), left_out), (0, LeftOut { expired: 1, revoked: 0, cas: 1 }));
+        assert_eq!((rows.len(), left_out), (0, LeftOut { expired: 1, cas: 1, ..LeftOut::default() }));
         assert_eq!(
             told(gathered(), true),
             (vec!["ca.pem  valid".to_owned(), "expired.pem  expired".to_owned()], LeftOut::default())

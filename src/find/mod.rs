@@ -1,5 +1,5 @@
 //! From an incident to a list: which certificates are meant, looked for in files, trees, stores, exports and Kubernetes secrets, joined, and
-//! written as a list that a plan takes. Reads what it is given; sends nothing, changes nothing.
+//! written as a list that a plan takes. Reads what it is given, and takes the rows of providers' lists; sends nothing, changes nothing.
 
 pub mod contents;
 pub mod criteria;
@@ -14,4 +14,4 @@ pub mod target_list;
 pub use criteria::{Criteria, NamePatterns};
 pub use found::LocatedCertificate;
 pub use placement::Placement;
-pub use search::{Looked, Search, SearchResult};
+pub use search::{Gathered, Looked, Search, SearchResult};

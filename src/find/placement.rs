@@ -2,10 +2,10 @@
 //! guesses nothing.
 
 use super::found::LocatedCertificate;
-use super::sighting::contains;
+use super::sighting::{Sighting, contains};
 use crate::pki::{SerialNotation, SerialNumber};
 use crate::provider::Catalog;
-use crate::provider::model::{Provider, ValueFormat};
+use crate::provider::model::{Location, Provider, ValueFormat};
 
 /// Where certificates are, as the user says it, and how operations name their targets.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ struct TargetParameter {
     serial: Option<SerialNotation>,
     /// Whether it is the certificate itself.
     is_certificate: bool,
+    /// Whether it only serves to read the state back: kept where a provider's list tells it, and never missed.
+    is_optional: bool,
 }
 
 /// Why a certificate is not placed.
@@ -69,10 +71,24 @@ impl Placement {
         Ok(Self { named: providers, operations })
     }
 
+    /// Takes in a provider's account, by the name that lists give it.
+    pub fn add_account(&mut self, name: &str, provider: &Provider, action: &str) {
+        self.operations.retain(|(known, _)| known != name);
+        self.operations.extend(parameters(provider, action).map(|parameters| (name.to_owned(), parameters)));
+    }
+
+    /// Whether what is known of a certificate names it at its provider.
+    pub fn is_named(&self, known: &Sighting) -> bool {
+        let parameters = self.operations.iter().find(|(id, _)| *id == known.provider).map(|(_, parameters)| parameters);
+        parameters.is_none_or(|parameters| parameters.iter().all(|parameter| parameter.is_told_by(known)))
+    }
+
     /// The parameters that a list may have columns of.
     pub fn parameters(&self) -> Vec<String> {
         let all = self.operations.iter().flat_map(|(_, parameters)| parameters);
-        all.filter(|parameter| !parameter.is_certificate).map(|parameter| parameter.name.clone()).collect()
+        all.filter(|parameter| !parameter.is_certificate && !parameter.is_optional)
+            .map(|parameter| parameter.name.clone())
+            .collect()
     }
 
     /// Gives a certificate its provider and the parameters that name it there.
@@ -81,6 +97,15 @@ impl Placement {
     /// It cannot be placed, or its provider's name for it is not known.
     pub fn place(&self, found: &mut LocatedCertificate) -> Result<(), Unplaced> {
         let known = &mut found.known;
+        if !found.also_at.is_empty() && self.named.is_empty() {
+            let mut all: Vec<&str> =
+                found.also_at.iter().map(String::as_str).chain([known.provider.as_str()]).collect();
+            all.sort_unstable();
+            let all = all.join(", ");
+            known.provider.clear();
+            known.target.clear();
+            return Err(Unplaced::Several(all));
+        }
         let fitting: Vec<&NamedProvider> = self
             .named
             .iter()
@@ -103,7 +128,7 @@ impl Placement {
         let Some((_, parameters)) = self.operations.iter().find(|(id, _)| *id == known.provider) else { return Ok(()) };
         known.target.retain(|(name, _)| parameters.iter().any(|parameter| parameter.name == *name));
         let mut missing = Vec::new();
-        for parameter in parameters {
+        for parameter in parameters.iter().filter(|parameter| !parameter.is_optional) {
             if known.target.iter().any(|(name, _)| *name == parameter.name) {
                 continue;
             }
@@ -123,6 +148,16 @@ impl Placement {
     }
 }
 
+impl TargetParameter {
+    /// Whether what is known of a certificate gives its value.
+    fn is_told_by(&self, known: &Sighting) -> bool {
+        self.is_optional
+            || known.target.iter().any(|(name, _)| *name == self.name)
+            || self.serial.is_some() && known.serial.is_some()
+            || self.is_certificate && known.whole.is_some()
+    }
+}
+
 /// A serial number as a list's cell: in hexadecimal digits, and so that nobody takes it for a decimal number or an id.
 pub fn serial_cell(serial: &SerialNumber, notation: Option<SerialNotation>) -> String {
     let digits = serial.to_string();
@@ -137,23 +172,35 @@ pub fn serial_cell(serial: &SerialNumber, notation: Option<SerialNotation>) -> S
 fn parameters(provider: &Provider, action: &str) -> Option<Vec<TargetParameter>> {
     let (operation, rules) = provider.actions().find(|(operation, _)| operation.name == action)?;
     if let Some(rule) = &rules.certificate {
-        return Some(vec![TargetParameter { name: rule.field.clone(), serial: None, is_certificate: true }]);
+        return Some(vec![TargetParameter {
+            name: rule.field.clone(),
+            serial: None,
+            is_certificate: true,
+            is_optional: false,
+        }]);
     }
     let parameter = |name: &String| {
         let serial = operation.parameter(name).and_then(|parameter| match parameter.format {
             ValueFormat::Serial(rule) => Some(rule.spelling.notation()),
             _ => None,
         });
-        TargetParameter { name: name.clone(), serial, is_certificate: false }
+        TargetParameter { name: name.clone(), serial, is_certificate: false, is_optional: false }
     };
-    Some(rules.target.parameters.iter().map(parameter).collect())
+    let queried = operation.parameters.iter().filter(|parameter| parameter.location == Location::StatusQuery);
+    let optional = queried.map(|parameter| TargetParameter {
+        name: parameter.name.clone(),
+        serial: None,
+        is_certificate: false,
+        is_optional: true,
+    });
+    Some(rules.target.parameters.iter().map(parameter).chain(optional).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diag::Diagnostics;
-    use crate::find::sighting::{Sighting, WholeCertificate};
+    use crate::find::sighting::WholeCertificate;
     use crate::text::SourceMap;
 
     fn found(issuer: &str, provider: &str, target: &[(&str, &str)]) -> LocatedCertificate {
@@ -166,7 +213,7 @@ mod tests {
             whole: Some(WholeCertificate::default()),
             ..Sighting::default()
         };
-        LocatedCertificate { known, places: ["a.pem".to_owned()].into() }
+        LocatedCertificate { known, places: ["a.pem".to_owned()].into(), also_at: Default::default() }
     }
 
     #[test]
@@ -214,7 +261,7 @@ mod tests {
             assert_eq!(place(named, found), expected.map(str::to_owned), "{named:?}");
         }
         for (named, action, expected) in
-            [("digicrt", "revoke", "did you mean `digicert`?"), ("huawei", "revoke", "it has revoke-ca")]
+            [("digicrt", "revoke", "did you mean `digicert`?"), ("huawei", "reissue", "it has revoke, revoke-ca")]
         {
             assert!(Placement::new(&catalog, &[named.to_owned()], action).unwrap_err().contains(expected));
         }

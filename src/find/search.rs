@@ -2,7 +2,7 @@
 //! rest.
 
 use super::contents;
-use super::criteria::Criteria;
+use super::criteria::{Criteria, RowFit};
 use super::exports::{self, ListColumns};
 use super::found::{Gathering, LeftOut, LocatedCertificate};
 use super::places::{Places, VisitedPlace};
@@ -78,8 +78,20 @@ enum Message {
     Specials(u64),
 }
 
-/// Looks through everything; `looking` hears now and then how far it is.
-pub fn search(search: &Search, looking: &mut dyn FnMut(&Looked)) -> SearchResult {
+/// What was found so far, while lists of providers' are still to be read.
+pub struct Gathered<'s> {
+    search: &'s Search,
+    gathering: Gathering,
+    /// What was looked through.
+    pub looked: Looked,
+    unread: Vec<String>,
+    more_unread: u64,
+    /// Whether files hold certificates that fit.
+    has_files: bool,
+}
+
+/// Looks through all files; `looking` hears now and then how far it is.
+pub fn search<'s>(search: &'s Search, looking: &mut dyn FnMut(&Looked)) -> Gathered<'s> {
     let mut looked = Looked::default();
     let mut gathering = Gathering::default();
     let (mut lists, mut unread, mut more_unread) = (Vec::new(), Vec::new(), 0_u64);
@@ -132,10 +144,68 @@ pub fn search(search: &Search, looking: &mut dyn FnMut(&Looked)) -> SearchResult
             Err(None) => looked.others += 1,
         }
     }
-    unread.sort();
-    let undecided = std::mem::take(&mut gathering.undecided);
-    let (found, left_out) = gathering.finish(search.now, search.all);
-    SearchResult { found, left_out, undecided, unread, more_unread, looked }
+    let has_files = !gathering.is_empty();
+    Gathered { search, gathering, looked, unread, more_unread, has_files }
+}
+
+impl Gathered<'_> {
+    /// Takes a row of a provider's list. `is_named` says whether it tells what the provider calls the certificate; `is_whole`, that no more
+    /// will come to be known of it. Returns whether more must be known first; the row is not taken then.
+    pub fn take_listed(&mut self, mut row: Sighting, is_named: bool, is_whole: bool) -> bool {
+        let is_known = self.gathering.knows(&row);
+        let der = row.whole.as_ref().and_then(|whole| whole.chain.first());
+        let fit = match der.and_then(|der| Certificate::parse(der).ok()) {
+            Some(certificate) => match self.search.criteria.judge(&certificate) {
+                Some(weakness) => {
+                    row.weakness = weakness;
+                    RowFit::Fits
+                }
+                None => RowFit::Not,
+            },
+            None => self.search.criteria.judge_row(&row),
+        };
+        if let Some(whole) = row.whole.as_mut().filter(|_| !self.search.keeps_certificates) {
+            whole.chain.clear();
+        }
+        // Without either it cannot be told to be one of those that files hold.
+        let is_anonymous = row.serial.is_none() && row.fingerprint.is_none() && self.has_files;
+        let is_over = row.ends.is_some_and(|ends| ends < self.search.now) || GONE.contains(&row.status.as_str());
+        let is_settled = is_over || !row.status.is_empty() && row.ends.is_some();
+        let is_open = matches!(fit, RowFit::Unknown(_)) && !is_known || !is_named || !is_settled || is_anonymous;
+        if !is_whole && is_open && fit != RowFit::Not && (!is_over || self.search.all) {
+            return true;
+        }
+        self.looked.rows += 1;
+        match (&row.whole, fit) {
+            (Some(_), RowFit::Fits) => self.gathering.add_certificate(row),
+            (Some(_), _) => row.serial.iter().for_each(|serial| self.gathering.pass_certificate(serial)),
+            (None, fit) => self.gathering.add_row(row, fit),
+        }
+        false
+    }
+
+    /// Whether what is over is wanted, too.
+    pub const fn wants_all(&self) -> bool {
+        self.search.all
+    }
+
+    /// What could not be read.
+    pub fn note_unread(&mut self, why: &str) {
+        if self.unread.len() >= MAX_UNREAD {
+            self.more_unread += 1;
+        } else {
+            self.unread.push(safe::terminal(why).into_owned());
+        }
+    }
+
+    /// All that was found.
+    pub fn finish(mut self) -> SearchResult {
+        self.unread.sort();
+        let undecided = std::mem::take(&mut self.gathering.undecided);
+        let (found, left_out) = self.gathering.finish(self.search.now, self.search.all);
+        let Self { looked, unread, more_unread, .. } = self;
+        SearchResult { found, left_out, undecided, unread, more_unread, looked }
+    }
 }
 
 fn read_all(search: &Search, places: &Mutex<Places>, sender: &SyncSender<Message>) {
@@ -275,6 +345,8 @@ fn chain(certificates: &[(String, Certificate)], index: usize) -> Vec<Vec<u8>> {
     chain
 }
 
+/// Statuses of what is no certificate, or none any more.
+pub const GONE: [&str; 3] = ["revoked", "expired", "not-issued"];
 /// A larger file is no bundle of certificates.
 const MAX_BUNDLE: u64 = 64 << 20;
 /// Bytes that tell what a file is.

@@ -138,7 +138,11 @@ mod tests {
             target: vec![("certificate_id".into(), "7".into())],
             ..Sighting::default()
         };
-        let found = [LocatedCertificate { known, places: ["b.pem".to_owned(), "a.pem".to_owned()].into() }];
+        let found = [LocatedCertificate {
+            known,
+            places: ["b.pem".to_owned(), "a.pem".to_owned()].into(),
+            also_at: Default::default(),
+        }];
         let mut list = TargetList::new(&found, |_| "file:a.pem".to_owned());
         let mut written = Vec::new();
         list.write(&mut written).unwrap();

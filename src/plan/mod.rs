@@ -2,6 +2,7 @@
 //!
 //! Reads the plan and every file that it names; sends nothing, needs no credential.
 
+pub mod accounts;
 pub mod calendar;
 pub mod check;
 pub mod checked;

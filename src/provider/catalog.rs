@@ -43,7 +43,7 @@ impl Catalog {
     pub fn built_in(sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Self {
         let mut catalog = Self::default();
         for (name, text) in BUILT_IN {
-            catalog.put(format!("<built-in {name}>"), &text.into(), sources, diagnostics);
+            catalog.put(format!("<built-in {name}>"), &(*text).into(), sources, diagnostics);
         }
         catalog
     }
@@ -154,7 +154,7 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-const BUILT_IN: [(&str, &str); 12] = [
+const BUILT_IN: &[(&str, &str)] = &[
     ("acme.yaml", include_str!("documents/acme.yaml")),
     ("aws-acm.yaml", include_str!("documents/aws-acm.yaml")),
     ("aws-pca.yaml", include_str!("documents/aws-pca.yaml")),
@@ -162,9 +162,11 @@ const BUILT_IN: [(&str, &str); 12] = [
     ("digicert-one.yaml", include_str!("documents/digicert-one.yaml")),
     ("ejbca.yaml", include_str!("documents/ejbca.yaml")),
     ("google-cas.yaml", include_str!("documents/google-cas.yaml")),
+    ("huawei-scm.yaml", include_str!("documents/huawei-scm.yaml")),
     ("huawei.yaml", include_str!("documents/huawei.yaml")),
     ("keyfactor.yaml", include_str!("documents/keyfactor.yaml")),
     ("naver.yaml", include_str!("documents/naver.yaml")),
+    ("naver-pca.yaml", include_str!("documents/naver-pca.yaml")),
     ("sectigo.yaml", include_str!("documents/sectigo.yaml")),
     ("vault.yaml", include_str!("documents/vault.yaml")),
 ];

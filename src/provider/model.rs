@@ -5,6 +5,7 @@ pub use super::answer::AnswerLocation;
 use super::answer::{AnswerClass, Pointer, TargetState, scalar_text};
 use super::expression::{Output, StepOutput};
 pub use super::idempotency_key::{IdempotencyKey, KeyForm};
+pub use super::paging::{PageForm, Pages};
 use super::security::SecurityRequirement;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
 use serde_json::{Map, Value};
@@ -379,56 +380,40 @@ pub struct RowMatch {
     pub any: Option<String>,
 }
 
-/// Paging of a list: one page can resolve many actions.
-#[derive(Debug, Clone)]
-pub struct Pages {
-    /// The parameter that says which page is asked for.
-    pub parameter: String,
-    /// What it says.
-    pub form: PageForm,
-}
-
-/// How pages are asked for.
-#[derive(Debug, Clone)]
-pub enum PageForm {
-    /// By the page's number.
-    Numbered {
-        /// The first page's number.
-        first: u32,
-        /// By what the last page is known.
-        end: ListEnd,
-        /// Rows in one page.
-        size: u32,
-    },
-    /// By the number of rows before it.
-    Offset {
-        /// By what the last page is known.
-        end: ListEnd,
-        /// Rows in one page.
-        size: u32,
-    },
-    /// By what the page before holds here; the last page holds nothing.
-    Token(Pointer),
-}
-
-/// By what the last page of a list is known.
-#[derive(Debug, Clone)]
-pub enum ListEnd {
-    /// Each answer holds here how many rows there are in all.
-    Total(Pointer),
-    /// The list here has fewer rows than fit into a page.
-    NotFull(Pointer),
-}
-
 /// A list of what there is at a provider, from which targets can be made.
 #[derive(Debug, Clone)]
 pub struct ListRule {
-    /// The list in an answer.
-    pub rows: Pointer,
+    /// What its rows tell.
+    pub rows: RowRule,
     /// Paging, where an answer is one page of it.
     pub pages: Option<Pages>,
-    /// What a row tells, by the name of the column: a target's parameter of some action, or one of [`LIST_COLUMNS`]; and where in the row.
+    /// What it is asked with each time.
+    pub parameters: Vec<(String, Value)>,
+    /// What is asked about a row to know more.
+    pub details: Vec<DetailRule>,
+}
+
+/// What the rows of an answer tell.
+#[derive(Debug, Clone)]
+pub struct RowRule {
+    /// From the answer to the list, and from an item to the list in it; none where the answer is the only row.
+    pub lists: Vec<Pointer>,
+    /// What a row tells, by the name of the column: a target's parameter of some action, or one of [`LIST_COLUMNS`]; and where in the row,
+    /// or else in the item around it.
     pub columns: Vec<(String, ListedPlace)>,
+    /// The first that holds says the status, as one of [`LISTED_STATUSES`].
+    pub statuses: Vec<(Vec<Condition>, &'static str)>,
+}
+
+/// A question about one row of a list.
+#[derive(Debug, Clone)]
+pub struct DetailRule {
+    /// The operation that is asked, by its index in [`Provider::operations`].
+    pub operation: usize,
+    /// Its parameters, and the row's columns that they take.
+    pub parameters: Vec<(String, String)>,
+    /// What its answer tells of the row; with lists, each row of them is a certificate of its own.
+    pub rows: RowRule,
 }
 
 /// Where a row of a list holds what a column tells.
@@ -443,8 +428,21 @@ pub struct ListedPlace {
 }
 
 /// What a list may tell of a certificate beside the parameters that name it as a target.
-pub const LIST_COLUMNS: [&str; 8] =
-    ["serial_number", "common_name", "dns_names", "not_before", "not_after", "status", "issuer", "certificate"];
+pub const LIST_COLUMNS: [&str; 9] = [
+    "serial_number",
+    "fingerprint",
+    "common_name",
+    "dns_names",
+    "not_before",
+    "not_after",
+    "status",
+    "issuer",
+    "certificate",
+];
+
+/// What a document may say of a row: it is valid, revoked, expired, or not a certificate yet, or never became one.
+pub const LISTED_STATUSES: [(&str, &str); 4] =
+    [("valid", "valid"), ("revoked", "revoked"), ("expired", "expired"), ("not-issued", "not-issued")];
 
 /// A rule that reads a target's state from a row of a status query.
 #[derive(Debug, Clone)]

@@ -94,7 +94,7 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
         messages.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
     }
     if let (Some(expected), Some(list)) = (&sampled.rows, &operation.list) {
-        let found = listing::rows(list, answer.json()).into_iter().map(Value::from_iter).collect::<Value>();
+        let found = listing::rows(&list.rows, answer.json()).into_iter().map(Value::from_iter).collect::<Value>();
         if found != *expected {
             messages.push(format!("lists {found}, not {expected}"));
         }

@@ -14,14 +14,16 @@ use der::oid::db::rfc6960::{ID_PKIX_OCSP_BASIC, ID_PKIX_OCSP_NONCE};
 use der::{DateTime, Decode, Encode};
 use jiff::Timestamp;
 use std::net::IpAddr;
+use std::str::FromStr as _;
 use std::time::Duration;
 use x509_cert::certificate::TbsCertificate;
 use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{CrlReason, SubjectAltName};
+use x509_cert::name::Name;
 use x509_cert::request::CertReq;
-use x509_cert::spki::AlgorithmIdentifierOwned;
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::{Time, Validity};
 use x509_cert::{Certificate, Version};
 use x509_ocsp::{
@@ -79,25 +81,45 @@ impl Authority {
             };
             names.push(GeneralName::IpAddress(octets.ok()?));
         }
+        let serial = (FIRST_SERIAL + number).to_be_bytes();
+        Some(self.signed(&serial, (info.subject, info.public_key), names, now)? + CERTIFICATE)
+    }
+
+    /// A certificate of a serial number that somebody names, with no key but the CA's own: nobody serves it.
+    pub(super) fn certify(&self, serial: &SerialNumber, now: Timestamp) -> Option<String> {
+        let name = format!("{}.simulated.example", serial.to_string().to_lowercase());
+        let subject = Name::from_str(&format!("CN={name}")).ok()?;
+        let names = vec![GeneralName::DnsName(Ia5String::new(&name).ok()?)];
+        let key = self.certificate.tbs_certificate.subject_public_key_info.clone();
+        self.signed(serial.octets(), (subject, key), names, now)
+    }
+
+    fn signed(
+        &self,
+        serial: &[u8],
+        (subject, key): (Name, SubjectPublicKeyInfoOwned),
+        names: Vec<GeneralName>,
+        now: Timestamp,
+    ) -> Option<String> {
         let names = extension(ID_CE_SUBJECT_ALT_NAME, &SubjectAltName(names).to_der().ok()?)?;
         let content = TbsCertificate {
             version: Version::V3,
-            serial_number: x509_cert::serial_number::SerialNumber::new(&(FIRST_SERIAL + number).to_be_bytes()).ok()?,
+            serial_number: x509_cert::serial_number::SerialNumber::new(serial).ok()?,
             signature: ALGORITHM,
             issuer: self.certificate.tbs_certificate.subject.clone(),
             validity: Validity {
                 not_before: time(now.checked_sub(BACKDATED).ok()?)?,
                 not_after: time(now.checked_add(VALID).ok()?)?,
             },
-            subject: info.subject,
-            subject_public_key_info: info.public_key,
+            subject,
+            subject_public_key_info: key,
             issuer_unique_id: None,
             subject_unique_id: None,
             extensions: Some(vec![names]),
         };
         let signature = self.sign(&content.to_der().ok()?)?;
         let certificate = Certificate { tbs_certificate: content, signature_algorithm: ALGORITHM, signature };
-        Some(pem::encode("CERTIFICATE", &certificate.to_der().ok()?) + CERTIFICATE)
+        Some(pem::encode("CERTIFICATE", &certificate.to_der().ok()?))
     }
 
     /// The list of what was revoked, as of now.

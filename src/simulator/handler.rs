@@ -5,6 +5,7 @@ use super::acme::{self, Acme};
 use super::answers::{self, Reference};
 use super::authentication::verify;
 use super::authority::Authority;
+use super::lists;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{Fault, FaultDraw};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
@@ -332,11 +333,20 @@ impl RequestHandler {
         {
             return response;
         }
+        // One that is a status query, too, shows the targets as those do, once there are any.
+        let is_list = !is_status_query || self.targets.of_account(asked.account).next().is_none();
+        if let Some(list) = operation.list.as_ref().filter(|_| is_list) {
+            let targets = self.targets.of_account(asked.account);
+            return lists::answer(asked.provider, operation, list, parameters, targets);
+        }
         if !is_status_query {
             return answers::granted(operation, parameters, Reference::Fresh(self.effects)).response;
         }
         let found = self.targets.found(asked.account, asked.operation, parameters);
-        status_queries::answer(asked.provider, operation, parameters, &self.targets, &found)
+        let mut response = status_queries::answer(asked.provider, operation, parameters, &self.targets, &found);
+        let issuer = (self.authority.as_ref(), asked.now);
+        lists::with_certificate(asked.provider, asked.operation, parameters, &mut response, issuer);
+        response
     }
 
     /// Answers a request that is a stage of an action.

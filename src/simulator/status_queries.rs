@@ -5,9 +5,9 @@ use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
 use crate::provider::answer::{Pointer, scalar_text};
 use crate::provider::model::{
-    Condition, ListEnd, PageForm, Pages, ParameterSource, RowStep, Sample, StatusQueryRule, TargetKind,
-    TargetStateRule, Test,
+    Condition, PageForm, Pages, ParameterSource, RowStep, Sample, StatusQueryRule, TargetKind, TargetStateRule, Test,
 };
+use crate::provider::paging::ListEnd;
 use crate::provider::{Operation, Provider, TargetState, target_state};
 use serde_json::{Map, Value};
 
@@ -156,18 +156,7 @@ fn page<'a>(
     shown: &dyn Fn(Found) -> Option<ShownTarget<'a>>,
 ) -> Value {
     let total: usize = found.iter().map(|found| found.len()).sum();
-    let number = |pages: &Pages| {
-        let text = asked.get(&pages.parameter).and_then(scalar_text)?;
-        text.strip_prefix(TOKEN).unwrap_or(&text).parse::<u32>().ok()
-    };
-    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    let (skip, take) = pages.map_or((0, usize::MAX), |pages| match &pages.form {
-        PageForm::Numbered { first, size, .. } => {
-            (count(number(pages).unwrap_or(*first).saturating_sub(*first)).saturating_mul(count(*size)), count(*size))
-        }
-        PageForm::Offset { size, .. } => (count(number(pages).unwrap_or(0)), count(*size)),
-        PageForm::Token(_) => (count(number(pages).unwrap_or(0)), TOKEN_PAGE),
-    });
+    let (skip, take) = bounds(pages, asked);
     let items = slice(found, skip, take).filter_map(|found| {
         let (target, action, rule) = shown(found)?;
         let (action, parameters, state) = (action.name.as_str(), &target.parameters, target.state);
@@ -180,16 +169,38 @@ fn page<'a>(
     if let Some(place) = body.pointer_mut(&list.to_string()) {
         *place = items;
     }
+    put_page(&mut body, pages, skip, take, total);
+    body
+}
+
+/// The rows that a request for a page asks for: how many come before, and how many at most.
+pub(super) fn bounds(pages: Option<&Pages>, asked: &Map<String, Value>) -> (usize, usize) {
+    let number = |pages: &Pages| {
+        let text = asked.get(&pages.parameter).and_then(scalar_text)?;
+        text.strip_prefix(TOKEN).unwrap_or(&text).parse::<u32>().ok()
+    };
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    pages.map_or((0, usize::MAX), |pages| match &pages.form {
+        PageForm::Numbered { first, size, .. } => {
+            (count(number(pages).unwrap_or(*first).saturating_sub(*first)).saturating_mul(count(*size)), count(*size))
+        }
+        PageForm::Offset { size, .. } => (count(number(pages).unwrap_or(0)), count(*size)),
+        PageForm::Token(_) => (count(number(pages).unwrap_or(0)), TOKEN_PAGE),
+    })
+}
+
+/// Says in the body of a page how many rows there are in all, or what the next page is asked by.
+pub(super) fn put_page(body: &mut Value, pages: Option<&Pages>, skip: usize, take: usize, total: usize) {
     match pages.map(|pages| &pages.form) {
         Some(PageForm::Token(place)) if skip.saturating_add(take) < total => {
-            answers::put(&mut body, place, &format!("{TOKEN}{}", skip + take));
+            answers::put(body, place, &format!("{TOKEN}{}", skip + take));
         }
-        Some(PageForm::Token(place)) => answers::put(&mut body, place, ""),
+        Some(PageForm::Token(place)) => answers::put(body, place, ""),
         Some(
             PageForm::Numbered { end: ListEnd::Total(place), .. } | PageForm::Offset { end: ListEnd::Total(place), .. },
         ) => {
-            if place.of(&body).is_none() {
-                answers::put(&mut body, place, "0");
+            if place.of(body).is_none() {
+                answers::put(body, place, "0");
             }
             if let Some(place) = body.pointer_mut(&place.to_string()) {
                 *place = if place.is_string() { Value::from(total.to_string()) } else { Value::from(total) };
@@ -197,7 +208,6 @@ fn page<'a>(
         }
         Some(PageForm::Numbered { .. } | PageForm::Offset { .. }) | None => {}
     }
-    body
 }
 
 fn resolve<'a>(provider: &'a Provider, state: &'a TargetStore, found: Found) -> Option<ShownTarget<'a>> {

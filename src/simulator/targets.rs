@@ -32,8 +32,12 @@ pub(super) struct TargetStore {
 /// One thing that an operation acts on.
 #[derive(Debug)]
 pub(super) struct SimulatedTarget {
+    /// Index of the account.
+    account: usize,
     /// Index of the operation.
     pub(super) operation: usize,
+    /// The serial number of the certificate that it is, where that is known.
+    pub(super) serial: Option<SerialNumber>,
     /// The latest parameters, with those that only status queries use.
     pub(super) parameters: Map<String, Value>,
     /// How often something took effect.
@@ -94,7 +98,9 @@ impl TargetStore {
         let name = named.collect::<Option<Vec<_>>>()?.join("/");
         let target = *self.by_name.entry((account, operation, name)).or_insert_with(|| {
             self.targets.push(SimulatedTarget {
+                account,
                 operation,
+                serial: None,
                 parameters: Map::new(),
                 effects: 0,
                 state: TargetState::NotDone,
@@ -120,6 +126,7 @@ impl TargetStore {
     /// A target is the certificate of this serial number.
     pub(super) fn set_serial_number(&mut self, account: usize, target: usize, serial: SerialNumber) {
         // A certificate keeps the target that named it first: what is published of it must not change because another operation names it too.
+        self.targets[target].serial.get_or_insert_with(|| serial.clone());
         self.by_serial.entry((account, serial)).or_insert(target);
     }
 
@@ -166,6 +173,11 @@ impl TargetStore {
             lists.flatten().map(move |found| (*query, *found))
         });
         found.filter(|(_, found)| found.target != target).collect()
+    }
+
+    /// All targets of an account, in the order in which they became known.
+    pub(super) fn of_account(&self, account: usize) -> impl Iterator<Item = &SimulatedTarget> {
+        self.targets.iter().filter(move |target| target.account == account)
     }
 
     /// The certificates of an account that are revoked.

@@ -29,7 +29,27 @@ pub fn show(provider: &Provider) -> String {
     sections.extend(variables(provider));
     sections.push(credentials(provider));
     sections.extend(provider.actions().map(|(operation, rules)| action(provider, operation, rules)));
+    sections.extend(lists(provider));
     sections.join("\n")
+}
+
+/// What `find --at` reads.
+fn lists(provider: &Provider) -> Option<String> {
+    let row = |operation: &Operation| {
+        let list = operation.list.as_ref()?;
+        let columns = list.details.iter().map(|detail| &detail.rows).chain([&list.rows]).flat_map(|rows| &rows.columns);
+        let mut columns: Vec<&str> = columns.map(|(name, _)| name.as_str()).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let details: Vec<&str> =
+            list.details.iter().map(|detail| provider.operations[detail.operation].name.as_str()).collect();
+        let request = format!("{} {}", operation.method, operation.path);
+        let cells = [operation.name.clone(), request, columns.join(" "), details.join(", ")];
+        Some(cells.iter().map(|cell| safe::terminal(cell).into_owned()).collect())
+    };
+    let rows: Vec<Vec<String>> = provider.operations.iter().filter_map(row).collect();
+    let header = ["list", "request", "tells", "by asking more"];
+    (!rows.is_empty()).then(|| format!("Lists, for `find --at {}`:\n{}", provider.id, table(&header, &[], &rows)))
 }
 
 fn heading(provider: &Provider) -> String {
@@ -253,8 +273,15 @@ pub fn show_json(provider: &Provider) -> Value {
         "environment": provider.environment,
         "unconfirmed": provider.unconfirmed,
         "digest": hex::encode(provider.digest),
+        "lists": provider.operations.iter().filter_map(list_operation_json).collect::<Vec<_>>(),
         "operations": provider.actions().map(|(operation, rules)| action_json(provider, operation, rules)).collect::<Vec<_>>(),
     })
+}
+
+fn list_operation_json(operation: &Operation) -> Option<Value> {
+    let list = operation.list.as_ref()?;
+    let columns: Vec<&str> = list.rows.columns.iter().map(|(name, _)| name.as_str()).collect();
+    Some(json!({"name": operation.name, "method": operation.method, "path": operation.path, "columns": columns}))
 }
 
 fn auth_json(requirement: &SecurityRequirement) -> Value {

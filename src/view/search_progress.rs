@@ -45,7 +45,12 @@ pub fn summary(found: u64, looked: &Looked, left_out: &LeftOut) -> String {
         plural(looked.files, "file"),
         plural(looked.certificates, "certificate"),
     );
-    let counts = [(left_out.expired, "expired"), (left_out.revoked, "revoked"), (left_out.cas, "of CAs")];
+    let counts = [
+        (left_out.expired, "expired"),
+        (left_out.revoked, "revoked"),
+        (left_out.cas, "of CAs"),
+        (left_out.not_issued, "not issued"),
+    ];
     let counts: Vec<String> = counts
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -68,7 +73,7 @@ mod tests {
             summary(0, &looked, &LeftOut::default()),
             "found 0 certificates in 1,200 files: 900 certificates (7 hold none) and 3,000 rows of lists"
         );
-        let left_out = LeftOut { expired: 2, revoked: 1, cas: 0 };
+        let left_out = LeftOut { expired: 2, revoked: 1, ..LeftOut::default() };
         let looked = Looked { files: 1, certificates: 3, ..Looked::default() };
         assert_eq!(
             summary(1, &looked, &left_out),

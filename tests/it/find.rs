@@ -10,13 +10,13 @@ const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/pki/testdata/stor
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/pki/testdata/keys");
 
 /// A CA that issues certificates for tests.
-struct Ca {
+pub(super) struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Ca {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let mut parameters = CertificateParams::new(vec![]).unwrap();
         parameters.distinguished_name.push(DnType::CommonName, name);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -26,7 +26,7 @@ impl Ca {
     }
 
     /// A certificate for a name, until the end of a year.
-    fn issue(&self, name: &str, key: &KeyPair, serial: u64, ends: i32) -> String {
+    pub(super) fn issue(&self, name: &str, key: &KeyPair, serial: u64, ends: i32) -> String {
         let mut parameters = CertificateParams::new(vec![name.to_owned(), format!("www.{name}")]).unwrap();
         parameters.distinguished_name = rcgen::DistinguishedName::new();
         parameters.distinguished_name.push(DnType::CommonName, name);

@@ -252,7 +252,7 @@ fn a_run_is_carried_out_by_moto() {
         came.body
     };
     let listed = ask("list-certificates", json!({}));
-    let rows = listing::rows(acm.operation("list-certificates").unwrap().list.as_ref().unwrap(), &listed);
+    let rows = listing::rows(&acm.operation("list-certificates").unwrap().list.as_ref().unwrap().rows, &listed);
     let mut arns: Vec<&str> = rows.iter().map(|row| row["CertificateArn"].as_str()).collect();
     let mut requested: Vec<&str> = made["acm"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap()).collect();
     arns.sort_unstable();

@@ -67,6 +67,9 @@ const ACTIONS: &str = r#"actions:
      dnsName: [shop.example.com, www.shop.example.com], validationMethod: D, csr: "file:shop.csr"}
   - {id: succeeded4, provider: huawei, action: revoke-ca, ca_id: 6434f74f-2d13-4e6a-89eb-93ee313f1a43, reason: keyCompromise}
   - {id: succeeded5, provider: huawei, action: revoke-ca, ca_id: 7434f74f-2d13-4e6a-89eb-93ee313f1a43}
+  - {id: succeeded11, provider: huawei, action: revoke, certificate_id: 4c0e772e-a30c-4029-b929-b7acb04143f7, reason: superseded}
+  - {id: pending1, provider: huawei-scm, action: revoke, project_id: 0a1b2c3d, cert_id: scs1590053258704, comments: INC-42}
+  - {id: succeeded12, provider: naver-pca, action: revoke, caTag: 1a2b3c-4d5e6f, serialNo: "0a:1b:2c"}
   - {id: succeeded7, provider: vault, action: revoke, serial_number: "5a:92:08:16:15:6d"}
   - {id: succeeded11, provider: vault, action: revoke-with-key, serial_number: "5a:92:08:16:15:6e", private_key: "file:shop.key"}
   - {id: in-doubt1, provider: vault, action: reissue, role: web, csr: "file:shop.csr", common_name: shop.example.com, alt_names: www.shop.example.com}

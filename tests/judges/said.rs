@@ -4,7 +4,7 @@
 use super::pages::{Field, Page, Place};
 
 /// All operations of the built-in documents and of the example.
-pub(crate) const PAGES: [Page; 32] = [
+pub(crate) const PAGES: &[Page] = &[
     Page {
         provider: "digicert",
         operation: "revoke",
@@ -494,6 +494,161 @@ pub(crate) const PAGES: [Page; 32] = [
         fields: &[REQUEST_ID, field("status", Place::Body, true, &[], &[r#""pending""#, "1"]), PROCESSOR_COMMENT],
     },
     Page {
+        provider: "digicert",
+        operation: "list-orders",
+        method: "GET",
+        base: "https://www.digicert.com/services/v2",
+        path: "/order/certificate",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{}"#,
+        fields: &[
+            field("limit", Place::Query, false, &["1000"], &["0", "1001", r#""all""#]),
+            field("offset", Place::Query, false, &["0", "1000"], &["-1"]),
+            field("filters[status]", Place::Query, false, &[r#""issued""#], &[]),
+        ],
+    },
+    Page {
+        provider: "digicert",
+        operation: "list-status-changes",
+        method: "GET",
+        base: "https://www.digicert.com/services/v2",
+        path: "/order/certificate/status-changes",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"minutes": 60}"#,
+        fields: &[field("minutes", Place::Query, true, &["10080"], &["0", "10081"])],
+    },
+    Page {
+        provider: "huawei",
+        operation: "revoke",
+        method: "POST",
+        base: "https://ccm.cn-north-4.myhuaweicloud.com",
+        path: "/v1/private-certificates/{certificate_id}/revoke",
+        auth: HUAWEI,
+        example: r#"{"certificate_id": "4c0e772e-a30c-4029-b929-b7acb04143f7", "reason": "SUPERSEDED"}"#,
+        fields: &[
+            HUAWEI_CERTIFICATE_ID,
+            field(
+                "reason",
+                Place::Body,
+                false,
+                &[r#""UNSPECIFIED""#, r#""KEY_COMPROMISE""#],
+                &[r#""superseded""#, "4"],
+            ),
+        ],
+    },
+    Page {
+        provider: "huawei",
+        operation: "show-certificate",
+        method: "GET",
+        base: "https://ccm.cn-north-4.myhuaweicloud.com",
+        path: "/v1/private-certificates/{certificate_id}",
+        auth: HUAWEI,
+        example: r#"{"certificate_id": "4c0e772e-a30c-4029-b929-b7acb04143f7"}"#,
+        fields: &[HUAWEI_CERTIFICATE_ID],
+    },
+    Page {
+        provider: "huawei",
+        operation: "list-certificates",
+        method: "GET",
+        base: "https://ccm.cn-north-4.myhuaweicloud.com",
+        path: "/v1/private-certificates",
+        auth: HUAWEI,
+        example: r#"{}"#,
+        fields: &[
+            field("limit", Place::Query, false, &["0", "1000"], &["1001", "-1"]),
+            field("offset", Place::Query, false, &["0"], &["-1"]),
+            field("status", Place::Query, false, &[r#""ISSUED""#], &[r#""issued""#]),
+        ],
+    },
+    Page {
+        provider: "huawei",
+        operation: "list-cas",
+        method: "GET",
+        base: "https://ccm.cn-north-4.myhuaweicloud.com",
+        path: "/v1/private-certificate-authorities",
+        auth: HUAWEI,
+        example: r#"{}"#,
+        fields: &[
+            field("limit", Place::Query, false, &["0", "1000"], &["1001", "-1"]),
+            field("offset", Place::Query, false, &["0"], &["-1"]),
+            field("type", Place::Query, false, &[r#""ROOT""#], &[r#""root""#]),
+        ],
+    },
+    Page {
+        provider: "huawei-scm",
+        operation: "revoke",
+        method: "POST",
+        base: "https://scm.cn-north-4.myhuaweicloud.com",
+        path: "/v2/{project_id}/scm/cert/{cert_id}/revoke",
+        auth: HUAWEI,
+        example: r#"{"project_id": "0a1b", "cert_id": "scs1590053258704", "reason": "certificate information filled incorrectly"}"#,
+        fields: &[
+            field("project_id", Place::Path, true, &[r#""0a1b""#], &[]),
+            field("cert_id", Place::Path, true, &[r#""scs1590053258704""#], &[]),
+            field(
+                "reason",
+                Place::Body,
+                true,
+                &[r#""""#],
+                &["1", "null", r#""0123456789012345678901234567890123456789012345678901234567890123""#],
+            ),
+        ],
+    },
+    Page {
+        provider: "huawei-scm",
+        operation: "show-certificate",
+        method: "GET",
+        base: "https://scm.cn-north-4.myhuaweicloud.com",
+        path: "/v3/scm/certificates/{certificate_id}",
+        auth: HUAWEI,
+        example: r#"{"certificate_id": "scs1590053258704"}"#,
+        fields: &[field("certificate_id", Place::Path, true, &[r#""scs1590053258704""#], &[])],
+    },
+    Page {
+        provider: "huawei-scm",
+        operation: "list-certificates",
+        method: "GET",
+        base: "https://scm.cn-north-4.myhuaweicloud.com",
+        path: "/v3/scm/certificates",
+        auth: HUAWEI,
+        example: r#"{}"#,
+        fields: &[
+            field("limit", Place::Query, false, &["10", "20", "50"], &["30"]),
+            field("offset", Place::Query, false, &["0", "100"], &["-1", "101"]),
+            field("status", Place::Query, false, &[r#""ALL""#], &[]),
+        ],
+    },
+    Page {
+        provider: "naver-pca",
+        operation: "revoke",
+        method: "POST",
+        base: "https://pca.apigw.ntruss.com/api/v1",
+        path: "/ca/{caTag}/cert/{serialNo}/revoke",
+        auth: NCP,
+        example: r#"{"caTag": "1a2b3c-4d5e6f", "serialNo": "0a:1b:2c"}"#,
+        fields: &[CA_TAG, SERIAL_NO],
+    },
+    Page {
+        provider: "naver-pca",
+        operation: "get-certificate",
+        method: "GET",
+        base: "https://pca.apigw.ntruss.com/api/v1",
+        path: "/ca/{caTag}/cert/{serialNo}",
+        auth: NCP,
+        example: r#"{"caTag": "1a2b3c-4d5e6f", "serialNo": "0a:1b:2c"}"#,
+        fields: &[CA_TAG, SERIAL_NO],
+    },
+    Page {
+        provider: "naver-pca",
+        operation: "list-certificates",
+        method: "GET",
+        base: "https://pca.apigw.ntruss.com/api/v1",
+        path: "/ca/{caTag}/cert",
+        auth: NCP,
+        example: r#"{"caTag": "1a2b3c-4d5e6f"}"#,
+        fields: &[CA_TAG, field("pageNo", Place::Query, false, &["2"], &["0"])],
+    },
+    Page {
         provider: "vault",
         operation: "revoke",
         method: "POST",
@@ -698,3 +853,9 @@ const REQUEST_ID_IN_THE_BODY: Field = Field {
     right: &[r#""0BCA9A2E-9C2B-4A8C-8C54-3F6F5E7A1D11""#],
     wrong: &[r#""one""#, "1", "null"],
 };
+
+const HUAWEI_CERTIFICATE_ID: Field = Field { name: "certificate_id", ..CA_ID };
+
+const CA_TAG: Field = field("caTag", Place::Path, true, &[r#""1a2b""#], &[]);
+
+const SERIAL_NO: Field = field("serialNo", Place::Path, true, &[r#""01:ab""#], &[r#""39dd2e""#]);

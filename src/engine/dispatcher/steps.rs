@@ -185,7 +185,7 @@ where
         purpose: Purpose,
     ) -> Step<T, C> {
         let sender = Rc::clone(&self.run.senders[account]);
-        let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
+        let (journal, clock) = (Some(self.run.journal.clone()), Rc::clone(&self.run.clock));
         Step { account, sender, journal, clock, timing, ticket, purpose }
     }
 
@@ -350,6 +350,8 @@ where
             }
             Purpose::Query(query) => self.queried(account, *query, &exchanged, was_down, stays_refused),
             Purpose::Authenticate => self.authenticated(account, &exchanged),
+            // A run asks for no lists.
+            Purpose::Read(_) => {}
         }
     }
 

@@ -16,6 +16,7 @@ pub use rounds::{
 };
 pub use state_calls::has_state_call;
 
+use super::inquiry::{AskedAccount, Inquiry};
 use super::pace::Pace;
 use super::scheduler::Scheduler;
 use super::sender::Sender;
@@ -29,7 +30,7 @@ use crate::time::Clock;
 use crate::wire::{StatusFetcher, Transport};
 use rounds::{After, Rounds, SourceReport, SourceReports};
 use sources::Published;
-use state_calls::{QueriedAccount, StateCalls};
+use state_calls::StateCalls;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -229,14 +230,17 @@ fn state_calls<W, T: Transport, C: Clock>(
             scheduler.pace(index).restore_learnt(now, learnt);
         }
     }
-    let accounts = senders.iter().map(|sender| sender.as_ref().map(|sender| QueriedAccount::new(Rc::clone(sender))));
+    let accounts = senders.iter().map(|sender| sender.as_ref().map(|sender| AskedAccount::new(Rc::clone(sender))));
     Ok(Some(StateCalls {
-        journal: journal.clone(),
         reader: Rc::clone(reader),
-        clock: Rc::clone(clock),
-        retry: settings.retry,
-        scheduler,
-        accounts: accounts.collect(),
+        lists: senders.iter().map(|_| Rc::default()).collect(),
+        inquiry: Inquiry {
+            journal: Some(journal.clone()),
+            clock: Rc::clone(clock),
+            retry: settings.retry,
+            scheduler,
+            accounts: accounts.collect(),
+        },
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use super::reader::{DocumentReader, EXTENSION, undeclared};
 use super::rules::AnswerReading;
-use super::{operation, references, rules, security, stages};
+use super::{lists, operation, references, rules, security, stages};
 use crate::diag::Diagnostic;
 use crate::provider::model::{Operation, Provider, ServerVariable, Window};
 use crate::provider::request::{check_variable, host};
@@ -205,7 +205,7 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
     }
     for (index, node) in nodes.iter().enumerate() {
         if let Some(extension) = node.get(EXTENSION) {
-            operations[index].list = references::list(reader, extension, &operations[index], &operations);
+            operations[index].list = lists::list(reader, extension, &operations[index], &operations);
         }
     }
     // After all status queries and stages: a sample of one names the action that asks by it.

@@ -36,7 +36,7 @@
 //! | `lookup_parameters` | name → schema: parameters that only status queries use |
 //! | `idempotency_key` | `{parameter, form, valid_for}`: `uuid` or `hex`: a value made once for an action, and how long the provider knows it |
 //! | `safe` | `true`: of a POST without a target that only reads |
-//! | `list` | `{rows, pages, columns}`: of an operation that lists what there is |
+//! | `list` | `{rows, pages, parameters, columns, status, details}`: of an operation that lists what there is |
 //! | `lookups` | `[{operation, parameters, rows, pages, standings, absent, advice}]`, in order of preference |
 //! | `outputs` | name → expression: what its answer brings for later steps |
 //! | `stages` | `[{stepId, operationId, parameters, idempotent, poll, answers, outputs, lookups}]`: the requests that follow on its own |
@@ -51,6 +51,7 @@
 mod conversion;
 mod document;
 mod draft;
+mod lists;
 mod operation;
 mod overlay;
 mod parameters;

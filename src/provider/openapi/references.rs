@@ -8,10 +8,10 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    AnswerRule, LIST_COLUMNS, ListEnd, ListRule, ListedPlace, Operation, PageForm, Pages, Parameter, ParameterSource,
-    ReplacedRule, RowMatch, RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule,
-    TargetKind, TargetStateRule, WholeOrderRule,
+    AnswerRule, Operation, PageForm, Pages, Parameter, ParameterSource, ReplacedRule, RowMatch, RowStep, Sample,
+    SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, TargetStateRule, WholeOrderRule,
 };
+use crate::provider::paging::ListEnd;
 use crate::provider::params;
 use crate::text::Span;
 use crate::tree::{Node, Shape};
@@ -116,6 +116,7 @@ pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operatio
         let asks = |queries: &[StatusQueryRule]| queries.iter().any(|query| query.operation == operation.name);
         let is_used = || {
             operation.list.is_some()
+                || is_detail(index, operations)
                 || actions().any(|action| asks(&action.status_queries))
                 || actions().flat_map(|action| &action.replaced).any(|rule| rule.query.operation == operation.name)
                 || stages().any(|stage| stage.operation == index || asks(&stage.status_queries))
@@ -128,6 +129,12 @@ pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operatio
             reader.error("unknown-name", place, what);
         }
     }
+}
+
+/// Whether an operation is asked about the rows of some list.
+fn is_detail(index: usize, operations: &[Operation]) -> bool {
+    let mut details = operations.iter().filter_map(|other| other.list.as_ref()).flat_map(|list| &list.details);
+    details.any(|detail| detail.operation == index)
 }
 
 /// Whether two operations are different requests.
@@ -221,14 +228,14 @@ fn query<'a>(
     })
 }
 
-fn check_asked(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, span: Span) {
+pub(super) fn check_asked(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, span: Span) {
     if !asked.parameters.iter().any(|parameter| parameter.name == name) {
         let names = asked.parameters.iter().map(|parameter| parameter.name.as_str());
         reader.no_such(span, format!("`{}` has no parameter `{name}`", asked.name), name, names);
     }
 }
 
-fn check_fixed(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, value: &Value, span: Span) {
+pub(super) fn check_fixed(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, value: &Value, span: Span) {
     let Some(parameter) = asked.parameters.iter().find(|parameter| parameter.name == name) else { return };
     let text = scalar_text(value).unwrap_or_default();
     if let Err(wrong) = params::scalar(parameter, &text, None) {
@@ -267,7 +274,7 @@ fn source<'a>(
     }
 }
 
-fn pages<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation) -> Option<Pages> {
+pub(super) fn pages<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation) -> Option<Pages> {
     let parameter = reader.required(node, "parameter").and_then(|name| named(reader, name, &asked.parameters));
     let form = if let Some(token) = node.get("token") {
         reader.closed(node, &["parameter", "token"]);
@@ -302,57 +309,6 @@ fn pages<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation)
         }
     };
     Some(Pages { parameter: parameter?.name.clone(), form })
-}
-
-/// Reads `list`, with all operations known: what a row tells is named as the parameters that name targets are.
-pub(super) fn list<'a>(
-    reader: &mut DocumentReader<'a>,
-    extension: &'a Node,
-    operation: &Operation,
-    operations: &[Operation],
-) -> Option<ListRule> {
-    let node = extension.get("list")?;
-    reader.closed(node, &["rows", "pages", "columns"]);
-    if operation.action.is_some() || !operation.is_safe {
-        let what = format!(
-            "`{}` lists nothing: a list is read by a GET, or by what says `safe: true`, without a `target`",
-            operation.name
-        );
-        reader.error("wrong-value", node.span, what);
-    }
-    let rows = reader.required(node, "rows").and_then(|rows| reader.pointer(rows));
-    let pages = node.get("pages").and_then(|pages| self::pages(reader, pages, operation));
-    let targets =
-        operations.iter().filter_map(|other| other.action.as_ref()).flat_map(|action| &action.target.parameters);
-    let known: Vec<&str> = targets.map(String::as_str).chain(LIST_COLUMNS).collect();
-    let mut columns = Vec::new();
-    for field in reader.required(node, "columns").map(|columns| reader.map(columns)).unwrap_or_default() {
-        if !known.contains(&field.name.as_str()) {
-            let what = format!(
-                "`{}` is no column: it names no target, and is none of what is known of certificates",
-                field.name
-            );
-            reader.no_such(field.span, what, &field.name, known.iter().copied());
-        }
-        columns.extend(listed_place(reader, &field.value).map(|place| (field.name.clone(), place)));
-    }
-    Some(ListRule { rows: rows?, pages, columns })
-}
-
-/// A pointer into a row; or `{pointer, behind}` or `{pointer, form}` where what stands there must be read.
-fn listed_place<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ListedPlace> {
-    if !matches!(node.shape, Shape::Map(_)) {
-        return reader.pointer(node).map(|pointer| ListedPlace { pointer, behind: None, is_unix_time: false });
-    }
-    reader.closed(node, &["pointer", "behind", "form"]);
-    let pointer = reader.required(node, "pointer").and_then(|pointer| reader.pointer(pointer));
-    let behind = reader.optional_text(node, "behind").map(str::to_owned);
-    let form = node.get("form").and_then(|form| reader.word(form, &[(true, "unix-time")]));
-    if behind.is_some() == form.is_some() {
-        let what = "say by one of `behind` and `form` how the value is read; a pointer alone needs neither";
-        reader.error("wrong-value", node.span, what);
-    }
-    Some(ListedPlace { pointer: pointer?, behind, is_unix_time: form.is_some() })
 }
 
 fn row_step<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operation) -> Option<RowStep> {
@@ -417,8 +373,10 @@ fn sample<'a>(
     operation: &Operation,
     operations: &[Operation],
 ) -> Option<Sample> {
+    let index = operations.iter().position(|other| other.name == operation.name).unwrap_or(usize::MAX);
+    let tells = operation.list.is_some() || is_detail(index, operations);
     // A list is read for itself, unless a sample says for which action.
-    let is_action = operation.action.is_some() || operation.list.is_some() && node.get("for").is_none();
+    let is_action = operation.action.is_some() || tells && node.get("for").is_none();
     let common = ["name", "parameters", "path", "body", "answers"];
     let more: &[&str] = if operation.action.is_some() { &[] } else { &["for", "with", "step"] };
     reader.closed(node, &[common.as_slice(), more].concat());
