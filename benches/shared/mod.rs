@@ -132,6 +132,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         commands,
         seed: 1,
         wait: false,
+        published: None,
         questions: None,
         published: None,
     };

@@ -33,6 +33,9 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+/// One sender an account.
+type Senders = Vec<Rc<Sender<HttpTransport>>>;
+
 /// A run that is ready to start: on disk, locked, with its senders.
 #[derive(Debug)]
 pub struct Task<'a> {
@@ -41,7 +44,7 @@ pub struct Task<'a> {
     /// The run's constants.
     pub facts: &'a RunFacts,
     /// One sender an account.
-    pub senders: Vec<Rc<Sender<HttpTransport>>>,
+    pub senders: Senders,
     /// Actions with these outcomes are opened again (`resume --retry`).
     pub reopen: BTreeSet<Outcome>,
     /// What other programs get (`--events`, `--metrics`).
@@ -221,7 +224,7 @@ fn engine_run(
     context: &Context,
     facts: &RunFacts,
     (run, reader): (&OpenRun, &Reader),
-    (senders, published): (Vec<Rc<Sender<HttpTransport>>>, Option<Rc<dyn PublishedLooks>>),
+    (senders, published): (Senders, Option<Rc<dyn PublishedLooks>>),
     reopen: BTreeSet<Outcome>,
     (wait, answers): (bool, Answers),
     observer: &mut dyn Observer,

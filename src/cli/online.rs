@@ -14,10 +14,12 @@ use crate::journal::{JournalError, Reader, RunDir, RunFacts, RunMaker};
 use crate::pki::ocsp::Nonce;
 use crate::plan::Action;
 use crate::provider::{Catalog, stages};
-use crate::run::{RunOrigin, Seen, StatusSource, StatusSources};
+use crate::run::{Ordinal, RunOrigin, Seen, StatusSource, StatusSources};
 use crate::time::Clock;
 use crate::view::preview::{PresentState, PresentTarget, PresentTargets};
 use crate::wire::{HttpOptions, HttpStatusFetcher};
+use jiff::Timestamp;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub(super) struct OnlineTargets {
     maker: Option<RunMaker>,
     failed: Option<JournalError>,
     directory: PathBuf,
+    /// Name and end of the certificates that the plan has; a run directory does not keep these.
+    names: HashMap<Ordinal, (Option<String>, Timestamp)>,
 }
 
 impl OnlineTargets {
@@ -38,7 +42,7 @@ impl OnlineTargets {
     pub(super) fn begin() -> Result<Self, JournalError> {
         let directory = std::env::temp_dir().join(format!("certsweep-online-{}", std::process::id()));
         let maker = RunMaker::begin(&directory)?;
-        Ok(Self { maker: Some(maker), failed: None, directory })
+        Ok(Self { maker: Some(maker), failed: None, directory, names: HashMap::new() })
     }
 
     /// Adds the plan's next action.
@@ -46,6 +50,9 @@ impl OnlineTargets {
         if let Some(maker) = &mut self.maker
             && self.failed.is_none()
         {
+            if let Some(names) = &action.names {
+                self.names.insert(action.ordinal, (names.common_name.clone(), names.not_after));
+            }
             self.failed = maker.add(action).err();
         }
     }
@@ -79,7 +86,7 @@ impl OnlineTargets {
         };
         let dir = maker.finish(&self.directory.join("run"), &facts, &[], &[]).map_err(|error| failed(&error))?;
         let run = RunDir::open(dir).map_err(|error| failed(&error))?;
-        let asked = ask_open_run(context, &facts, &run, catalog, ca_file);
+        let asked = ask_open_run(context, &facts, (&run, &mut self.names), catalog, ca_file);
         run.close();
         asked
     }
@@ -97,7 +104,7 @@ impl Drop for OnlineTargets {
 fn ask_open_run(
     context: &Context,
     facts: &RunFacts,
-    run: &OpenRun,
+    (run, names): (&OpenRun, &mut HashMap<Ordinal, (Option<String>, Timestamp)>),
     catalog: &Catalog,
     ca_file: Option<&Path>,
 ) -> Result<(PresentTargets, Exit), Exit> {
@@ -165,15 +172,16 @@ fn ask_open_run(
             None => (PresentState::Unknown, Some("it was not asked any more".to_owned())),
         };
         let account = facts.settings.accounts.get(action.account);
-        let names = action.names.as_deref();
+        let (common_name, not_after) = names.remove(&action.ordinal).unzip();
         present.add(PresentTarget {
             action_id: action.id,
             provider: account.map(|account| account.name.clone()).unwrap_or_default(),
             target: action.target,
-            common_name: names.and_then(|names| names.common_name.clone()),
-            not_after: names.map(|names| names.not_after),
+            common_name: common_name.flatten(),
+            not_after,
             state,
-            shows: shows.unwrap_or_default(),
+            // Nobody but the provider was asked.
+            shows: shows.map(|words| words.trim_start_matches("state: ").to_owned()).unwrap_or_default(),
         });
     }
     Ok((present, exit))

@@ -15,7 +15,7 @@ use super::timing::{Moment, RequestTimes, WallTime};
 use crate::provider::model::Window;
 use crate::run::{Ordinal, WaitReason};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 /// The actions of a run that are still to be carried out, and what may go when.
 #[derive(Debug)]
@@ -346,6 +346,13 @@ impl Scheduler {
             }
         }
         self.action_ended(ordinal, false)
+    }
+
+    /// These actions of an account have ended elsewhere: nothing of them is due any more, so that nobody waits for it.
+    pub fn forget(&mut self, account: usize, ended: &HashSet<Ordinal>) {
+        let queue = &mut self.accounts[account];
+        queue.polls.retain(|Reverse((_, ordinal))| !ended.contains(ordinal));
+        queue.later.retain(|Reverse((_, ordinal))| !ended.contains(ordinal));
     }
 
     fn need_is_met(&mut self, dependent: Ordinal, account: usize) {

@@ -2,7 +2,7 @@
 //! nothing and waits for nothing.
 
 use super::checked::Parameters;
-use crate::pki::TlsServer;
+use crate::pki::{SerialNotation, SerialNumber, SerialSpelling, TlsServer};
 use crate::provider::expression::is_name;
 use crate::run::{StatusSource, StatusSources};
 use serde_json::{Map, Value};
@@ -32,6 +32,8 @@ pub struct Wait {
     pub within: Option<Duration>,
     /// Which servers must show the new certificate, where that is what it waits for.
     pub at: Vec<TlsServer>,
+    /// The serial number of the certificate that the new one replaces, where the plan tells it: so that servers which still show it are told apart.
+    pub old: Option<SerialNumber>,
     /// Who must say that it is revoked, where not everybody may.
     pub by: StatusSources,
 }
@@ -72,6 +74,9 @@ impl Wait {
         if !self.at.is_empty() {
             map.insert(AT.to_owned(), self.at.iter().map(ToString::to_string).collect());
         }
+        if let Some(old) = &self.old {
+            map.insert(OLD.to_owned(), old.spelled(SerialSpelling::HexLower).into());
+        }
         if !self.by.is_empty() {
             map.insert(BY.to_owned(), self.by.iter().map(StatusSource::as_str).collect());
         }
@@ -88,7 +93,9 @@ impl Wait {
             texts.map(|text| TlsServer::parse(text.as_str().ok_or(())?).map_err(drop)).collect();
         let by = parameters.get(BY).and_then(Value::as_array).into_iter().flatten();
         let by: Option<StatusSources> = by.map(|word| StatusSource::parse(word.as_str()?)).collect();
-        Some(Self { until, of, within, at: at.ok()?, by: by? })
+        let old = parameters.get(OLD).and_then(Value::as_str);
+        let old = old.and_then(|text| SerialNumber::parse_in(text, SerialNotation::Hexadecimal).ok());
+        Some(Self { until, of, within, at: at.ok()?, old, by: by? })
     }
 }
 
@@ -102,6 +109,7 @@ pub const PREFIX: &str = "wait ";
 const OF: &str = "of";
 const WITHIN: &str = "within_ms";
 const AT: &str = "at";
+const OLD: &str = "old";
 const BY: &str = "by";
 
 #[cfg(test)]
@@ -116,7 +124,8 @@ mod tests {
                 let at = at.iter().map(|text| TlsServer::parse(text).unwrap()).collect();
                 let by = if until == WaitFor::Revoked { &[StatusSource::Crl, StatusSource::Ocsp][..] } else { &[] };
                 let by = by.iter().copied().collect();
-                let wait = Wait { until, of: "shop/revoke".to_owned(), within, at, by };
+                let old = (until == WaitFor::Served).then(|| SerialNumber::parse("0x10").unwrap());
+                let wait = Wait { until, of: "shop/revoke".to_owned(), within, at, old, by };
                 assert_eq!(Wait::of_action(&until.operation(), &wait.parameters()), Some(wait));
             }
         }

@@ -211,7 +211,7 @@ fn online(preview: &Preview) -> String {
         let rows: Vec<Vec<String>> =
             present.targets.iter().filter(|target| target.state == state).take(SHOWN).map(row).collect();
         if !rows.is_empty() {
-            let header = ["action", "provider", "target", "common name", "until", state.words()];
+            let header = ["action", "provider", "target", "common name", "until", "now"];
             text += &(table(&header, &[], &rows) + &more(count, rows.len()));
         }
     }

@@ -71,9 +71,15 @@ fn bench(seed: u64, faults: Faults, numbers: std::ops::Range<u64>, within: Optio
         approve.needs_accepted = vec![id("revoke")];
         wait.id = id("approved");
         wait.operation = WaitFor::Approved.operation();
-        wait.parameters =
-            Wait { until: WaitFor::Approved, of: id("revoke"), within, at: vec![], by: StatusSources::default() }
-                .parameters();
+        wait.parameters = Wait {
+            until: WaitFor::Approved,
+            of: id("revoke"),
+            within,
+            at: vec![],
+            old: None,
+            by: StatusSources::default(),
+        }
+        .parameters();
         wait.needs = vec![id("approve"), id("revoke")];
         last.id = id("last");
         last.needs = vec![id("approved")];
@@ -165,6 +171,7 @@ fn a_revocation_is_looked_for_until_it_is_seen_and_no_longer() {
                 of: "c/revoke".to_owned(),
                 within,
                 at: vec![],
+                old: None,
                 by: StatusSources::default(),
             };
             bench.actions[1].parameters = wait.parameters();
@@ -212,7 +219,14 @@ fn served(seed: u64, at: &[&str], within: Option<Duration>) -> Bench {
     ];
     let mut bench = Bench::new(seed, Faults::none(), &listed);
     let at = at.iter().map(|text| TlsServer::parse(text).unwrap()).collect();
-    let wait = Wait { until: WaitFor::Served, of: "c/reissue".to_owned(), within, at, by: StatusSources::default() };
+    let wait = Wait {
+        until: WaitFor::Served,
+        of: "c/reissue".to_owned(),
+        within,
+        at,
+        old: None,
+        by: StatusSources::default(),
+    };
     bench.actions[0].id = "c/reissue".to_owned();
     bench.actions[1].id = "c/served".to_owned();
     bench.actions[1].operation = WaitFor::Served.operation();

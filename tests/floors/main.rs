@@ -40,7 +40,7 @@ const FLOORS: [Module; 15] = [
 ];
 
 /// What reaches outside the program has an owner: the network, the disk, the terminal, the command line.
-const OWNED: [Owned; 20] = [
+const OWNED: [Owned; 21] = [
     Owned { path: "reqwest", only: &["wire"] },
     Owned { path: "rusqlite", only: &["journal"] },
     Owned { path: "tokio", only: &["wire", "engine", "simulator", "cli"] },
@@ -48,6 +48,7 @@ const OWNED: [Owned; 20] = [
     Owned { path: "hyper", only: &["simulator"] },
     Owned { path: "hyper_util", only: &["simulator", "wire/proxy.rs"] },
     Owned { path: "rustls", only: &["wire/tls.rs", "wire/identity.rs"] },
+    Owned { path: "tokio_rustls", only: &["wire"] },
     Owned { path: "rustls_platform_verifier", only: &["wire/tls.rs"] },
     Owned { path: "askama", only: &["view"] },
     Owned { path: "terminal_size", only: &["view"] },

@@ -189,17 +189,21 @@ fn the_old_certificate_is_revoked_once_every_server_shows_the_new_one_whatever_i
 
 #[test]
 fn a_host_that_never_changes_fails_and_its_old_certificate_is_not_revoked() {
-    let names = ["a.example", "b.example", "c.example", "d.example", "e.example", "f.example", "g.example"];
+    let names =
+        ["a.example", "b.example", "c.example", "d.example", "e.example", "f.example", "g.example", "h.example"];
     let pairs = names.map(pair);
-    let mut third = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
-    third.distinguished_name = rcgen::DistinguishedName::new();
-    third.distinguished_name.push(DnType::CommonName, "evil\u{1b}[31m");
-    third.serial_number = Some(vec![0x4d, 0x01].into());
-    let key = KeyPair::generate().unwrap();
-    let certificate = third.self_signed(&key).unwrap().der().clone();
-    let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let third = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], der).unwrap();
-    let third = Arc::new(third);
+    let shown = |name: &str, serial: &[u8]| {
+        let mut parameters = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.serial_number = Some(serial.to_vec().into());
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.self_signed(&key).unwrap().der().clone();
+        let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], der).unwrap())
+    };
+    let (third, old) = (shown("evil\u{1b}[31m", &[0x4d, 1]), shown("old", &[0x0a, 8]));
+    let (old_port, _) = listen(move |stream, _| tls(stream, Arc::clone(&old)));
     let (third_port, looks) = listen(move |stream, _| tls(stream, Arc::clone(&third)));
     let (mail_port, _) = listen(|mut stream, _| drop(stream.write_all(b"220 mail.example ESMTP\r\n")));
     let (web_port, _) = listen(|mut stream, _| {
@@ -222,6 +226,7 @@ fn a_host_that_never_changes_fails_and_its_old_certificate_is_not_revoked() {
         format!("postgres://127.0.0.1:{refusing_port}"),
         format!("127.0.0.1:{closing_port}"),
         format!("127.0.0.1:{closed}"),
+        format!("127.0.0.1:{old_port}"),
     ];
     let rows: Vec<_> =
         names.iter().zip(&pairs).zip(&hosts).map(|((name, pair), host)| (*name, pair, host.clone())).collect();
@@ -236,6 +241,8 @@ fn a_host_that_never_changes_fails_and_its_old_certificate_is_not_revoked() {
         (6, &hosts[4], "postgres: the server has no TLS (`ssl` is off there)"),
         (7, &hosts[5], "it ends the connection"),
         (8, &hosts[6], "the connection is refused: nothing listens there"),
+        // The list tells its serial number.
+        (9, &hosts[7], "it shows still the old certificate (old, serial number 0a08, "),
     ] {
         let (outcome, seen) = message(&rows, &format!("targets.csv:{number}/served"));
         assert_eq!(outcome, "failed", "{host}");

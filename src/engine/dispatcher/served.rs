@@ -65,9 +65,7 @@ where
         let unreadable = || JournalFailed(format!("the new certificate of {} cannot be read", of.id));
         let mut chain = Certificate::parse_all(issued.pem.as_bytes()).map_err(|_| unreadable())?.into_iter();
         let new = chain.next().ok_or_else(unreadable)?;
-        let given = of.certificate.as_ref().and_then(|facts| facts.serial_number.clone());
-        let named = of.names.as_ref().and_then(|names| SerialNumber::parse(&format!("0x{}", names.serial_number)).ok());
-        let expected = Expected { new, old: given.or(named) };
+        let expected = Expected { new, old: wait.old.clone() };
         let gate = Rc::clone(&self.handshake_gate);
         let looking = async move {
             let others = ask(&sender, &gate, &wait.at, &expected).await;

@@ -18,6 +18,7 @@ use crate::provider::{TargetState, target_state};
 use crate::run::{Ordinal, Outcome, StatusSource, StatusSources};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -261,6 +262,7 @@ where
     /// Ends the waits whose time is over; what needs them is never sent.
     pub(super) fn end_overdue_waits(&mut self) -> Result<(), JournalFailed> {
         let now = self.run.clock.elapsed();
+        let mut ended: HashMap<usize, HashSet<Ordinal>> = HashMap::new();
         while let Some((_, ordinal)) = self.time_limits.first().copied().filter(|(at, _)| *at <= now) {
             self.time_limits.pop_first();
             let Some(account) = self.queue.account(ordinal) else { continue };
@@ -295,11 +297,14 @@ where
             let reply = Reply { message: Some(why), ..Reply::default() };
             self.write(vec![self.end_of(ordinal, Outcome::Failed, reply.clone())]);
             self.end_action(account, ordinal, &id, Outcome::Failed, &reply);
+            ended.entry(account).or_default().insert(ordinal);
             let lost = self.scheduler.give_up(ordinal, account, self.queue.needs(ordinal));
             if !lost.is_empty() {
                 self.skip(lost, &format!("never sent: it needs {id}, which ended failed"));
             }
         }
+        // All at once: there may be a hundred thousand.
+        ended.iter().for_each(|(account, ended)| self.scheduler.forget(*account, ended));
         Ok(())
     }
 }

@@ -179,6 +179,7 @@ impl Checker<'_> {
             target: action.target.clone(),
             fingerprint: action.fingerprint,
             is_published: certificate.is_some() || action.certificate.is_some(),
+            serial_number: certificate.map(|certificate| certificate.serial.clone()),
             excepted: match &action.never_sent {
                 Some(NeverSent::Excepted(place)) => Some(place.clone()),
                 _ => None,

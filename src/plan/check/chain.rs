@@ -1,5 +1,6 @@
 //! What is known of the steps of one row while they are checked, one after the other. Checks nothing.
 
+use crate::pki::SerialNumber;
 use crate::plan::checked::Fingerprint;
 
 /// The steps of one row before the one that is checked, and the names of those behind it.
@@ -34,4 +35,6 @@ pub(super) struct CheckedStep {
     pub(super) excepted: Option<String>,
     /// Whether it is known which certificate it is about, so that a list or a responder can be asked.
     pub(super) is_published: bool,
+    /// The serial number of that certificate.
+    pub(super) serial_number: Option<SerialNumber>,
 }

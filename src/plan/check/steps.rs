@@ -7,7 +7,7 @@ use super::chain::{Chain, CheckedStep, EarlierStep};
 use super::context::Checker;
 use super::fields::{COMMON_FIELDS, Layers, NameSet, Row, has_value, names_of, no_value};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::pki::TlsServer;
+use crate::pki::{SerialNumber, TlsServer};
 use crate::plan::checked::{Action, NeverSent, Parameters};
 use crate::plan::read::{positive_duration, texts};
 use crate::plan::wait::{Wait, WaitFor};
@@ -437,9 +437,13 @@ impl Checker<'_> {
         };
         let step = step?;
         let CheckedStep { account, fingerprint, is_published, .. } = *step;
+        // For words alone: a list of find's has it as a column.
+        let of_list = || of_row.row.iter().find(|field| field.name == "serial_number")?.value.text();
+        let old = step.serial_number.clone().or_else(|| SerialNumber::parse(of_list()?).ok());
+        let old = old.filter(|_| until == WaitFor::Served);
         let (operation, mut target) = (step.operation.clone(), step.target.clone());
         let chain = self.chain.as_ref()?;
-        let wait = Wait { until, of: chain.earlier[about].id.clone(), within, at, by };
+        let wait = Wait { until, of: chain.earlier[about].id.clone(), within, at, old, by };
         if until == WaitFor::Revoked {
             let provider = self.draft.accounts.drafts[account].provider.clone();
             let rules = provider.operation(&operation).and_then(|operation| operation.action.as_ref());
