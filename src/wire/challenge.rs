@@ -3,7 +3,7 @@
 use super::hook::{HookProgram, run_hook};
 use crate::provider::challenge::{Challenge, ChallengeHook, ChallengeSolver};
 use serde_json::json;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -86,9 +86,12 @@ fn in_directory(directory: &Path, challenge: &Challenge, thumbprint: &str, call:
     let path = directory.join(&challenge.token);
     let done = match call {
         // It need not survive a crash: what comes after one puts it there anew.
-        HookCall::Deploy => {
-            File::create(&path).and_then(|mut file| file.write_all(challenge.key_authorization(thumbprint).as_bytes()))
-        }
+        HookCall::Deploy => OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(challenge.key_authorization(thumbprint).as_bytes())),
         HookCall::CleanUp => match std::fs::remove_file(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             done => done,
