@@ -147,7 +147,7 @@ impl<T: Transport> Sender<T> {
     pub async fn send(
         &self,
         unsigned: Unsigned,
-        ticket: &SigningTicket,
+        ticket: SigningTicket,
         at: Timestamp,
         via: ConnectionUse<'_>,
     ) -> Delivery {
@@ -155,7 +155,10 @@ impl<T: Transport> Sender<T> {
         if let Some(why) = lacking {
             return Delivery::Unsigned(why);
         }
-        let signed = self.signer.borrow().sign(&mut request, ticket, own_key.as_deref(), at);
+        let signed = self.signer.borrow().sign(&mut request, &ticket, own_key.as_deref(), at);
+        if request.method == "GET" {
+            self.signer.borrow_mut().take_back(ticket);
+        }
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }

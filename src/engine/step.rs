@@ -145,7 +145,7 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
             let keeps =
                 |answer: &Answer| exchange::is_good(read(&sender, &purpose, operation, answer, clock.now()).class);
             let via = ConnectionUse { fresh, keeps: &keeps };
-            (sender.send(unsigned, &ticket, clock.now(), via).await, Some(operation))
+            (sender.send(unsigned, ticket, clock.now(), via).await, Some(operation))
         }
         None => match sender.authenticate(clock.now()).await {
             Some(delivery) => (delivery, None),

@@ -43,7 +43,7 @@ impl Acme {
         let url = |name: &str| format!("{}/{name}", directory(request, base));
         match endpoint {
             AcmeEndpoint::Directory => {
-                let own = ["newOrder", "revokeCert"].map(|name| (name, name));
+                let own = ["newOrder", "revokeCert", "renewalInfo"].map(|name| (name, name));
                 let names = [("newNonce", NEW_NONCE), ("newAccount", NEW_ACCOUNT)].into_iter().chain(own);
                 let members = names.map(|(name, path)| (name.to_owned(), json!(url(path))));
                 Response::json(200, Some(&Value::Object(members.into_iter().collect())))
@@ -84,6 +84,10 @@ impl Acme {
         verify: bool,
     ) -> Result<(), Response> {
         let malformed = |why: &str| problem(400, "malformed", why);
+        // What is asked by GET is for everybody.
+        if request.method == "GET" {
+            return Ok(());
+        }
         if request.header("content-type") != Some("application/jose+json") {
             return Err(problem(415, "malformed", "the content type must be application/jose+json"));
         }

@@ -169,8 +169,10 @@ impl RequestHandler {
                 let parameters = match self.accounts[account].acme {
                     Some(_) => {
                         // What is told by a URL has the URL of the request.
-                        let url = |name: &String| (name.clone(), acme::url(request));
-                        let path: Vec<(String, String)> = path.iter().map(|(name, _)| url(name)).collect();
+                        let url = |name: String| (name, acme::url(request));
+                        let is_told = request.method != "GET";
+                        let path = path.into_iter().map(|(name, text)| if is_told { url(name) } else { (name, text) });
+                        let path: Vec<(String, String)> = path.collect();
                         request_parameters(declared, &path, &acme::opened(request))
                             .and_then(|parameters| certificate_named(declared, parameters))
                     }
@@ -388,7 +390,9 @@ impl RequestHandler {
             self.accounts[asked.account].counters[asked.operation].accepted += 1;
             return known.clone();
         }
-        if idempotency == Idempotency::Idempotent && self.targets.target(target).state != TargetState::NotDone {
+        // What only reads is done each time.
+        let is_done = self.targets.target(target).state != TargetState::NotDone && operation.method != "GET";
+        if idempotency == Idempotency::Idempotent && is_done {
             self.accounts[asked.account].counters[asked.operation].refused += 1;
             return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
         }

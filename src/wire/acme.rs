@@ -69,6 +69,13 @@ impl Session {
         }
     }
 
+    /// Takes a nonce back that was not used.
+    pub(super) fn take_back(&mut self, nonce: String) {
+        if self.nonces.len() < MAX_NONCES {
+            self.nonces.push(nonce);
+        }
+    }
+
     /// The request that is to be asked first; `None` where there is none.
     ///
     /// # Errors
@@ -167,9 +174,15 @@ impl Session {
         let member = request.url.strip_prefix(&self.directory_url).and_then(|rest| rest.strip_prefix('/'));
         let member = member.unwrap_or_default();
         let url = match member.split_once('/') {
+            Some((name, rest)) if name == RENEWAL_INFO => format!("{}/{rest}", self.url(name)?.trim_end_matches('/')),
             Some((_, told)) => self.told_url(&percent_decode_str(told).decode_utf8_lossy())?,
             None => self.url(member)?.to_owned(),
         };
+        // RFC 8555, section 6.3, and RFC 9773, section 4.1: what is asked by GET is for everybody.
+        if request.method == "GET" {
+            request.url = url;
+            return Ok(());
+        }
         let payload = self.payload(member, request.body.take().unwrap_or_default());
         let protected = Protected { nonce, url: &url, account: None };
         // A certificate's own key is shown whole, an account's is named by its URL (RFC 8555, section 7.6).

@@ -3,7 +3,8 @@
 use super::hook::{HookProgram, run_hook};
 use crate::provider::challenge::{Challenge, ChallengeHook, ChallengeSolver};
 use serde_json::json;
-use std::io::ErrorKind;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -84,7 +85,13 @@ fn carry_out(
 fn in_directory(directory: &Path, challenge: &Challenge, thumbprint: &str, call: HookCall) -> Result<(), String> {
     let path = directory.join(&challenge.token);
     let done = match call {
-        HookCall::Deploy => std::fs::write(&path, challenge.key_authorization(thumbprint)),
+        // It need not survive a crash: what comes after one puts it there anew.
+        HookCall::Deploy => OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(challenge.key_authorization(thumbprint).as_bytes())),
         HookCall::CleanUp => match std::fs::remove_file(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             done => done,

@@ -50,15 +50,20 @@ pub fn preview(
     if requirement.session_key().is_some() {
         let below = request.url.strip_prefix(base_url.trim_end_matches('/')).unwrap_or(&request.url);
         request.url = match below.trim_start_matches('/').split_once('/') {
+            Some((name, rest)) if request.method == "GET" => format!("({name} of the directory {base_url})/{rest}"),
             Some((name, _)) => format!("(the {name} that the CA has told)"),
             None => format!("({} of the directory {base_url})", below.trim_start_matches('/')),
         };
+        let is_signed = request.method != "GET";
         let by = if operation.own_key(parameters).is_some() { "jwk" } else { "kid" };
         let payload = request.body.as_deref().map(String::from_utf8_lossy);
-        request.body = Some(acme::shown_body(payload.as_deref(), &request.url, by).into_bytes());
+        request.body = is_signed.then(|| acme::shown_body(payload.as_deref(), &request.url, by).into_bytes());
         request.headers.retain(|(name, _)| name != "content-type");
     }
-    let fields = requirement.schemes.iter().flat_map(SecurityScheme::fields);
+    // What is asked by GET of an ACME server is for everybody.
+    let schemes =
+        if request.body.is_none() && requirement.session_key().is_some() { &[][..] } else { &requirement.schemes };
+    let fields = schemes.iter().flat_map(SecurityScheme::fields);
     // Those that are there for optional credentials alone show nothing.
     let fields = fields.filter(|(_, shown)| !shown.is_empty());
     let shown = fields.map(|(name, shown)| (name.to_owned(), shown.to_owned()));

@@ -87,7 +87,9 @@ impl Signer {
         let nonce = ticket.0.as_deref().ok_or(SignError::NoNonce)?;
         let own_key = own_key.map(read_key).transpose()?;
         session.sign(request, nonce, own_key.as_ref())?;
-        acme::set_media_type(request);
+        if request.body.is_some() {
+            acme::set_media_type(request);
+        }
         Ok(())
     }
 
@@ -138,6 +140,13 @@ impl Signer {
     pub fn observe_response(&mut self, answer: &Answer) {
         if let Some(session) = &mut self.session {
             session.observe_response(answer);
+        }
+    }
+
+    /// A request was not signed: what would have served it serves another.
+    pub fn take_back(&mut self, ticket: SigningTicket) {
+        if let (Some(session), Some(nonce)) = (&mut self.session, ticket.0) {
+            session.take_back(nonce);
         }
     }
 

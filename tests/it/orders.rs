@@ -59,6 +59,10 @@ impl Ca {
                 }
                 json(200, &urls.to_string())
             }
+            "ari" => {
+                assert!(seen.method == "GET" && seen.body.is_empty() && seen.header("content-type").is_none());
+                json(200, r#"{"suggestedWindow":{"start":"2026-11-20T00:00:00Z","end":"2026-11-21T00:00:00Z"}}"#)
+            }
             "n" => empty(200),
             "a" => json(200, r#"{"status":"valid"}"#).with("Location", &url("a/7")),
             "new" => {
@@ -304,6 +308,21 @@ fn what_it_replaces_is_told_where_the_ca_has_renewal_information() {
         let mock = Ca { renewal_info, ..ca(&certificate) }.start();
         order(&place, &mock, "", ", certificate: \"file:old.pem\"").exits(0);
         assert_eq!(place.row()["target"], "host0.example.com/87654321");
+        if renewal_info {
+            let plan = place.read("plan.yaml");
+            let head = plan.split("actions:").next().unwrap();
+            let asked = "actions:\n  - {id: when, provider: acme, action: renewal-info, certificate: \"file:old.pem\"}\n  - {certificates: \"file:old.p*m\", provider: acme, action: renewal-info}\n";
+            place.file("when.yaml", format!("{head}{asked}"));
+            place.certsweep(&["run", "when.yaml", "--yes", "--run-dir", "when"]).exits(0);
+            let row = super::place::rows(&place.read("when/report.csv")).remove(0);
+            let seen = mock.lines().into_iter().filter(|line| line.starts_with("GET /ari/")).collect::<Vec<_>>();
+            assert!(seen.len() == 1 && seen[0].ends_with(".AIdlQyE"), "the same is asked once: {seen:?}");
+            assert_eq!(
+                (row["outcome"].as_str(), row["provider_message"].as_str()),
+                ("succeeded", "2026-11-20T00:00:00Z")
+            );
+            assert_eq!(count(&mock, "n"), 0, "a nonce that was not used serves the next: {:?}", mock.lines());
+        }
         let sent = mock.seen().into_iter().find(|seen| seen.target == "/new").unwrap();
         let (_, payload) = opened(&sent);
         let replaces = payload["replaces"].as_str().map(|text| text.split_once('.').unwrap().1.to_owned());

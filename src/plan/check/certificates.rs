@@ -445,11 +445,6 @@ impl Checker<'_> {
             }
             map.insert(name.clone(), serial.into());
         }
-        if let Some(name) = &rule.renewal_id
-            && let Some(id) = read.certificate.renewal_id()
-        {
-            map.entry(name.clone()).or_insert_with(|| id.into());
-        }
         if let (Some(name), Some(field)) = (&rule.key, field(&rule.key)) {
             match self.check_own_key(field, read) {
                 Some(path) => drop(map.insert(name.clone(), format!("file:{}", path.display()).into())),

@@ -78,6 +78,12 @@ impl Checker<'_> {
             }
         }
         fill_from_csr(operation, rules, &mut read);
+        if let (Some(name), Some(sent)) =
+            (rules.certificate.as_ref().and_then(|rule| rule.renewal_id.as_ref()), &read.certificate)
+            && let Some(id) = sent.certificate.renewal_id()
+        {
+            read.map.entry(name.clone()).or_insert_with(|| id.into());
+        }
         is_good &= self.follows_schema(row, operation, rules, &mut read) && !read.wrong.contains(&true);
         if let (Some(rule), Some(certificate)) = (&rules.certificate, &read.certificate) {
             is_good &= self.apply_certificate(certificate, rule, operation, &read.given, &mut read.map);
