@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::list_args::FindArgs;
 use super::process::listen_for_signals;
 use crate::engine::RunCommand;
-use crate::engine::listing::{ListReader, Listing, ListingEnd, RowWish, WantedList, read_lists};
+use crate::engine::listing::{Listing, ListingEnd, RowReader, RowWish, WantedList, read_lists};
 use crate::find::exports;
 use crate::find::search::GONE;
 use crate::find::{Gathered, Looked, Placement};
@@ -131,7 +131,7 @@ impl AskedLists {
             .collect();
         let accounts: Vec<String> =
             self.wanted.iter().map(|list| self.settings.accounts[list.account].name.clone()).collect();
-        let mut rows = Rows { titles, accounts, placement, gathered, looking, is_whole: true };
+        let mut rows = ListedRows { titles, accounts, placement, gathered, looking, is_whole: true };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
         let signal: Rc<Cell<Option<i32>>> = Rc::default();
@@ -209,7 +209,7 @@ fn typed(list: &Operation, action: &Operation, given: &[(String, String)]) -> Re
 }
 
 /// Takes the rows of lists to what was gathered.
-struct Rows<'a, 's> {
+struct ListedRows<'a, 's> {
     /// What a list is called, by its place.
     titles: Vec<String>,
     accounts: Vec<String>,
@@ -219,7 +219,7 @@ struct Rows<'a, 's> {
     is_whole: bool,
 }
 
-impl ListReader for Rows<'_, '_> {
+impl RowReader for ListedRows<'_, '_> {
     fn row(&mut self, list: usize, row: &ListedRow, is_whole: bool) -> RowWish {
         let sighting = match exports::listed(row, &self.accounts[list]) {
             Ok(sighting) => sighting,

@@ -45,7 +45,7 @@ pub(super) struct AskedAccount<T> {
 }
 
 /// A request that is under way: of which question (none for a token) and account.
-pub(super) type Asking = LocalBoxFuture<'static, Asked>;
+pub(super) type RequestUnderWay = LocalBoxFuture<'static, Asked>;
 
 /// A request that is over.
 pub(super) struct Asked {
@@ -97,7 +97,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Inquiry<T, C> {
         question: Ordinal,
         account: usize,
         purpose: impl FnOnce(&Rc<Sender<T>>, &Self) -> Result<Purpose, E>,
-    ) -> Result<Option<Asking>, E> {
+    ) -> Result<Option<RequestUnderWay>, E> {
         let now = self.clock.elapsed();
         let Some(state) = self.accounts.get_mut(account).and_then(Option::as_mut) else { return Ok(None) };
         state.breaker.begin_request(false);

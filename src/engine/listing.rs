@@ -3,7 +3,7 @@
 //! What a row is worth is its reader's to say. Only reads.
 
 use super::exchange::ExchangeResult;
-use super::inquiry::{Asked, AskedAccount, Asking, Inquiry, MAX_SLEEP, Tries};
+use super::inquiry::{Asked, AskedAccount, Inquiry, MAX_SLEEP, RequestUnderWay, Tries};
 use super::pace::Pace;
 use super::scheduler::{Decision, Scheduler};
 use super::sender::Sender;
@@ -59,7 +59,7 @@ pub struct RowWish {
 }
 
 /// Reads the rows of lists.
-pub trait ListReader {
+pub trait RowReader {
     /// Takes a row of a list (by its place among those wanted). `is_whole` where no more will come to be known of it.
     fn row(&mut self, list: usize, row: &ListedRow, is_whole: bool) -> RowWish;
 
@@ -103,19 +103,19 @@ enum About {
     Row(ListedRow, usize),
 }
 
-struct Reading<'r, T, C> {
+struct ListsInReading<'r, T, C> {
     inquiry: Inquiry<T, C>,
     wanted: Vec<WantedList>,
     lists: Vec<OpenList>,
     questions: HashMap<Ordinal, ListQuestion>,
     next: Ordinal,
-    reader: &'r mut dyn ListReader,
+    reader: &'r mut dyn RowReader,
 }
 
 /// Reads the lists to their ends. Must be called inside a `LocalSet`.
 pub async fn read_lists<T: Transport + 'static, C: Clock + 'static>(
     listing: Listing<T, C>,
-    reader: &mut dyn ListReader,
+    reader: &mut dyn RowReader,
 ) -> ListingEnd {
     let Listing { settings, senders, clock, wanted, mut stop } = listing;
     let scheduled = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
@@ -131,12 +131,12 @@ pub async fn read_lists<T: Transport + 'static, C: Clock + 'static>(
     let accounts = senders.iter().map(|sender| Some(AskedAccount::new(Rc::clone(sender)))).collect();
     let inquiry = Inquiry { journal: None, clock, retry: settings.retry, scheduler, accounts };
     let lists = wanted.iter().map(|_| OpenList::default()).collect();
-    let mut reading = Reading { inquiry, wanted, lists, questions: HashMap::new(), next: 0, reader };
+    let mut reading = ListsInReading { inquiry, wanted, lists, questions: HashMap::new(), next: 0, reader };
     for list in 0..reading.wanted.len() {
         let first = reading.rule(list).and_then(|(_, rule)| paging::first(rule.pages.as_ref()?));
         reading.ask(list, About::Page(first));
     }
-    let mut steps: FuturesUnordered<Asking> = FuturesUnordered::new();
+    let mut steps: FuturesUnordered<RequestUnderWay> = FuturesUnordered::new();
     let mut stopped = false;
     loop {
         let now = reading.inquiry.clock.elapsed();
@@ -164,7 +164,7 @@ pub async fn read_lists<T: Transport + 'static, C: Clock + 'static>(
     ListingEnd { refused: reading.inquiry.refused(), stopped }
 }
 
-impl<T: Transport + 'static, C: Clock + 'static> Reading<'_, T, C> {
+impl<T: Transport + 'static, C: Clock + 'static> ListsInReading<'_, T, C> {
     fn rule(&self, list: usize) -> Option<(&Operation, &ListRule)> {
         let wanted = self.wanted.get(list)?;
         let sender = &self.inquiry.accounts.get(wanted.account)?.as_ref()?.sender;
@@ -180,7 +180,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Reading<'_, T, C> {
         self.inquiry.scheduler.add(ordinal, account, &[], None);
     }
 
-    fn start(&mut self, ordinal: Ordinal, account: usize) -> Option<Asking> {
+    fn start(&mut self, ordinal: Ordinal, account: usize) -> Option<RequestUnderWay> {
         let question = self.questions.get(&ordinal)?;
         let read = self.request(question);
         let asked = self.inquiry.ask::<Infallible>(ordinal, account, |_, _| Ok(Purpose::Read(Box::new(read))));

@@ -262,7 +262,9 @@ fn best<'a>(operation: &'a Operation, parameters: &Map<String, Value>) -> Option
         }
         (switches, equal)
     };
-    let grants = |answer: &&SampleAnswer| matches!(answer.expected.as_str(), "succeeded" | "pending-approval" | "done");
+    let grants = |answer: &&SampleAnswer| {
+        matches!(answer.expected.as_str(), "succeeded" | "pending-approval" | "pending" | "done")
+    };
     let granting = |sample: &'a Sample| sample.answers.iter().find(grants).map(|answer| (fit(sample), answer));
     // `max_by_key` returns the last of equals, and the first sample shall win: so this goes backwards.
     operation.samples.iter().rev().filter_map(granting).max_by_key(|(fit, _)| *fit).map(|(_, answer)| answer)

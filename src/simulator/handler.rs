@@ -409,7 +409,8 @@ impl RequestHandler {
             self.named.extend(chains.map(|(name, chain)| ((asked.account, name), chain.clone())));
         }
         self.targets.set_issued(target, issued);
-        let state = if granted.class == "pending-approval" { TargetState::Pending } else { TargetState::Done };
+        let waits = ["pending-approval", "pending"].contains(&granted.class.as_str());
+        let state = if waits { TargetState::Pending } else { TargetState::Done };
         let state = (state, asked.now);
         self.targets.take_effect(asked.account, asked.provider, target, state, granted.body, self.effects);
         if operation.action.as_ref().is_some_and(|action| action.target.kind == TargetKind::Request) {

@@ -66,7 +66,7 @@ fn certsweep_builds_what_the_pages_show() {
         for page in pages(&provider) {
             let operation = provider.operation(page.operation).unwrap();
             let base = match provider.id.as_str() {
-                "huawei" => provider.base_url.replace("{region}", "ae-ad-1"),
+                "huawei" | "huawei-scm" => provider.base_url.replace("{region}", "ae-ad-1"),
                 "vault" => provider.base_url.replace("{mount}", "pki"),
                 "google-cas" => provider.base_url.replace("{project}", "p").replace("{location}", "us-central1"),
                 _ => provider.base_url.replace("{site}", "main"),

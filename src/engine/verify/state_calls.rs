@@ -3,7 +3,7 @@
 
 use super::rounds::{SourceAnswer, SourceReport, SourceReports, VerifyTarget};
 use crate::engine::exchange::ExchangeResult;
-use crate::engine::inquiry::{Asked, Asking, Inquiry, MAX_SLEEP, Tries};
+use crate::engine::inquiry::{Asked, Inquiry, MAX_SLEEP, RequestUnderWay, Tries};
 use crate::engine::scheduler::Decision;
 use crate::engine::sender::Sender;
 use crate::engine::stages::Subject;
@@ -74,7 +74,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
             }
         }
         self.inquiry.begin_round();
-        let mut steps: FuturesUnordered<Asking> = FuturesUnordered::new();
+        let mut steps: FuturesUnordered<RequestUnderWay> = FuturesUnordered::new();
         loop {
             let now = self.inquiry.clock.elapsed();
             let wake = match self.inquiry.scheduler.next(now) {
@@ -128,7 +128,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         cases: &[VerifyTarget],
         open: &mut OpenCases,
         since: Moment,
-    ) -> Result<Option<Asking>, JournalFailed> {
+    ) -> Result<Option<RequestUnderWay>, JournalFailed> {
         let index = usize::try_from(ordinal).unwrap_or(usize::MAX);
         let (reader, lists) = (Rc::clone(&self.reader), self.lists.get(account).cloned().unwrap_or_default());
         self.inquiry.ask(ordinal, account, |sender, inquiry| {
