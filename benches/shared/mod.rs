@@ -87,6 +87,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         provider_directories: Vec::new(),
         simulated: true,
         issuers: Vec::new(),
+        part: None,
         origin: certsweep::run::RunOrigin::default(),
     };
     let dir = maker.finish(&place.path().join("run"), &facts, plan.files(), &[])?;

@@ -5,14 +5,13 @@ use super::list_args::{
     CSR_EXAMPLES, ColumnPairs, CsrArgs, FIND_EXAMPLES, FindArgs, INIT_EXAMPLES, InitArgs, parse_columns,
 };
 use super::option_values::{
-    AccountLimits, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note, parse_origin_text,
-    parse_outcome, parse_retried, parse_settled, parse_status_source,
+    AccountLimits, Color, ReportFormat, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note,
+    parse_origin_text, parse_outcome, parse_retried, parse_settled, parse_status_source,
 };
 use crate::engine::verify::NonceUse;
-use crate::run::{Outcome, StatusSource};
+use crate::run::{Outcome, Shard, StatusSource};
 use crate::time::parse_duration;
-use crate::view::printer::ColorChoice;
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -169,6 +168,9 @@ pub struct PreviewArgs {
     /// The plan.
     #[command(flatten)]
     pub source: PlanSource,
+    /// Of one part of the plan, as `run --shard` carries it out
+    #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
+    pub shard: Option<Shard>,
     /// Write a row for every action (outcome `planned`) to this CSV file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -195,6 +197,9 @@ pub struct RunArgs {
     /// Write the report to this file too
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Carry out one of N parts of the plan, with its share of the limits; N processes do all of it, on one machine or on many
+    #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
+    pub shard: Option<Shard>,
     /// Only show what would be done, as `preview` does; sends nothing
     #[arg(long, conflicts_with_all = ["simulate", "run_dir"])]
     pub dry_run: bool,
@@ -449,43 +454,6 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
-/// When to colour. (Values with a help of their own would spread every command's help over twice the lines.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless the environment says otherwise.
-    #[value(help = None)]
-    Auto,
-    /// Always.
-    #[value(help = None)]
-    Always,
-    /// Never.
-    #[value(help = None)]
-    Never,
-}
-
-/// A report's format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// RFC 4180.
-    #[value(help = None)]
-    Csv,
-    /// One array with an object for each action.
-    #[value(help = None)]
-    Json,
-    /// One page for a browser, which loads nothing.
-    #[value(help = None)]
-    Html,
-    /// Counts, and what did not end well: for a ticket.
-    #[value(help = None)]
-    Markdown,
-    /// JUnit XML, for CI servers.
-    #[value(help = None)]
-    Junit,
-    /// A plan of these actions: YAML with the settings that it needs, or a CSV list where it needs none.
-    #[value(help = None)]
-    Plan,
-}
-
 impl Global {
     /// The directories with provider documents: those of the command line, then those of `CERTSWEEP_PROVIDERS`.
     pub fn provider_dirs(&self, environment: Option<&OsStr>) -> Vec<PathBuf> {
@@ -512,16 +480,6 @@ impl PlanSource {
         match self.ignore_columns.as_slice() {
             [only] if only == "true" || only == "all" => IgnoredColumns::All,
             names => IgnoredColumns::Named(names.to_vec()),
-        }
-    }
-}
-
-impl From<Color> for ColorChoice {
-    fn from(color: Color) -> Self {
-        match color {
-            Color::Auto => Self::Auto,
-            Color::Always => Self::Always,
-            Color::Never => Self::Never,
         }
     }
 }
@@ -652,6 +610,7 @@ Examples:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(shlex::split(line).expect("the test's line is well quoted"))
@@ -670,6 +629,8 @@ mod tests {
             "certsweep preview plan.yaml --report planned.csv --latency 1s --json",
             "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --again --ca-file ca.pem",
             "certsweep run plan.yaml --dry-run",
+            "certsweep run plan.yaml --yes --shard 2/4 --run-dir d --resume",
+            "certsweep preview plan.yaml --shard 1/1",
             "certsweep run plan.yaml --yes --wait",
             "certsweep resume runs/x --wait",
             "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
@@ -736,6 +697,7 @@ mod tests {
             "certsweep settle runs/x a --as failed --note ''",
             "certsweep settle runs/x --as failed --note n",
             "certsweep run plan.yaml --resume",
+            "certsweep run plan.yaml --shard 0/4",
             "certsweep check plan.yaml -q -v",
             "certsweep preview plan.yaml --latency soon",
             "certsweep check list.csv --columns nothing",

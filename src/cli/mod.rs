@@ -77,7 +77,9 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
     }
     match command {
         Command::Check(args) => check::check(context, &args),
-        Command::Preview(args) => preview::preview(context, &args.source, args.report.as_deref(), args.latency),
+        Command::Preview(args) => {
+            preview::preview(context, (&args.source, args.shard), args.report.as_deref(), args.latency)
+        }
         Command::Csr(args) => csr::csr(context, &args),
         Command::Init(args) => init::init(context, &args),
         Command::Find(args) => find::find(context, &args),

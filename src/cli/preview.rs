@@ -9,7 +9,7 @@ use super::report_rows::row_of;
 use crate::journal::History;
 use crate::journal::files::replace;
 use crate::plan::checked::NeverSent;
-use crate::run::Outcome;
+use crate::run::{Outcome, Shard};
 use crate::time::Clock;
 use crate::view::preview::{LatencySource, Preview};
 use crate::view::preview_text::render;
@@ -18,9 +18,14 @@ use crate::wire::Proxies;
 use std::path::Path;
 use std::time::Duration;
 
-/// Previews a plan; writes a `planned` row for every action to `report`, where one is asked for.
-pub fn preview(context: &Context, source: &PlanSource, report: Option<&Path>, latency: Option<Duration>) -> Exit {
-    match preview_plan(context, source, report, latency) {
+/// Previews a plan, or one part of it; writes a `planned` row for every action to `report`, where one is asked for.
+pub fn preview(
+    context: &Context,
+    plan: (&PlanSource, Option<Shard>),
+    report: Option<&Path>,
+    latency: Option<Duration>,
+) -> Exit {
+    match preview_plan(context, plan, report, latency) {
         Ok(preview) if context.global.json => {
             context.printer.result_json(&preview);
             Exit::Well
@@ -35,13 +40,13 @@ pub fn preview(context: &Context, source: &PlanSource, report: Option<&Path>, la
 
 fn preview_plan(
     context: &Context,
-    source: &PlanSource,
+    (source, shard): (&PlanSource, Option<Shard>),
     report: Option<&Path>,
     latency: Option<Duration>,
 ) -> Result<Preview, Exit> {
     let catalog = context.catalog(&context.provider_directories())?;
     let mut data = PreviewData::new(report.is_some());
-    let read = context.plan(source, &catalog, &mut |action| data.add(&action))?;
+    let read = context.part_of_plan(source, shard, &catalog, &mut |action| data.add(&action))?;
     if let Some(path) = report {
         let settings = read.plan.settings();
         let written = replace(path, |file| {

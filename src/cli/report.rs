@@ -1,12 +1,13 @@
 //! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it. The page is
 //! `report_page`'s to make, a plan of what is left `report_plan`'s.
 
-use super::args::{self, ReportFormat};
+use super::args;
 use super::context::Context;
 use super::exit::Exit;
+use super::option_values::ReportFormat;
 use super::report_page::{check_page, write_page};
 use super::report_plan::write_plan;
-use super::report_rows::{Counts, Rows, certificate_file, columns, unsent};
+use super::report_rows::{Counts, Rows, certificate_file, columns, run_cells, unsent};
 use super::status::quoted;
 use crate::journal::files::replace;
 use crate::journal::{JournalError, Reader, RunDir};
@@ -125,7 +126,8 @@ fn write_rows(
     let facts = reader.facts().map_err(io::Error::other)?;
     let run = reader.overview_without_actions().map_err(io::Error::other)?;
     let (unsent, columns) = (unsent(&run), columns(reader, &facts, &run)?);
-    let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
+    let run = run_cells(&facts, "");
+    let rows = Rows { reader, settings: &facts.settings, run, unsent: &unsent, outcomes };
     match format {
         ReportFormat::Json => {
             let mut writer = json::JsonReport::new(output, columns)?;

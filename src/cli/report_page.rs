@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::exit::Exit;
-use super::report_rows::{Counts, Rows, columns, unsent};
+use super::report_rows::{Counts, Rows, columns, run_cells, unsent};
 use super::status::{quoted, state_of};
 use crate::engine::safety::Waves;
 use crate::journal::{JournalError, Reader, RunDir};
@@ -27,7 +27,8 @@ pub(super) fn write_page(
     let run = reader.overview_without_actions().map_err(io::Error::other)?;
     let is_locked = dir.is_locked().map_err(io::Error::other)?;
     let unsent = unsent(&run);
-    let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
+    let cells = run_cells(&facts, run_dir);
+    let rows = Rows { reader, settings: &facts.settings, run: cells, unsent: &unsent, outcomes };
     let mut page = HtmlReport::new(columns(reader, &facts, &run)?)?;
     let counts = rows.each(|row| page.write(row))?;
     let timeline = timeline(reader, &facts.settings);

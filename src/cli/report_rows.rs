@@ -6,10 +6,21 @@ use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::{Action, Settings};
 use crate::run::Outcome;
-use crate::view::report::{IssuedCells, ReportColumns, ReportRow, SettledCells, VerifiedCells};
+use crate::view::report::{IssuedCells, ReportColumns, ReportRow, RunCells, SettledCells, VerifiedCells};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+
+/// What every row of a run has in common.
+pub(super) fn run_cells<'a>(facts: &'a RunFacts, run_dir: &'a str) -> RunCells<'a> {
+    RunCells {
+        simulated: facts.simulated,
+        operator: facts.origin.operator.as_deref(),
+        ticket: facts.origin.ticket.as_deref(),
+        shard: facts.part.map(|part| part.shard),
+        run_dir,
+    }
+}
 
 /// The columns of a run's report.
 ///
@@ -19,8 +30,10 @@ pub(super) fn columns<'a>(reader: &Reader, facts: &'a RunFacts, run: &Overview) 
     Ok(ReportColumns {
         simulated: facts.simulated,
         issued: reader.has_issued().map_err(io::Error::other)?,
-        operator: facts.origin.operator.as_deref(),
-        ticket: facts.origin.ticket.as_deref(),
+        operator: facts.origin.operator.is_some(),
+        ticket: facts.origin.ticket.is_some(),
+        shard: facts.part.is_some(),
+        run: false,
         settled: run.settled,
         verified: run.verified_at.is_some(),
         kept: &facts.settings.keep_columns,
@@ -63,6 +76,8 @@ pub struct Counts {
 pub(super) struct Rows<'a> {
     pub(super) reader: &'a Reader,
     pub(super) settings: &'a Settings,
+    /// What every row has in common.
+    pub(super) run: RunCells<'a>,
     /// The message of an action that was not sent.
     pub(super) unsent: &'a str,
     /// Rows of these outcomes alone; of all where there are none.
@@ -100,7 +115,7 @@ impl Rows<'_> {
                 None if ended => None,
                 None => Some(in_doubt.as_deref().unwrap_or(self.unsent)),
             };
-            each(&row_of(self.settings, &action, &history, outcome, message))?;
+            each(&ReportRow { run: self.run, ..row_of(self.settings, &action, &history, outcome, message) })?;
         }
         Ok(counts)
     }
@@ -161,6 +176,7 @@ pub fn row_of<'a>(
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: &action.source,
         left_out: action.never_sent.is_some(),
+        run: RunCells::default(),
         issued: history.issued.as_ref().map(|issued| IssuedCells {
             serial_number: &issued.serial_number,
             not_after: issued.not_after,

@@ -37,6 +37,7 @@ mod runs;
 mod safety;
 mod sending;
 mod serial_numbers;
+mod shards;
 mod signin;
 mod snapshots;
 mod stages;

@@ -209,6 +209,7 @@ mod tests {
             provider_directories: vec![],
             simulated: false,
             issuers: vec![],
+            part: None,
             origin: RunOrigin::default(),
         }
     }

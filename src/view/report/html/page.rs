@@ -12,7 +12,7 @@ use crate::plan::{Account, calendar};
 use crate::provider::CredentialReference;
 use crate::run::{Outcome, Seen};
 use crate::time::{human, rfc3339};
-use crate::view::status::RunState;
+use crate::view::status::{RunState, part_text};
 use crate::view::table::{grouped, plural};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -368,6 +368,10 @@ fn evidence(source: &PageSource<'_>) -> Vec<(&'static str, Shown)> {
         (RunState::Stopped | RunState::Interrupted, _) => "interrupted, without a record of its end".to_owned(),
     };
     let verified = run.verified_at.map(rfc3339);
+    let part = facts.part.map_or_else(
+        || "the whole".to_owned(),
+        |part| format!("shard {}: {}", part.shard, part_text(facts.actions, part)),
+    );
     vec![
         ("Operator", or_none(origin.operator.as_deref().unwrap_or_default())),
         ("Ticket", or_none(origin.ticket.as_deref().unwrap_or_default())),
@@ -386,6 +390,7 @@ fn evidence(source: &PageSource<'_>) -> Vec<(&'static str, Shown)> {
             }),
         ),
         ("Last verified", or_none(verified.as_deref().unwrap_or_default())),
+        ("Part of the plan", Shown::new(&part)),
         ("Plan", Shown::new(&format!("{}, digest (SHA-256) {}", plural(facts.actions, "action"), facts.digest))),
         ("Clock", Shown::new("the wall clock of the host, in UTC; latencies by its steady clock")),
     ]
