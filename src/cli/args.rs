@@ -5,14 +5,15 @@ use super::list_args::{
     CSR_EXAMPLES, ColumnPairs, CsrArgs, FIND_EXAMPLES, FindArgs, INIT_EXAMPLES, InitArgs, parse_columns,
 };
 use super::option_values::{
-    AccountLimits, Color, ReportFormat, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note,
-    parse_origin_text, parse_outcome, parse_retried, parse_settled, parse_status_source,
+    AccountLimits, Color, LogFormat, ReportFormat, SchemaKind, parse_certificate, parse_limits, parse_loopback,
+    parse_nonce_use, parse_note, parse_origin_text, parse_outcome, parse_retried, parse_settled, parse_status_source,
 };
 use crate::engine::verify::NonceUse;
 use crate::run::{Outcome, Shard, StatusSource};
 use crate::time::parse_duration;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,6 +52,9 @@ pub struct Global {
     /// Results as JSON on standard output
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
+    /// Standard error as text, or as JSON lines for a program
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = LogFormat::Text, global = true, help_heading = GLOBAL)]
+    pub log_format: LogFormat,
 }
 
 /// The commands.
@@ -197,7 +201,7 @@ pub struct RunArgs {
     /// Write the report to this file too
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Carry out one of N parts of the plan, with its share of the limits; N processes do all of it, on one machine or on many
+    /// Carry out one of N parts of the plan, with its share of the limits; N processes do all of it, on one machine or on many (`0+1/4` is `1/4` for whoever counts from 0)
     #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
     pub shard: Option<Shard>,
     /// Only show what would be done, as `preview` does; sends nothing
@@ -278,6 +282,9 @@ pub struct StatusArgs {
     /// Show it again every second, until no process carries the run out any more; with --json a line each time
     #[arg(short, long)]
     pub watch: bool,
+    /// Serve the run's page to browsers on this machine until interrupted; prints the address, port 0 takes a free one
+    #[arg(long, value_name = "127.0.0.1:PORT", value_parser = parse_loopback, conflicts_with = "watch")]
+    pub serve: Option<SocketAddr>,
 }
 
 /// `schema`
@@ -329,9 +336,9 @@ pub struct SetRateArgs {
 /// `report`
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The run directory, the beginning of its name, or the plan's name
-    #[arg(value_name = "RUN_DIR")]
-    pub run_dir: PathBuf,
+    /// The run directory, the beginning of its name, or the plan's name; of several runs one report is made
+    #[arg(value_name = "RUN_DIR", required = true)]
+    pub run_dirs: Vec<PathBuf>,
     /// The format [default: csv, or json with --json]
     #[arg(long, value_enum)]
     pub format: Option<ReportFormat>,
@@ -534,7 +541,8 @@ Examples:
 const STATUS_EXAMPLES: &str = "\
 Examples:
   certsweep status runs/20261201T010000Z-leaked-build-key
-  certsweep status runs/20261201T010000Z-leaked-build-key --json | jq .waiting";
+  certsweep status runs/20261201T010000Z-leaked-build-key --json | jq .waiting
+  certsweep status leaked-build-key --serve 127.0.0.1:0     the page, for a browser";
 
 const CONTROL_EXAMPLES: &str = "\
 Examples:
@@ -552,6 +560,7 @@ Examples:
   certsweep report runs/20261201T010000Z-leaked-build-key --format html -o report.html
   certsweep report runs/20261201T010000Z-leaked-build-key --check report.html
   certsweep report runs/20261201T010000Z-leaked-build-key --salvage -o salvaged.csv
+  certsweep report shards/*/ --format html -o report.html
 
 Exit codes:
   0 written, or the page is this run's    1 it is not    2 no such run    4 the environment failed";
@@ -630,7 +639,7 @@ mod tests {
             "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --again --ca-file ca.pem",
             "certsweep run plan.yaml --dry-run",
             "certsweep run plan.yaml --yes --shard 2/4 --run-dir d --resume",
-            "certsweep preview plan.yaml --shard 1/1",
+            "certsweep preview plan.yaml --shard 0+1/4",
             "certsweep run plan.yaml --yes --wait",
             "certsweep resume runs/x --wait",
             "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
@@ -651,10 +660,14 @@ mod tests {
             "certsweep settle runs/x a b --as rejected --note seen",
             "certsweep run plan.yaml --yes --run-dir d --resume",
             "certsweep status --watch",
+            "certsweep status runs/x --serve 127.0.0.1:0",
+            "certsweep status --serve [::1]:8042",
+            "certsweep report one two three --format html",
             "certsweep run plan.yaml --yes --events - --metrics certsweep.prom",
             "certsweep resume runs/x --events events.jsonl",
             "certsweep simulate --port 8080 --fault latency=200ms --seed 1",
             "certsweep completions zsh",
+            "certsweep check plan.yaml --log-format json -vv",
             "certsweep -vv --color never --no-progress check plan.yaml",
             "certsweep check plan.yaml -q --color always",
             "certsweep check list.csv --where 'status == \"issued\"' --except hold.csv --except more.txt",
@@ -698,6 +711,10 @@ mod tests {
             "certsweep settle runs/x --as failed --note n",
             "certsweep run plan.yaml --resume",
             "certsweep run plan.yaml --shard 0/4",
+            "certsweep status --serve 0.0.0.0:8042",
+            "certsweep status --serve 192.0.2.1:8042",
+            "certsweep status --serve localhost",
+            "certsweep report",
             "certsweep check plan.yaml -q -v",
             "certsweep preview plan.yaml --latency soon",
             "certsweep check list.csv --columns nothing",

@@ -6,6 +6,7 @@ use crate::run::origin::MAX_ORIGIN_TEXT;
 use crate::run::{Outcome, StatusSource};
 use crate::view::printer::ColorChoice;
 use clap::ValueEnum;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// One value of `set-rate`: a configured provider, and the windows that hold for it.
@@ -35,6 +36,17 @@ pub enum SchemaKind {
     /// `preview --json`.
     #[value(help = None)]
     Preview,
+}
+
+/// How standard error is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[value(help = None)]
+    Text,
+    /// A JSON object a line.
+    #[value(help = None)]
+    Json,
 }
 
 /// When to colour. (Values with a help of their own would spread every command's help over twice the lines.)
@@ -82,6 +94,13 @@ impl From<Color> for ColorChoice {
             Color::Never => Self::Never,
         }
     }
+}
+
+/// Who is not on this machine has no business with the page: its token goes over the wire in clear.
+pub(super) fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
+    let wrong = "an address of this machine alone, with a port, such as `127.0.0.1:0` or `[::1]:8042`";
+    let address: SocketAddr = text.parse().map_err(|_| wrong.to_owned())?;
+    if address.ip().is_loopback() { Ok(address) } else { Err(format!("{} is not loopback: {wrong}", address.ip())) }
 }
 
 pub(super) fn parse_retried(text: &str) -> Result<Outcome, String> {

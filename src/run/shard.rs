@@ -25,15 +25,19 @@ pub struct PlanPart {
 }
 
 impl Shard {
-    /// Reads `2/4`.
+    /// Reads `2/4`, or `1+1/4`, which is the same for whoever counts from 0.
     ///
     /// # Errors
     /// A sentence, where it is none.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let of_text = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok());
-        let numbers =
-            text.split_once('/').and_then(|(number, of)| of_text(number).flatten().zip(of_text(of).flatten()));
-        let Some((number, of)) = numbers else {
+        let digits =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
+        // Schedulers that count from 0 put their number into a command line, and cannot add.
+        let number = |text: &str| match text.strip_suffix("+1") {
+            Some(index) => digits(index)?.checked_add(1),
+            None => digits(text),
+        };
+        let Some((number, of)) = text.split_once('/').and_then(|(one, of)| number(one).zip(digits(of))) else {
             return Err("a shard is K/N, such as `2/4`: the second of four parts".to_owned());
         };
         if of == 0 || of > MAX_SHARDS {
@@ -83,6 +87,12 @@ mod tests {
             ("1/1", Ok((1, 1))),
             ("2/4", Ok((2, 4))),
             ("10000/10000", Ok((10_000, 10_000))),
+            ("0+1/4", Ok((1, 4))),
+            ("3+1/4", Ok((4, 4))),
+            ("4+1/4", Err("1/4 to 4/4")),
+            ("1+2/4", Err("such as `2/4`")),
+            ("+1/4", Err("such as `2/4`")),
+            ("4294967295+1/4", Err("such as `2/4`")),
             ("0/4", Err("1/4 to 4/4")),
             ("5/4", Err("1/4 to 4/4")),
             ("1/0", Err("1 to 10000 parts, not 0")),
@@ -92,7 +102,6 @@ mod tests {
             ("/", Err("such as `2/4`")),
             ("a/b", Err("such as `2/4`")),
             ("-1/4", Err("such as `2/4`")),
-            ("+1/4", Err("such as `2/4`")),
             ("1/4/2", Err("such as `2/4`")),
             ("1 / 4", Err("such as `2/4`")),
             ("99999999999/4", Err("such as `2/4`")),
@@ -100,7 +109,7 @@ mod tests {
             match (Shard::parse(text), expected) {
                 (Ok(shard), Ok(expected)) => {
                     assert_eq!((shard.number(), shard.of()), expected);
-                    assert_eq!(shard.to_string(), text);
+                    assert_eq!(shard.to_string(), format!("{}/{}", expected.0, expected.1));
                 }
                 (Err(said), Err(part)) => assert!(said.contains(part), "{text}: {said}"),
                 (parsed, _) => panic!("{text}: {parsed:?}"),

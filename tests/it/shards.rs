@@ -105,6 +105,13 @@ fn four_processes_share_one_limit_and_do_each_target_once() {
         assert!(page.contains(&format!("shard {number}/4: {actions} of the plan")), "{run}");
     }
     assert_eq!(run_of.len(), 120);
+    let named: Vec<&str> = runs.iter().map(String::as_str).collect();
+    let whole = place.certsweep(&[&["report"], &named[..]].concat()).exits(0);
+    assert!(!whole.err.contains("more than one"), "{}", whole.err);
+    let whole = rows(&whole.out);
+    let ids: Vec<String> = (0..120).map(|number| format!("a{number}")).collect();
+    assert_eq!(whole.iter().map(|row| row["action_id"].clone()).collect::<Vec<_>>(), ids, "in plan order");
+    assert!(whole.iter().all(|row| row["run"] == run_of[&row["action_id"]]));
     for number in (9..120).step_by(10) {
         assert_eq!(run_of[&format!("a{number}")], run_of[&format!("a{}", number - 9)]);
     }

@@ -152,6 +152,7 @@ fn a_page_of_a_hundred_thousand_rows_is_small_and_opens() {
     }
     let (timeline, mut text) = (timeline.close(), Vec::new());
     let source = PageSource {
+        several: &[],
         facts: &facts,
         run: &run,
         timeline: Some(&timeline),
