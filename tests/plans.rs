@@ -136,6 +136,94 @@ fn bad_plans_are_refused_with_their_defects() {
     assert!(plans("bad").len() >= 100);
 }
 
+/// What an editor marks is what the check refuses, and nothing else.
+#[test]
+fn the_schemas_patterns_and_the_check_agree() {
+    let validator = jsonschema::draft202012::new(&plan::schema(&CATALOG)).unwrap();
+    let window = |from: &str, days: &str| {
+        format!("schedule: {{window: {{from: \"{from}\", to: \"05:00\", timezone: Asia/Seoul, days: {days}}}}}")
+    };
+    let rate = |rate: &str| format!("providers: {{digicert: {{rate: {rate}}}}}");
+    let mut cases: Vec<(String, bool)> = Vec::new();
+    for (text, good) in [
+        ("100/5s", true),
+        ("[100/5s, 1000/180s]", true),
+        ("'100/5s 1000/3m'", true),
+        ("1/1d", true),
+        ("20/500ms", true),
+        ("[7/1]", true),
+        ("100 per 5s", false),
+        ("100", false),
+        ("0/5s", false),
+        ("100/0s", false),
+        ("100/5w", false),
+        ("/5s", false),
+        ("[100/5s, x]", false),
+        ("-1/5s", false),
+        ("1.5/5s", false),
+    ] {
+        cases.push((rate(text), good));
+    }
+    for (text, good) in [
+        ("30s", true),
+        ("500ms", true),
+        ("45", true),
+        ("2m", true),
+        ("24 hours", false),
+        ("1.5h", false),
+        ("-5s", false),
+        ("0s", false),
+        ("0", false),
+        ("5w", false),
+        ("soon", false),
+    ] {
+        cases.push((format!("timeout: {text}"), good));
+    }
+    for (text, good) in [
+        ("24h", true),
+        ("2026-12-01T01:00:00+09:00", true),
+        ("2026-12-01T01:00Z", true),
+        ("2026-12-01 01:00:00.5-0300", true),
+        ("2026-12-01T01:00:00", false),
+        ("2026-12-01", false),
+        ("2026-13-01T01:00:00Z", false),
+        ("2026-12-01T25:00:00Z", false),
+        ("24 hours", false),
+        ("tomorrow", false),
+    ] {
+        cases.push((format!("deadline: {text}"), good));
+    }
+    for (from, days, good) in [
+        ("01:00", "[mon, tue]", true),
+        ("1:00", "mon", true),
+        ("23:59", "'mon tue sun'", true),
+        ("25:00", "[mon]", false),
+        ("24:00", "[mon]", false),
+        ("01:60", "[mon]", false),
+        ("1am", "[mon]", false),
+        ("01:0", "[mon]", false),
+        ("01:00", "[monday]", false),
+        ("01:00", "[Mon]", false),
+        ("01:00", "[]", false),
+        ("01:00", "every", false),
+    ] {
+        cases.push((window(from, days), good));
+    }
+    for (text, good) in [("ask", true), ("10m", true), ("0", true), ("0s", true), ("never", false), ("-1s", false)] {
+        cases.push((format!("safety: {{waves: [1, 100%], between_waves: {text}}}"), good));
+    }
+    for (head, good) in cases {
+        let text = format!(
+            "version: 1\n{head}\nactions: [{{provider: digicert, action: revoke, certificate_id: 1}}, {{provider: digicert, action: revoke, certificate_id: 2}}]\n"
+        );
+        let checked = check_text(text.clone());
+        assert_eq!(!checked.diagnostics.has_errors(), good, "the check of {head}: {:?}", checked.findings);
+        let value: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+        let marked = validator.iter_errors(&value).next().map(|error| error.to_string());
+        assert_eq!(marked.is_none(), good, "the schema of {head}: {marked:?}");
+    }
+}
+
 #[test]
 fn the_schema_accepts_good_plans_and_refuses_misspelled_ones() {
     let schema = plan::schema(&CATALOG);

@@ -55,6 +55,29 @@ fn ready_plans_are_without_errors() {
     }
 }
 
+/// Editors find the schema beside the plans. It knows the document of `examples`, too; `CERTSWEEP_WRITE_DOCS=1` writes it anew.
+#[test]
+fn editors_complete_ready_plans_by_the_schema_beside_them() {
+    let (mut sources, mut findings) = (SourceMap::default(), Diagnostics::default());
+    let catalog = Catalog::load(&[root().join("examples")], &mut sources, &mut findings);
+    let schema = certsweep::plan::schema(&catalog);
+    let (path, text) = (root().join("plans/plan.schema.json"), serde_json::to_string(&schema).unwrap() + "\n");
+    if std::env::var_os("CERTSWEEP_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(there == text, "plans/plan.schema.json is not the schema; CERTSWEEP_WRITE_DOCS=1 writes it anew");
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    for ready in &READY {
+        let text = std::fs::read_to_string(root().join("plans").join(ready.file)).unwrap();
+        assert_eq!(text.lines().next(), Some("# yaml-language-server: $schema=plan.schema.json"), "{}", ready.file);
+        let plan: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+        if let Some(error) = validator.iter_errors(&plan).next() {
+            panic!("{}: {} at {}", ready.file, error, error.instance_path());
+        }
+    }
+}
+
 #[test]
 fn the_key_compromise_uses_every_operation_that_changes_something() {
     let (actions, _) = checked("key-compromise.yaml");

@@ -87,6 +87,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         provider_directories: Vec::new(),
         simulated: true,
         issuers: Vec::new(),
+        part: None,
         origin: certsweep::run::RunOrigin::default(),
     };
     let dir = maker.finish(&place.path().join("run"), &facts, plan.files(), &[])?;
@@ -134,7 +135,6 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         wait: false,
         published: None,
         questions: None,
-        published: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let began = Instant::now();

@@ -5,15 +5,16 @@ use super::list_args::{
     CSR_EXAMPLES, ColumnPairs, CsrArgs, FIND_EXAMPLES, FindArgs, INIT_EXAMPLES, InitArgs, parse_columns,
 };
 use super::option_values::{
-    AccountLimits, OnlineOptions, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note,
-    parse_origin_text, parse_outcome, parse_retried, parse_settled, parse_status_source,
+    AccountLimits, Color, LogFormat, OnlineOptions, ReportFormat, SchemaKind, parse_certificate, parse_limits,
+    parse_loopback, parse_nonce_use, parse_note, parse_origin_text, parse_outcome, parse_retried, parse_settled,
+    parse_status_source,
 };
 use crate::engine::verify::NonceUse;
-use crate::run::{Outcome, StatusSource};
+use crate::run::{Outcome, Shard, StatusSource};
 use crate::time::parse_duration;
-use crate::view::printer::ColorChoice;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,6 +53,9 @@ pub struct Global {
     /// Results as JSON on standard output
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
+    /// Standard error as text, or as JSON lines for a program
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = LogFormat::Text, global = true, help_heading = GLOBAL)]
+    pub log_format: LogFormat,
 }
 
 /// The commands.
@@ -171,6 +175,9 @@ pub struct PreviewArgs {
     /// The plan.
     #[command(flatten)]
     pub source: PlanSource,
+    /// Of one part of the plan, as `run --shard` carries it out
+    #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
+    pub shard: Option<Shard>,
     /// Write a row for every action (outcome `planned`) to this CSV file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -200,6 +207,9 @@ pub struct RunArgs {
     /// Write the report to this file too
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Carry out one of N parts of the plan, with its share of the limits; N processes do all of it, on one machine or on many (`0+1/4` is `1/4` for whoever counts from 0)
+    #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
+    pub shard: Option<Shard>,
     /// Only show what would be done, as `preview` does; sends nothing
     #[arg(long, conflicts_with_all = ["simulate", "run_dir"])]
     pub dry_run: bool,
@@ -278,6 +288,9 @@ pub struct StatusArgs {
     /// Show it again every second, until no process carries the run out any more; with --json a line each time
     #[arg(short, long)]
     pub watch: bool,
+    /// Serve the run's page to browsers on this machine until interrupted; prints the address, port 0 takes a free one
+    #[arg(long, value_name = "127.0.0.1:PORT", value_parser = parse_loopback, conflicts_with = "watch")]
+    pub serve: Option<SocketAddr>,
 }
 
 /// `schema`
@@ -329,9 +342,9 @@ pub struct SetRateArgs {
 /// `report`
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The run directory, the beginning of its name, or the plan's name
-    #[arg(value_name = "RUN_DIR")]
-    pub run_dir: PathBuf,
+    /// The run directory, the beginning of its name, or the plan's name; of several runs one report is made
+    #[arg(value_name = "RUN_DIR", required = true)]
+    pub run_dirs: Vec<PathBuf>,
     /// The format [default: csv, or json with --json]
     #[arg(long, value_enum)]
     pub format: Option<ReportFormat>,
@@ -462,43 +475,6 @@ pub struct ManArgs {
     pub directory: PathBuf,
 }
 
-/// When to colour. (Values with a help of their own would spread every command's help over twice the lines.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless the environment says otherwise.
-    #[value(help = None)]
-    Auto,
-    /// Always.
-    #[value(help = None)]
-    Always,
-    /// Never.
-    #[value(help = None)]
-    Never,
-}
-
-/// A report's format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// RFC 4180.
-    #[value(help = None)]
-    Csv,
-    /// One array with an object for each action.
-    #[value(help = None)]
-    Json,
-    /// One page for a browser, which loads nothing.
-    #[value(help = None)]
-    Html,
-    /// Counts, and what did not end well: for a ticket.
-    #[value(help = None)]
-    Markdown,
-    /// JUnit XML, for CI servers.
-    #[value(help = None)]
-    Junit,
-    /// A plan of these actions: YAML with the settings that it needs, or a CSV list where it needs none.
-    #[value(help = None)]
-    Plan,
-}
-
 impl Global {
     /// The directories with provider documents: those of the command line, then those of `CERTSWEEP_PROVIDERS`.
     pub fn provider_dirs(&self, environment: Option<&OsStr>) -> Vec<PathBuf> {
@@ -525,16 +501,6 @@ impl PlanSource {
         match self.ignore_columns.as_slice() {
             [only] if only == "true" || only == "all" => IgnoredColumns::All,
             names => IgnoredColumns::Named(names.to_vec()),
-        }
-    }
-}
-
-impl From<Color> for ColorChoice {
-    fn from(color: Color) -> Self {
-        match color {
-            Color::Auto => Self::Auto,
-            Color::Always => Self::Always,
-            Color::Never => Self::Never,
         }
     }
 }
@@ -581,7 +547,8 @@ Examples:
 const STATUS_EXAMPLES: &str = "\
 Examples:
   certsweep status runs/20261201T010000Z-leaked-build-key
-  certsweep status runs/20261201T010000Z-leaked-build-key --json | jq .waiting";
+  certsweep status runs/20261201T010000Z-leaked-build-key --json | jq .waiting
+  certsweep status leaked-build-key --serve 127.0.0.1:0     the page, for a browser";
 
 const CONTROL_EXAMPLES: &str = "\
 Examples:
@@ -599,6 +566,7 @@ Examples:
   certsweep report runs/20261201T010000Z-leaked-build-key --format html -o report.html
   certsweep report runs/20261201T010000Z-leaked-build-key --check report.html
   certsweep report runs/20261201T010000Z-leaked-build-key --salvage -o salvaged.csv
+  certsweep report shards/*/ --format html -o report.html
 
 Exit codes:
   0 written, or the page is this run's    1 it is not    2 no such run    4 the environment failed";
@@ -676,6 +644,8 @@ mod tests {
             "certsweep preview plan.yaml --report planned.csv --latency 1s --json",
             "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --again --ca-file ca.pem",
             "certsweep run plan.yaml --dry-run",
+            "certsweep run plan.yaml --yes --shard 2/4 --run-dir d --resume",
+            "certsweep preview plan.yaml --shard 0+1/4",
             "certsweep run plan.yaml --yes --wait",
             "certsweep resume runs/x --wait",
             "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
@@ -696,10 +666,14 @@ mod tests {
             "certsweep settle runs/x a b --as rejected --note seen",
             "certsweep run plan.yaml --yes --run-dir d --resume",
             "certsweep status --watch",
+            "certsweep status runs/x --serve 127.0.0.1:0",
+            "certsweep status --serve [::1]:8042",
+            "certsweep report one two three --format html",
             "certsweep run plan.yaml --yes --events - --metrics certsweep.prom",
             "certsweep resume runs/x --events events.jsonl",
             "certsweep simulate --port 8080 --fault latency=200ms --seed 1",
             "certsweep completions zsh",
+            "certsweep check plan.yaml --log-format json -vv",
             "certsweep -vv --color never --no-progress check plan.yaml",
             "certsweep check plan.yaml -q --color always",
             "certsweep check list.csv --where 'status == \"issued\"' --except hold.csv --except more.txt",
@@ -742,6 +716,11 @@ mod tests {
             "certsweep settle runs/x a --as failed --note ''",
             "certsweep settle runs/x --as failed --note n",
             "certsweep run plan.yaml --resume",
+            "certsweep run plan.yaml --shard 0/4",
+            "certsweep status --serve 0.0.0.0:8042",
+            "certsweep status --serve 192.0.2.1:8042",
+            "certsweep status --serve localhost",
+            "certsweep report",
             "certsweep check plan.yaml -q -v",
             "certsweep preview plan.yaml --latency soon",
             "certsweep check list.csv --columns nothing",

@@ -8,8 +8,11 @@ use crate::diag::{Diagnostics, Severity};
 use crate::engine::Sender;
 use crate::journal::JournalError;
 use crate::journal::files::replace;
-use crate::plan::{Account, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request, Settings, check};
+use crate::plan::{
+    Account, Action, CheckedPlan, CsvOptions, Division, IgnoreColumns, Input, Request, Settings, ShardKeys, check,
+};
 use crate::provider::{Catalog, Provider, SecurityRequirement};
+use crate::run::{Ordinal, Shard};
 use crate::simulator::{self, Simulator};
 use crate::text::SourceMap;
 use crate::time::Clock;
@@ -48,6 +51,14 @@ pub struct ReadPlan {
     pub diagnostics: serde_json::Value,
 }
 
+/// What is printed of a check's findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tell {
+    All,
+    /// The warnings were printed before.
+    Errors,
+}
+
 impl Context {
     /// From the printer and the global options.
     pub fn new(printer: Printer, global: Global) -> Self {
@@ -82,8 +93,44 @@ impl Context {
     /// # Errors
     /// The exit code, where the plan is wrong.
     pub fn plan(&self, source: &PlanSource, catalog: &Catalog, each: &mut dyn FnMut(Action)) -> Result<ReadPlan, Exit> {
-        let mut sources = SourceMap::default();
-        let request = Request {
+        self.checked(&self.request(source, catalog)?, Tell::All, each)
+    }
+
+    /// The same of one part of the plan, where one is named. What needs what is known only after the check, so that a plan is checked twice
+    /// then: first for its division, and once more to hand out the actions of the part.
+    ///
+    /// # Errors
+    /// As [`Self::plan`]; or the plan has changed meanwhile.
+    pub fn part_of_plan(
+        &self,
+        source: &PlanSource,
+        shard: Option<Shard>,
+        catalog: &Catalog,
+        each: &mut dyn FnMut(Action),
+    ) -> Result<ReadPlan, Exit> {
+        let Some(shard) = shard else { return self.plan(source, catalog, each) };
+        let request = self.request(source, catalog)?;
+        let mut keys = ShardKeys::default();
+        let whole = self.checked(&request, Tell::All, &mut |action| keys.add(&action))?;
+        let division = Division::new(&whole.plan, &keys, shard.of());
+        let mut next: Ordinal = 0;
+        let again = self.checked(&request, Tell::Errors, &mut |action| {
+            if division.has(shard, action.ordinal) {
+                each(Action { ordinal: next, ..action });
+                next += 1;
+            }
+        })?;
+        if again.plan.digest() != whole.plan.digest() {
+            let plan = source.plan.display();
+            return Err(
+                self.failed(&format!("{plan}, or a file that it names, changed while it was read; nothing was sent"))
+            );
+        }
+        Ok(ReadPlan { plan: division.select(again.plan, shard), ..whole })
+    }
+
+    fn request<'c>(&self, source: &PlanSource, catalog: &'c Catalog) -> Result<Request<'c>, Exit> {
+        Ok(Request {
             plan: self.input(&source.plan)?,
             settings: source.settings_file(std::env::var_os("CERTSWEEP_SETTINGS").as_deref()),
             catalog,
@@ -100,16 +147,22 @@ impl Context {
                 except: source.except.clone(),
             },
             now: self.clock.now(),
-        };
+        })
+    }
+
+    fn checked(&self, request: &Request<'_>, tell: Tell, each: &mut dyn FnMut(Action)) -> Result<ReadPlan, Exit> {
+        let mut sources = SourceMap::default();
         let now = || self.clock.elapsed();
         let mut reading = ReadingProgress::begin(&self.printer, now());
         let mut one = |action: Action| {
             reading.action(now);
             each(action);
         };
-        let (plan, findings) = check(&request, &mut sources, &mut one);
+        let (plan, findings) = check(request, &mut sources, &mut one);
         reading.end();
-        self.findings(&findings, &sources);
+        if tell == Tell::All || findings.has_errors() {
+            self.findings(&findings, &sources);
+        }
         match plan {
             // A plan may be readable and still have errors; nothing of it may be sent then.
             Some(plan) if !findings.has_errors() => {

@@ -217,7 +217,7 @@ async fn stop_when_taken(watch: RunWatch, sender: UnboundedSender<RunCommand>) {
 fn count_without_report(reader: &Reader) -> Result<Counts, JournalError> {
     let Overview { outcomes, waiting, .. } = reader.overview()?;
     let (duplicates, excepted) = reader.never_sent()?;
-    Ok(Counts { outcomes, waiting, duplicates, excepted, unknown: 0 })
+    Ok(Counts { outcomes, waiting, duplicates, excepted, ..Counts::default() })
 }
 
 fn engine_run(

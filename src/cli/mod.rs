@@ -17,6 +17,7 @@ pub mod list_args;
 pub mod online;
 mod option_values;
 pub mod outlets;
+mod page_server;
 pub mod preview;
 pub mod preview_data;
 pub mod previous_runs;
@@ -40,6 +41,8 @@ use args::{Cli, Command};
 use clap::Parser;
 use context::Context;
 use exit::Exit;
+use option_values::LogFormat;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs the program: parses the arguments, carries out the command, returns its exit code.
@@ -60,13 +63,15 @@ pub fn main() -> ExitCode {
             return if error.exit_code() == 0 { Exit::Well.into() } else { Exit::Usage.into() };
         }
     };
-    process::show_requests(if cli.global.quiet { 0 } else { cli.global.verbose });
+    let log_json = (cli.global.log_format == LogFormat::Json).then_some(process::now as fn() -> _);
+    process::show_requests(if cli.global.quiet { 0 } else { cli.global.verbose }, log_json);
     let printer = Printer::standard(PrinterOptions {
         quiet: cli.global.quiet,
         verbose: cli.global.verbose,
         color: cli.global.color.into(),
         no_progress: cli.global.no_progress,
         json: cli.global.json,
+        log_json,
     });
     process::tell_panics(&printer);
     let context = Context::new(printer.clone(), cli.global);
@@ -88,14 +93,17 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
     match command {
         Command::Check(args) => check::check(context, &args),
         Command::Preview(args) => {
-            preview::preview(context, &args.source, args.report.as_deref(), args.latency, &args.online)
+            preview::preview(context, (&args.source, args.shard), args.report.as_deref(), args.latency, &args.online)
         }
         Command::Csr(args) => csr::csr(context, &args),
         Command::Init(args) => init::init(context, &args),
         Command::Find(args) => find::find(context, &args),
         Command::Run(args) => run::run(context, &args),
         Command::Resume(args) => resume::resume(context, &args, None),
-        Command::Status(args) => status::status(context, &args),
+        Command::Status(args) => match args.serve {
+            Some(address) => page_server::serve(context, args.run_dir.as_deref().unwrap_or(Path::new(".")), address),
+            None => status::status(context, &args),
+        },
         Command::Pause(args) => control::pause(context, &args),
         Command::Unpause(args) => control::unpause(context, &args),
         Command::SetRate(args) => control::set_rate(context, &args),

@@ -83,6 +83,7 @@ impl OnlineTargets {
             simulated: false,
             issuers: Vec::new(),
             origin: RunOrigin::default(),
+            part: read.plan.part(),
         };
         let dir = maker.finish(&self.directory.join("run"), &facts, &[], &[]).map_err(|error| failed(&error))?;
         let run = RunDir::open(dir).map_err(|error| failed(&error))?;

@@ -4,7 +4,9 @@ use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
 use crate::run::origin::MAX_ORIGIN_TEXT;
 use crate::run::{Outcome, StatusSource};
+use crate::view::printer::ColorChoice;
 use clap::{Args, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// One value of `set-rate`: a configured provider, and the windows that hold for it.
@@ -45,6 +47,71 @@ pub enum SchemaKind {
     /// `preview --json`.
     #[value(help = None)]
     Preview,
+}
+
+/// How standard error is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[value(help = None)]
+    Text,
+    /// A JSON object a line.
+    #[value(help = None)]
+    Json,
+}
+
+/// When to colour. (Values with a help of their own would spread every command's help over twice the lines.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says otherwise.
+    #[value(help = None)]
+    Auto,
+    /// Always.
+    #[value(help = None)]
+    Always,
+    /// Never.
+    #[value(help = None)]
+    Never,
+}
+
+/// A report's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// RFC 4180.
+    #[value(help = None)]
+    Csv,
+    /// One array with an object for each action.
+    #[value(help = None)]
+    Json,
+    /// One page for a browser, which loads nothing.
+    #[value(help = None)]
+    Html,
+    /// Counts, and what did not end well: for a ticket.
+    #[value(help = None)]
+    Markdown,
+    /// JUnit XML, for CI servers.
+    #[value(help = None)]
+    Junit,
+    /// A plan of these actions: YAML with the settings that it needs, or a CSV list where it needs none.
+    #[value(help = None)]
+    Plan,
+}
+
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
+        }
+    }
+}
+
+/// Who is not on this machine has no business with the page: its token goes over the wire in clear.
+pub(super) fn parse_loopback(text: &str) -> Result<SocketAddr, String> {
+    let wrong = "an address of this machine alone, with a port, such as `127.0.0.1:0` or `[::1]:8042`";
+    let address: SocketAddr = text.parse().map_err(|_| wrong.to_owned())?;
+    if address.ip().is_loopback() { Ok(address) } else { Err(format!("{} is not loopback: {wrong}", address.ip())) }
 }
 
 pub(super) fn parse_retried(text: &str) -> Result<Outcome, String> {

@@ -11,7 +11,7 @@ use super::report_rows::row_of;
 use crate::journal::History;
 use crate::journal::files::replace;
 use crate::plan::checked::NeverSent;
-use crate::run::Outcome;
+use crate::run::{Outcome, Shard};
 use crate::time::Clock;
 use crate::view::preview::{LatencySource, Preview};
 use crate::view::preview_text::render;
@@ -20,16 +20,16 @@ use crate::wire::Proxies;
 use std::path::Path;
 use std::time::Duration;
 
-/// Previews a plan; writes a `planned` row for every action to `report`, where one is asked for.
+/// Previews a plan, or one part of it; writes a `planned` row for every action to `report`, where one is asked for.
 /// `online`: with what the providers say now of its targets.
 pub fn preview(
     context: &Context,
-    source: &PlanSource,
+    plan: (&PlanSource, Option<Shard>),
     report: Option<&Path>,
     latency: Option<Duration>,
     online: &OnlineOptions,
 ) -> Exit {
-    match preview_plan(context, source, report, latency, online) {
+    match preview_plan(context, plan, report, latency, online) {
         Ok((preview, exit)) if context.global.json => {
             context.printer.result_json(&preview);
             exit
@@ -44,7 +44,7 @@ pub fn preview(
 
 fn preview_plan(
     context: &Context,
-    source: &PlanSource,
+    (source, shard): (&PlanSource, Option<Shard>),
     report: Option<&Path>,
     latency: Option<Duration>,
     online: &OnlineOptions,
@@ -53,7 +53,7 @@ fn preview_plan(
     let mut data = PreviewData::new(report.is_some());
     let targets = online.online.then(OnlineTargets::begin).transpose();
     let mut targets = targets.map_err(|error| context.failed(&error))?;
-    let read = context.plan(source, &catalog, &mut |action| {
+    let read = context.part_of_plan(source, shard, &catalog, &mut |action| {
         data.add(&action);
         targets.iter_mut().for_each(|targets| targets.add(action.clone()));
     })?;

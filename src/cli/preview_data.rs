@@ -216,6 +216,7 @@ impl PreviewData {
         Preview {
             plan: settings.name.clone(),
             digest: read.plan.digest().to_owned(),
+            shard: read.plan.part(),
             actions: read.plan.actions(),
             duplicates: self.duplicates,
             excepted: self.excepted,

@@ -11,7 +11,7 @@ use crate::journal::{ActionState, JournalError, Phase, RunDir, RunMaker};
 use crate::plan::Account;
 use crate::plan::checked::Fingerprint;
 use crate::provider::{Catalog, Idempotency};
-use crate::run::Outcome;
+use crate::run::{Outcome, Shard};
 use crate::time::Clock;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashSet};
@@ -40,6 +40,8 @@ pub struct PreviousRuns<'c> {
 pub struct ThisPlan<'a> {
     /// Its digest.
     pub digest: &'a str,
+    /// Which part of it is to be carried out, where it is not the whole.
+    pub shard: Option<Shard>,
     /// Whether it has an action that is not idempotent, so that a second run of it can cost.
     pub costs: bool,
     /// Whether the user insists (`--again`).
@@ -53,6 +55,8 @@ struct PreviousRun {
     here: bool,
     /// Its plan's, where it could be read.
     digest: Option<String>,
+    /// Which part of its plan it is.
+    shard: Option<Shard>,
     made_at: Timestamp,
     state: PreviousState,
 }
@@ -131,7 +135,7 @@ impl<'c> PreviousRuns<'c> {
     fn read(&mut self, path: PathBuf, here: bool, indexed: Option<&IndexedRun>) {
         let digest = indexed.map(|run| run.digest.clone());
         let made_at = indexed.map_or(Timestamp::MIN, |run| run.at);
-        let mut run = PreviousRun { path, here, digest, made_at, state: PreviousState::Finished };
+        let mut run = PreviousRun { path, here, digest, shard: None, made_at, state: PreviousState::Finished };
         let number = self.runs.len();
         match self.read_actions(&mut run, number) {
             // A rehearsal sent nothing.
@@ -152,6 +156,7 @@ impl<'c> PreviousRuns<'c> {
             return Ok(false);
         }
         run.digest = Some(facts.digest.clone());
+        run.shard = facts.part.map(|part| part.shard);
         run.made_at = facts.made_at;
         let accounts = &facts.settings.accounts;
         // Folding a million records takes a second. A finished run of idempotent actions with none in doubt has nothing to warn of.
@@ -207,7 +212,8 @@ impl<'c> PreviousRuns<'c> {
         let mut done_before: Vec<&PreviousRun> = Vec::new();
         for (index, run) in self.runs.iter().enumerate() {
             let path = quoted(&run.path);
-            let is_same = run.digest.as_deref() == Some(plan.digest);
+            // Another part of the plan is another run, also where a machine has several.
+            let is_same = run.digest.as_deref() == Some(plan.digest) && Shard::overlap(run.shard, plan.shard);
             match &run.state {
                 PreviousState::Unfinished if is_same && run.here && !plan.again => {
                     context.printer.error(&format!(
@@ -311,7 +317,7 @@ impl<'c> PreviousRuns<'c> {
 
 /// Enters a run that is about to be gone on with, where the index does not know it: it may come from another machine, or from another place.
 pub fn remember(context: &Context, dir: &RunDir, digest: &str, costs: bool) {
-    let plan = ThisPlan { digest, costs, again: false };
+    let plan = ThisPlan { digest, shard: None, costs, again: false };
     match user_index() {
         Ok(index) => {
             if let Some(mut index) = locked(context, plan, &index) {

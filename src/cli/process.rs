@@ -4,18 +4,21 @@
 use super::exit::Exit;
 use crate::engine::RunCommand;
 use crate::run::{RunOrigin, StopReason};
-use crate::time::Clock;
-use crate::view::printer::Printer;
+use crate::time::{Clock, rfc3339};
+use crate::view::printer::{Printer, log_line};
 use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::Level;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Who begins a run now, as the operating system knows them; `operator` and `ticket` as they were named, empty texts being none.
@@ -187,14 +190,49 @@ pub(super) fn survive(printer: &Printer, command: impl FnOnce() -> Exit) -> Exit
 
 /// With `-vv`: a line on standard error for every request. Only certsweep's own records: those of the HTTP library may hold header fields,
 /// credentials among them, so `RUST_LOG` is not read.
-pub(super) fn show_requests(verbose: u8) {
+pub(super) fn show_requests(verbose: u8, log_json: Option<fn() -> Timestamp>) {
     if verbose < 2 {
         return;
     }
-    // Without this, a closed standard error would make the subscriber print about it, and panic.
-    let lines =
-        fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false).log_internal_errors(false);
     let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), Level::DEBUG);
-    // A program that uses this library may have set a subscriber; that one stays.
-    drop(tracing_subscriber::registry().with(lines).with(ours).try_init());
+    // Without `log_internal_errors`, a closed standard error would make the subscriber print about it, and panic. A program that uses this
+    // library may have set a subscriber; that one stays.
+    match log_json {
+        None => {
+            let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false).log_internal_errors(false);
+            drop(tracing_subscriber::registry().with(lines.with_target(false)).with(ours).try_init());
+        }
+        Some(now) => {
+            let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false).log_internal_errors(false);
+            drop(tracing_subscriber::registry().with(lines.event_format(JsonLines { now })).with(ours).try_init());
+        }
+    }
+}
+
+/// The wall clock, for a log's lines.
+pub(super) fn now() -> Timestamp {
+    SystemClock::start().now()
+}
+
+/// Records as the printer's JSON lines.
+struct JsonLines {
+    now: fn() -> Timestamp,
+}
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'l> LookupSpan<'l>,
+    N: for<'l> FormatFields<'l> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let mut message = String::new();
+        context.format_fields(Writer::new(&mut message), event)?;
+        let level = event.metadata().level().as_str().to_ascii_lowercase();
+        writeln!(writer, "{}", log_line(&rfc3339((self.now)()), &level, &message))
+    }
 }

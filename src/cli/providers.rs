@@ -54,14 +54,14 @@ pub fn schema(context: &Context, of: SchemaKind) -> Exit {
         SchemaKind::Status => SchemaOf::Status,
         SchemaKind::Preview => SchemaOf::Preview,
     };
-    context.printer.result_json(&schemas::schema(of));
+    context.printer.result_document(&schemas::schema(of));
     Exit::Well
 }
 
 fn schema_of_plans(context: &Context) -> Exit {
     match context.catalog(&context.provider_directories()) {
         Ok(catalog) => {
-            context.printer.result_json(&plan_schema(&catalog));
+            context.printer.result_document(&plan_schema(&catalog));
             Exit::Well
         }
         Err(exit) => exit,

@@ -1,12 +1,13 @@
 //! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it. The page is
 //! `report_page`'s to make, a plan of what is left `report_plan`'s.
 
-use super::args::{self, ReportFormat};
+use super::args;
 use super::context::Context;
 use super::exit::Exit;
+use super::option_values::ReportFormat;
 use super::report_page::{check_page, write_page};
 use super::report_plan::write_plan;
-use super::report_rows::{Counts, Rows, certificate_file, columns, unsent};
+use super::report_rows::{Counts, ReportedRun, Rows, certificate_file, title};
 use super::status::quoted;
 use crate::journal::files::replace;
 use crate::journal::{JournalError, Reader, RunDir};
@@ -17,47 +18,86 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a run's report again.
+/// Writes a run's report again, or one of several runs.
 pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
+    match report_runs(context, args) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+/// `Err` only tells where the command ended early; both are the exit code.
+fn report_runs(context: &Context, args: &args::ReportArgs) -> Result<Exit, Exit> {
     let format = args.format.unwrap_or(if context.global.json { ReportFormat::Json } else { ReportFormat::Csv });
     let outcomes: BTreeSet<Outcome> = args.outcome.iter().copied().collect();
     let open = if args.salvage { RunDir::read_damaged } else { RunDir::read };
-    let found = RunDir::existing(&args.run_dir).and_then(|dir| open(&dir).map(|reader| (dir, reader)));
-    let (dir, reader) = match found {
-        Ok(found) => found,
-        Err(error) => return context.no_run(&error),
-    };
-    if let Some(damage) = reader.damage() {
-        let path = args.run_dir.display();
-        context.printer.warning(&format!("{path}: {damage}; the report says what can be read of the run"));
-    } else if args.salvage {
-        context.printer.note("nothing is damaged: this is the run's usual report");
+    let mut dirs: Vec<(RunDir, Reader)> = Vec::new();
+    for path in &args.run_dirs {
+        let found = RunDir::existing(path).and_then(|dir| open(&dir).map(|reader| (dir, reader)));
+        let (dir, reader) = found.map_err(|error| context.no_run(&error))?;
+        if dirs.iter().any(|(known, _)| is_same(known.path(), dir.path())) {
+            context.printer.error(&format!("{} is named twice", path.display()));
+            return Err(Exit::Usage);
+        }
+        if let Some(damage) = reader.damage() {
+            let path = path.display();
+            context.printer.warning(&format!("{path}: {damage}; the report says what can be read of the run"));
+        } else if args.salvage {
+            context.printer.note("nothing is damaged: this is the run's usual report");
+        }
+        dirs.push((dir, reader));
     }
+    let runs = dirs.iter().zip(&args.run_dirs).map(|((_, reader), path)| {
+        ReportedRun::of(reader, path.display().to_string()).map_err(|error| context.failed(&error))
+    });
+    let runs = runs.collect::<Result<Vec<_>, Exit>>()?;
     if let Some(page) = &args.check {
-        return check_page(context, &dir, &reader, &args.run_dir, page);
+        return Ok(check_page(context, &dirs, runs, page));
     }
     if format == ReportFormat::Plan {
-        return write_plan(context, args, &dir, &reader, &outcomes);
+        let [(dir, reader)] = dirs.as_slice() else {
+            context.printer.error("`--format plan` is made of one run: name one");
+            return Err(Exit::Usage);
+        };
+        return Ok(write_plan(context, args, dir, reader, &outcomes));
     }
-    let mut unknown = 0;
+    let mut counts = Counts::default();
     let mut write = |output: &mut dyn Write| {
         let written = match format {
-            ReportFormat::Html => write_page(&dir, &reader, &quoted(&args.run_dir), &outcomes, output),
-            format => write_rows(&reader, format, &outcomes, output),
+            ReportFormat::Html => write_page(&dirs, &runs, &shell_words(&args.run_dirs), &outcomes, output),
+            format => write_rows(&runs, format, &outcomes, output),
         };
-        written.map(|counts| unknown = counts.unknown)
+        written.map(|written| counts = written)
     };
     let written = context.write_to(args.output.as_deref(), &mut write);
-    if unknown == 0 && reader.damage().is_some() {
+    if counts.unknown == 0 && dirs.iter().any(|(_, reader)| reader.damage().is_some()) {
         context.printer.note("how each action ended was found all the same");
     }
-    if unknown > 0 {
-        let which = if unknown == 1 { "1 action" } else { &format!("{unknown} actions") };
+    if counts.unknown > 0 {
+        let which = if counts.unknown == 1 { "1 action" } else { &format!("{} actions", counts.unknown) };
         context.printer.warning(&format!("how {which} ended cannot be known; `provider_message` says why"));
     }
-    match written {
-        Ok(()) => Exit::Well,
-        Err(error) => context.failed(&error),
+    if let (repeated, Some(first)) = &counts.in_two_runs {
+        context.printer.warning(&format!(
+            "{} in more than one of the runs, the first on {first}: the column `run` says which",
+            if *repeated == 1 {
+                "1 action is on a target that is".to_owned()
+            } else {
+                format!("{repeated} actions are on targets that are")
+            }
+        ));
+    }
+    written.map(|()| Exit::Well).map_err(|error| context.failed(&error))
+}
+
+/// Paths as words of a command.
+fn shell_words(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| quoted(path)).collect::<Vec<_>>().join(" ")
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
     }
 }
 
@@ -72,7 +112,7 @@ pub fn write_rescued_report(reader: &Reader, run_dir: &Path, named: Option<&Path
     let simulated = reader.facts().is_ok_and(|facts| facts.simulated);
     name.push(if simulated { ".rescued.rehearsal.csv" } else { ".rescued.csv" });
     let path = named.map_or_else(|| run_dir.with_file_name(name), Path::to_path_buf);
-    replace(&path, |file| write_rows(reader, ReportFormat::Csv, &BTreeSet::new(), file).map(drop))?;
+    replace(&path, |file| write_csv(reader, file).map(drop))?;
     Ok(path)
 }
 
@@ -81,10 +121,10 @@ pub fn write_rescued_report(reader: &Reader, run_dir: &Path, named: Option<&Path
 /// # Errors
 /// Where one of them cannot be written.
 pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Result<Counts, JournalError> {
-    let (everything, report) = (BTreeSet::new(), run_dir.join(file_name(reader.facts()?.simulated)));
+    let report = run_dir.join(file_name(reader.facts()?.simulated));
     let mut counts = Counts::default();
     replace(&report, |file| {
-        counts = write_rows(reader, ReportFormat::Csv, &everything, file)?;
+        counts = write_csv(reader, file)?;
         Ok(())
     })?;
     write_certificates(reader, run_dir)?;
@@ -117,15 +157,13 @@ fn write_certificates(reader: &Reader, run_dir: &Path) -> Result<(), JournalErro
 
 /// Writes the rows in any format but the page and the plan, which are not made here: as CSV instead.
 fn write_rows(
-    reader: &Reader,
+    runs: &[ReportedRun<'_>],
     format: ReportFormat,
     outcomes: &BTreeSet<Outcome>,
     output: &mut dyn Write,
 ) -> io::Result<Counts> {
-    let facts = reader.facts().map_err(io::Error::other)?;
-    let run = reader.overview_without_actions().map_err(io::Error::other)?;
-    let (unsent, columns) = (unsent(&run), columns(reader, &facts, &run)?);
-    let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
+    let rows = Rows::of(runs, outcomes);
+    let columns = rows.columns()?;
     match format {
         ReportFormat::Json => {
             let mut writer = json::JsonReport::new(output, columns)?;
@@ -133,12 +171,12 @@ fn write_rows(
             writer.finish().map(|_| counts)
         }
         ReportFormat::Markdown => {
-            let mut writer = markdown::MarkdownReport::new(output, &facts.settings.name, columns)?;
+            let mut writer = markdown::MarkdownReport::new(output, &title(runs), columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
         ReportFormat::Junit => {
-            let mut writer = junit::JunitReport::new(output, &facts.settings.name, columns)?;
+            let mut writer = junit::JunitReport::new(output, &title(runs), columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
@@ -148,4 +186,9 @@ fn write_rows(
             writer.finish().map(|_| counts)
         }
     }
+}
+
+/// The rows of one run as CSV, all of them.
+fn write_csv(reader: &Reader, output: &mut dyn Write) -> io::Result<Counts> {
+    write_rows(&[ReportedRun::of(reader, String::new())?], ReportFormat::Csv, &BTreeSet::new(), output)
 }

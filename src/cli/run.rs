@@ -27,6 +27,7 @@ use crate::plan::checked::ReadFile;
 use crate::plan::settings::Deadline;
 use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
+use crate::run::PlanPart;
 use crate::simulator::Simulator;
 use crate::time::Clock;
 use crate::view::preview_text::render_to_confirm;
@@ -41,7 +42,7 @@ use std::time::Duration;
 /// Runs a plan.
 pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
     if args.dry_run {
-        return preview(context, &args.source, args.report.as_deref(), None, &OnlineOptions::default());
+        return preview(context, (&args.source, args.shard), args.report.as_deref(), None, &OnlineOptions::default());
     }
     match run_plan(context, args) {
         Ok(exit) | Err(exit) => exit,
@@ -86,13 +87,20 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
                 return Err(exit);
             }
         };
-    let path = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
+    let path = args.run_dir.clone().unwrap_or_else(|| {
+        let mut path = default_path(&facts.settings.name, context.clock.now());
+        // Several of them begin in the same moment.
+        if let Some(shard) = args.shard {
+            path.as_mut_os_string().push(format!("-{}of{}", shard.number(), shard.of()));
+        }
+        path
+    });
     let providers: Vec<_> = facts.documents.keys().filter_map(|id| catalog.get(id)).cloned().collect();
     let put = |maker: RunMaker| maker.finish(&path, &facts, &files, &providers);
     let dir = match previous {
         Some(previous) => {
             let costs = costs(&catalog, &facts.settings.accounts, maker.operations());
-            let plan = ThisPlan { digest: &facts.digest, costs, again: args.again };
+            let plan = ThisPlan { digest: &facts.digest, shard: args.shard, costs, again: args.again };
             previous.begin(context, plan, maker, put)?
         }
         None => put(maker).map_err(|error| context.failed(&error))?,
@@ -143,12 +151,17 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
 fn go_on(context: &Context, args: &args::RunArgs, dir: &RunDir) -> Result<Exit, Exit> {
     let facts = dir.read().and_then(|reader| reader.facts()).map_err(|error| context.no_run(&error))?;
     let catalog = context.catalog(&context.provider_directories())?;
-    let read = context.plan(&args.source, &catalog, &mut drop)?;
+    let read = context.part_of_plan(&args.source, args.shard, &catalog, &mut drop)?;
     require_digest(context, args, &read)?;
     let path = dir.path().display();
     let (ours, theirs) = (read.plan.digest(), &facts.digest);
     let refused = if ours != theirs {
         Some(format!("{path} holds a run of another plan: its digest is {theirs}, and this plan's is {ours}"))
+    } else if facts.part != read.plan.part() {
+        let told = |part: Option<PlanPart>| {
+            part.map_or_else(|| "the whole plan".to_owned(), |part| format!("shard {}", part.shard))
+        };
+        Some(format!("{path} holds a run of {}, and this is {}", told(facts.part), told(read.plan.part())))
     } else if facts.simulated != args.simulate {
         let is = if facts.simulated { "a rehearsal" } else { "no rehearsal" };
         Some(format!("{path} holds a run that is {is}"))
@@ -214,7 +227,8 @@ fn prepare<'c>(
     require_open_schedule(context, read.plan.settings(), args.simulate)?;
     if let Some(previous) = &previous {
         let costs = costs(catalog, &read.plan.settings().accounts, maker.operations());
-        warned = previous.judge(context, ThisPlan { digest: read.plan.digest(), costs, again: args.again })?;
+        warned = previous
+            .judge(context, ThisPlan { digest: read.plan.digest(), shard: args.shard, costs, again: args.again })?;
     }
     let facts = RunFacts {
         settings: read.plan.settings().clone(),
@@ -225,6 +239,7 @@ fn prepare<'c>(
         provider_directories: context.provider_directories(),
         simulated: args.simulate,
         issuers: read.plan.issuers().to_vec(),
+        part: read.plan.part(),
         origin: origin(args.operator.as_deref(), args.ticket.as_deref()),
     };
     // Before anybody is asked: who has read a preview and typed `yes` must not hear then that a variable is missing.
@@ -257,10 +272,13 @@ fn check_into(
             failure = maker.add(action).err();
         }
     };
-    let read = context.plan(&args.source, catalog, &mut add)?;
+    let read = context.part_of_plan(&args.source, args.shard, catalog, &mut add)?;
     match failure {
         Some(error) => Err(context.failed(&error)),
-        None => Ok(read),
+        None => {
+            maker.keep_places(read.plan.places());
+            Ok(read)
+        }
     }
 }
 

@@ -54,7 +54,12 @@ pub fn find_named_run(context: &Context, command: &mut Command) -> Result<(), Ex
         Command::Unpause(args) => &mut args.run_dir,
         Command::SetRate(args) => &mut args.run_dir,
         Command::Settle(args) => &mut args.run_dir,
-        Command::Report(args) => &mut args.run_dir,
+        Command::Report(args) => {
+            for named in &mut args.run_dirs {
+                *named = find_run(context, named)?;
+            }
+            return Ok(());
+        }
         Command::Verify(args) => &mut args.run_dir,
         _ => return Ok(()),
     };

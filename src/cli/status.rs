@@ -147,6 +147,7 @@ fn status_of(
         run_dir: path.display().to_string(),
         origin: facts.origin.clone(),
         digest: facts.digest.clone(),
+        shard: facts.part,
         simulated: facts.simulated,
         state,
         why: overview.stopped.map(|(why, _)| why),

@@ -16,15 +16,17 @@
 
 use super::action_rows::Inserter;
 use super::checksum::RowChecksum;
+use super::facts::RunFacts;
 use super::files::{is_gone, parent_of, private_dir, private_file, remove_abandoned_parts, sync};
 use super::inputs::{self, Changed, Inputs};
 use super::mark::{MARKS, Marks};
-use super::reader::{FACTS, OPERATIONS, Reader, RunFacts};
+use super::reader::{FACTS, OPERATIONS, PLACES, Reader};
 use super::watch::RunWatch;
 use super::{Journal, JournalError, schema};
 use crate::plan::checked::{Fingerprint, ReadFile};
 use crate::plan::{Action, wait};
 use crate::provider::Provider;
+use crate::run::Ordinal;
 use jiff::Timestamp;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
@@ -48,6 +50,8 @@ pub struct RunMaker {
     needs_seen: bool,
     /// Accounts, each with an operation that actions of it ask for: whoever begins the run need not look for them in all rows.
     operations: Vec<(usize, String)>,
+    /// Of a part of a plan: by how many actions of the whole each of its actions is apart from the one before.
+    gaps: Vec<Ordinal>,
     lock: Lock,
 }
 
@@ -96,7 +100,7 @@ impl RunMaker {
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
         let actions = Inserter::start(connection);
-        Ok(Self { making, made_parent, actions, needs_seen: false, operations: Vec::new(), lock })
+        Ok(Self { making, made_parent, actions, needs_seen: false, operations: Vec::new(), gaps: Vec::new(), lock })
     }
 
     /// Takes the next action.
@@ -111,6 +115,12 @@ impl RunMaker {
             self.operations.push((action.account, action.operation.clone()));
         }
         self.actions.add(action).map_err(JournalError::database(&self.making))
+    }
+
+    /// Keeps where the actions of a part stand in the whole plan, in its order.
+    pub fn keep_places(&mut self, places: &[Ordinal]) {
+        let next = std::iter::once(0).chain(places.iter().map(|place| place + 1));
+        self.gaps = places.iter().zip(next).map(|(place, next)| place.saturating_sub(next)).collect();
     }
 
     /// Accounts, each with an operation that the actions so far ask for; every pair once.
@@ -168,9 +178,12 @@ impl RunMaker {
             |error: serde_json::Error| JournalError::Unreadable { path: database.clone(), what: error.to_string() };
         let text = serde_json::to_string(facts).map_err(unwritable)?;
         let operations = serde_json::to_string(&self.operations).map_err(unwritable)?;
+        let places = serde_json::to_string(&self.gaps).map_err(unwritable)?;
         let connection = self.actions.finish().map_err(JournalError::database(&database))?;
         let write = || -> rusqlite::Result<()> {
-            for (key, value) in [(FACTS, text.as_str()), (OPERATIONS, &operations)] {
+            let constants = [(FACTS, text.as_str()), (OPERATIONS, &operations)];
+            let places = facts.part.map(|_| (PLACES, places.as_str()));
+            for (key, value) in constants.into_iter().chain(places) {
                 let checksum = RowChecksum::default().of([key.into(), value.into()]);
                 connection.execute("INSERT INTO run VALUES (?1, ?2, ?3)", (key, value, checksum))?;
             }

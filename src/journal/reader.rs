@@ -2,6 +2,7 @@
 
 use super::action_rows::{self, COLUMNS, NO_PARAMETERS, PARAMETERS, ToSend};
 use super::checksum::RowChecksum;
+use super::facts::RunFacts;
 use super::log::Rebuilt;
 use super::mark::{Marks, RecordCount};
 use super::queue::Queue;
@@ -11,41 +12,16 @@ use super::salvage::Salvage;
 use super::state::{History, IllegalRecord, Phase, States, WhyInDoubt};
 use super::{JournalError, schema};
 use crate::plan::checked::{Fingerprint, Parameters};
-use crate::plan::{Action, Settings, Wait};
-use crate::run::{Ordinal, Outcome, RunOrigin};
+use crate::plan::{Action, Wait};
+use crate::run::{Ordinal, Outcome};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Statement};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-
-/// What is true of a run from its first moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunFacts {
-    /// How the plan is to be carried out.
-    pub settings: Settings,
-    /// The plan's digest.
-    pub digest: String,
-    /// Actions, duplicates included.
-    pub actions: u64,
-    /// Provider id → SHA-256 of its document.
-    pub documents: BTreeMap<String, String>,
-    /// When the run was made.
-    pub made_at: Timestamp,
-    /// The directories of the user's own provider documents.
-    pub provider_directories: Vec<PathBuf>,
-    /// Whether it runs against the built-in simulator.
-    pub simulated: bool,
-    /// Certificates of issuers that the plan's files gave beside those that it sends: DER in base64url.
-    pub issuers: Vec<String>,
-    /// Who began it, where, and with which command; empty in runs of earlier versions.
-    #[serde(default)]
-    pub origin: RunOrigin,
-}
 
 /// A run, open for reading.
 #[derive(Debug)]
@@ -688,6 +664,24 @@ impl Reader {
         serde_json::from_str(&text).map_err(|error| self.unreadable(format!("operations: {error}")))
     }
 
+    /// Where each action stands in the whole plan, where the run is a part of it.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn places(&self) -> Result<Option<Vec<Ordinal>>, JournalError> {
+        if self.facts()?.part.is_none() {
+            return Ok(None);
+        }
+        let gaps: Vec<Ordinal> = serde_json::from_str(&self.constant(PLACES)?)
+            .map_err(|error| self.unreadable(format!("places: {error}")))?;
+        let places = gaps.into_iter().scan(0, |next: &mut Ordinal, gap| {
+            let place = next.checked_add(gap)?;
+            *next = place.checked_add(1)?;
+            Some(place)
+        });
+        Ok(Some(places.collect()))
+    }
+
     fn constant(&self, key: &str) -> Result<String, JournalError> {
         let select = "SELECT value, checksum FROM run WHERE key = ?1";
         let found = self.connection.query_row(select, [key], |row| Ok((row.get(0)?, row.get(1)?)));
@@ -776,6 +770,8 @@ impl<'r> HistoryWalk<'r> {
 /// Keys of the table `run`: the constants, and the operations with their accounts.
 pub(super) const FACTS: &str = "facts";
 pub(super) const OPERATIONS: &str = "operations";
+/// Of a part of a plan: how many actions of the whole stand between one of its actions and the one before it.
+pub(super) const PLACES: &str = "places";
 /// Actions that are read at a time with their records.
 const CHUNK: u64 = 256;
 /// Chunks that are read ahead at most.

@@ -3,7 +3,7 @@
 use super::settings::Settings;
 use crate::pki::{RevocationReason, SerialNumber};
 use crate::provider::model::Operation;
-use crate::run::Ordinal;
+use crate::run::{Ordinal, PlanPart};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -156,6 +156,8 @@ pub struct CheckedPlan {
     issuers: Vec<String>,
     shared_keys: Vec<SharedKey>,
     left_out: u64,
+    /// The part of the plan that this is, and the places of its actions in the whole plan.
+    part: Option<(PlanPart, Vec<Ordinal>)>,
 }
 
 /// A file that the plan named and the check read, for the run directory's copy.
@@ -235,12 +237,33 @@ impl CheckedPlan {
         documents: BTreeMap<String, String>,
         (issuers, shared_keys): (Vec<String>, Vec<SharedKey>),
     ) -> Self {
-        Self { settings, digest, actions, needs, files, documents, issuers, shared_keys, left_out: 0 }
+        Self { settings, digest, actions, needs, files, documents, issuers, shared_keys, left_out: 0, part: None }
     }
 
     /// With so many rows that `where` leaves out.
     pub(super) fn leaving_out(self, rows: u64) -> Self {
         Self { left_out: rows, ..self }
+    }
+
+    /// One part of it: with settings of its own, and of the actions those at these places, which are counted anew.
+    pub(super) fn narrowed(
+        self,
+        part: PlanPart,
+        settings: Settings,
+        needs: Vec<(Ordinal, Vec<Ordinal>)>,
+        places: Vec<Ordinal>,
+    ) -> Self {
+        Self { settings, actions: places.len() as u64, needs, part: Some((part, places)), ..self }
+    }
+
+    /// Which part of the plan this is, where it is not the whole.
+    pub fn part(&self) -> Option<PlanPart> {
+        self.part.as_ref().map(|(part, _)| *part)
+    }
+
+    /// The places that a part's actions have in the whole plan, in its order; none where it is the whole.
+    pub fn places(&self) -> &[Ordinal] {
+        self.part.as_ref().map_or(&[], |(_, places)| places)
     }
 
     /// How to carry it out.
@@ -249,12 +272,12 @@ impl CheckedPlan {
     }
 
     /// SHA-256, in lower-case hexadecimal, over the settings that change what is sent and over every action: two plans with the
-    /// same digest do the same, whatever their layout.
+    /// same digest do the same, whatever their layout. A part has the digest of the whole, which is what somebody has approved.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// How many actions there are, duplicates included.
+    /// How many actions there are (in this part), duplicates included.
     pub fn actions(&self) -> u64 {
         self.actions
     }

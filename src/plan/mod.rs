@@ -14,6 +14,7 @@ mod load;
 mod read;
 pub mod schema;
 pub mod settings;
+pub mod shard;
 pub mod wait;
 
 pub use check::{CERTIFICATE_FIELDS, CsvOptions, DESCRIPTIVE_COLUMNS, IgnoreColumns, Request, check};
@@ -23,4 +24,5 @@ pub use list::ListReader;
 pub use load::Input;
 pub use schema::schema;
 pub use settings::{Account, Retry, Settings};
+pub use shard::{Division, ShardKeys};
 pub use wait::{Wait, WaitFor};

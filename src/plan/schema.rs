@@ -36,6 +36,7 @@ pub fn schema(catalog: &Catalog) -> Value {
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
         "title": "certsweep plan",
         "description": "Which certificates to revoke and reissue, and how",
         "type": "object",
@@ -44,7 +45,7 @@ pub fn schema(catalog: &Catalog) -> Value {
         "properties": {
             "version": {"enum": [1, "1"], "description": "The version of the plan's format"},
             "name": {"type": "string", "description": "The plan's name; the file's stem otherwise"},
-            "deadline": {"type": ["string", "integer"], "description": "When all must have ended: after the start of the run (24h), or an RFC 3339 instant with an offset"},
+            "deadline": {"anyOf": [{"$ref": "#/$defs/duration"}, {"$ref": "#/$defs/instant"}], "description": "When all must have ended: after the start of the run (24h), or an RFC 3339 instant with an offset"},
             "providers": {
                 "type": ["object", "null"],
                 "description": "What differs from the provider documents, by provider or by an account's own name",
@@ -167,7 +168,9 @@ fn common() -> Map<String, Value> {
             "needs" => {
                 json!({"$ref": "#/$defs/words", "description": "Ids of actions that must have ended well first"})
             }
-            "not_before" => json!({"type": "string", "description": "Not to be sent before this RFC 3339 instant"}),
+            "not_before" => {
+                json!({"$ref": "#/$defs/instant", "description": "Not to be sent before this RFC 3339 instant"})
+            }
             "certificate" => {
                 json!({"type": "string", "pattern": "^file:", "description": "The PEM file of the certificate that the action revokes, for `certsweep verify`: file:PATH"})
             }
@@ -340,7 +343,7 @@ fn account(ids: &[&str]) -> Value {
                 "additionalProperties": {"type": "string", "pattern": "^(env|file|command):"},
                 "description": "References only: env:NAME, file:PATH or command:CMD ARG…"
             },
-            "rate": {"$ref": "#/$defs/words", "description": "At most so many requests in any window: 100/5s; all hold"},
+            "rate": {"$ref": "#/$defs/rate", "description": "At most so many requests in any window: 100/5s; all hold"},
             "concurrency": {"$ref": "#/$defs/count", "description": "Requests in flight at once; as many as rate and latency need, where it is left out"},
             "challenge_hook": {"type": "string", "pattern": "^(command|directory):", "description": "Meets an ACME CA's challenges: command:CMD ARG… or directory:PATH"},
             "challenge_type": {"enum": ["dns-01", "http-01"], "description": "Which challenges the command meets; dns-01 where it is left out"},
@@ -361,7 +364,7 @@ fn schedule() -> Value {
         "type": ["object", "null"],
         "additionalProperties": false,
         "properties": {
-            "start": {"type": "string", "description": "Nothing is sent before this RFC 3339 instant"},
+            "start": {"$ref": "#/$defs/instant", "description": "Nothing is sent before this RFC 3339 instant"},
             "window": {
                 "type": "object",
                 "description": "Nothing is sent outside",
@@ -371,7 +374,7 @@ fn schedule() -> Value {
                     "from": {"$ref": "#/$defs/time"},
                     "to": {"$ref": "#/$defs/time"},
                     "timezone": {"type": "string", "description": "An IANA name: Asia/Seoul"},
-                    "days": {"$ref": "#/$defs/words", "description": "mon, tue, wed, thu, fri, sat, sun; all where absent"}
+                    "days": {"$ref": "#/$defs/days", "description": "mon, tue, wed, thu, fri, sat, sun; all where absent"}
                 }
             }
         }
@@ -391,7 +394,7 @@ fn safety() -> Value {
             },
             "between_waves": {
                 "description": "ask (the default), or a pause",
-                "anyOf": [{"const": "ask"}, {"enum": [0, "0"]}, {"$ref": "#/$defs/duration"}]
+                "anyOf": [{"const": "ask"}, {"const": 0}, {"type": "string", "pattern": "^0+(ms|s|m|h|d)?$"}, {"$ref": "#/$defs/duration"}]
             },
             "stop_when": {
                 "description": "Stop a provider when so many, or such a share of the last so many, of its actions do not end well",
@@ -408,7 +411,8 @@ fn safety() -> Value {
     })
 }
 
-fn shared_definitions() -> [(&'static str, Value); 6] {
+fn shared_definitions() -> [(&'static str, Value); 9] {
+    let rate = format!("0*[1-9][0-9]*/{DURATION}");
     let hook_events = json!({"enum": HookEvent::ALL.map(HookEvent::as_str)});
     let one = HookEvent::ALL.map(HookEvent::as_str).join("|");
     let several = json!({"type": "string", "pattern": format!("^ *({one})( +({one}))* *$")});
@@ -428,13 +432,16 @@ fn shared_definitions() -> [(&'static str, Value); 6] {
         ("count", json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+$"}]})),
         (
             "duration",
-            json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)?$"}]}),
+            json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": format!("^{DURATION}$")}]}),
         ),
+        ("instant", json!({"type": "string", "pattern": INSTANT, "description": "RFC 3339, with an offset from UTC"})),
+        ("rate", words(&json!({"type": "string", "pattern": format!("^{rate}$")}), &rate)),
+        ("days", words(&json!({"enum": DAYS}), &format!("({})", DAYS.join("|")))),
         (
             "wave",
             json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%?$"}]}),
         ),
-        ("time", json!({"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}$", "description": "HH:MM"})),
+        ("time", json!({"type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$", "description": "HH:MM"})),
         (
             "words",
             json!({"anyOf": [
@@ -444,3 +451,17 @@ fn shared_definitions() -> [(&'static str, Value); 6] {
         ),
     ]
 }
+
+/// One of these words, several of them separated by blanks, or a list of them.
+fn words(one: &Value, pattern: &str) -> Value {
+    let several = json!({"type": "string", "pattern": format!("^ *{pattern}( +{pattern})* *$")});
+    json!({"anyOf": [one, several, {"type": "array", "minItems": 1, "items": one}]})
+}
+
+/// The schema's name, for whoever keeps several. Nobody fetches it: `certsweep schema` prints it.
+const SCHEMA_ID: &str = "https://certsweep.github.io/plan.schema.json";
+/// A duration above nothing, as `time::parse_duration` reads it.
+const DURATION: &str = "0*[1-9][0-9]*(ms|s|m|h|d)?";
+/// An instant, as jiff reads it: with `T` or a blank, seconds or none, and an offset.
+const INSTANT: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)(\[[^\]]+\])?$";
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];

@@ -58,7 +58,8 @@ enum EventBody<'a> {
         /// Each configured provider with the number of its actions that are still to be done.
         providers: Vec<ProviderActions<'a>>,
         /// When all must have ended.
-        deadline: Option<Timestamp>,
+        #[schemars(with = "Option<Timestamp>")]
+        deadline: Option<String>,
     },
     /// What bounds the pace of a provider has changed.
     Bound {
@@ -120,7 +121,8 @@ enum EventBody<'a> {
         /// The configured provider.
         provider: &'a str,
         /// When it may go on.
-        until: Timestamp,
+        #[schemars(with = "Timestamp")]
+        until: String,
         /// Why.
         message: &'a str,
     },
@@ -152,7 +154,8 @@ enum EventBody<'a> {
     /// Whether the deadline will be met has changed, at the present pace.
     Deadline {
         /// The deadline.
-        deadline: Timestamp,
+        #[schemars(with = "Timestamp")]
+        deadline: String,
         /// Whether it will be missed.
         at_risk: bool,
         /// How much time is left over; below zero, by how much it is missed.
@@ -306,7 +309,7 @@ impl EventLog {
             return None;
         }
         self.risk = (at_risk, Some(now));
-        let body = EventBody::Deadline { deadline: deadline.at, at_risk, slack_seconds: slack.as_secs_f64() };
+        let body = EventBody::Deadline { deadline: rfc3339(deadline.at), at_risk, slack_seconds: slack.as_secs_f64() };
         Some(self.line(body, at_risk.then_some(HookEvent::DeadlineAtRisk), at))
     }
 
@@ -339,12 +342,14 @@ fn body_of(
         Event::RunBegan { accounts } => {
             let accounts = accounts.iter();
             let providers = accounts.map(|(provider, actions)| ProviderActions { provider, actions: *actions });
-            EventBody::Began { providers: providers.collect(), deadline: deadline.map(|deadline| deadline.at) }
+            EventBody::Began { providers: providers.collect(), deadline: deadline.map(|deadline| rfc3339(deadline.at)) }
         }
         Event::AttemptFailed { account, id, attempt, why, .. } => {
             EventBody::Attempt { provider: account, action_id: id, attempt: *attempt, message: why }
         }
-        Event::HeldBack { account, until, why } => EventBody::Held { provider: account, until: *until, message: why },
+        Event::HeldBack { account, until, why } => {
+            EventBody::Held { provider: account, until: rfc3339(*until), message: why }
+        }
         Event::ActionEnded { account, id, outcome, message, http_status, reference, attempts, .. } => {
             EventBody::Outcome {
                 provider: account,

@@ -2,6 +2,7 @@
 //! is [`super::preview_text`]'s. Leaves nothing uncounted.
 
 use crate::plan::wait::entry_and_step;
+use crate::run::PlanPart;
 use crate::time::rfc3339;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -14,6 +15,8 @@ pub struct Preview {
     pub plan: String,
     /// The plan's digest, for `run --digest`.
     pub digest: String,
+    /// Which part of the plan it is, where it is not the whole: all that follows is of the part.
+    pub shard: Option<PlanPart>,
     /// All actions, duplicates included.
     pub actions: u64,
     /// Actions that repeat an earlier one exactly, and are not sent.

@@ -1,6 +1,7 @@
 //! The text of a preview, from the counts to "Nothing was sent." or to the question. Makes foreign text safe; leaves nothing uncounted.
 
 use super::preview::*;
+use super::status::part_text;
 use super::styled::Paint;
 use super::table::{grouped, plural, table};
 use crate::plan::wait::{PREFIX, entry_and_step};
@@ -104,7 +105,11 @@ fn heading(preview: &Preview) -> String {
     if preview.warnings > 0 {
         facts.push(plural(preview.warnings, "warning"));
     }
-    format!("plan    {}: {}\ndigest  {}\n", safe::terminal(&preview.plan), facts.join(", "), preview.digest)
+    let shard = preview.shard.map(|part| {
+        format!("shard   {}: {}; the digest is the whole plan's\n", part.shard, part_text(preview.actions, part))
+    });
+    let (plan, shard) = (safe::terminal(&preview.plan), shard.unwrap_or_default());
+    format!("plan    {plan}: {}\n{shard}digest  {}\n", facts.join(", "), preview.digest)
 }
 
 fn counts(preview: &Preview) -> String {
@@ -443,6 +448,7 @@ mod tests {
             actions: 2013,
             duplicates: 1,
             excepted: 0,
+            shard: None,
             left_out: 0,
             online: None,
             warnings: 1,

@@ -4,6 +4,8 @@
 use super::screen::LinesBelow;
 use super::styled::{Paint, StyledLine};
 use crate::text::safe::{self, JsonOutput};
+use crate::time::rfc3339;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -22,7 +24,7 @@ pub enum ColorChoice {
 }
 
 /// What the user asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct PrinterOptions {
     /// Nothing on standard error but errors.
     pub quiet: bool,
@@ -34,6 +36,17 @@ pub struct PrinterOptions {
     pub no_progress: bool,
     /// Results as JSON.
     pub json: bool,
+    /// What goes to standard error as JSON lines, with the time by this clock.
+    pub log_json: Option<fn() -> Timestamp>,
+}
+
+/// A line of standard error, for a program that collects logs.
+#[derive(Serialize)]
+struct LogLine<'a> {
+    v: u8,
+    at: String,
+    level: &'a str,
+    message: &'a str,
 }
 
 /// What the program runs in.
@@ -88,6 +101,14 @@ enum StreamState {
     /// The reader went away, which is fine.
     Closed,
     Failed(io::Error),
+}
+
+/// A result with the version of its form in front. Only what is an object can have one: an array is printed as it is.
+#[derive(Serialize)]
+struct Versioned<'a, T: Serialize> {
+    v: u8,
+    #[serde(flatten)]
+    value: &'a T,
 }
 
 /// Standard output for results that are written piece by piece, such as a report. Writes to a closed pipe succeed and are dropped.
@@ -161,9 +182,9 @@ impl Printer {
         self.colors(self.inner.surroundings.stdout_terminal)
     }
 
-    /// Whether to colour standard error.
+    /// Whether to colour standard error; in a log nothing is.
     pub fn stderr_colors(&self) -> bool {
-        self.colors(self.inner.surroundings.stderr_terminal)
+        self.inner.options.log_json.is_none() && self.colors(self.inner.surroundings.stderr_terminal)
     }
 
     /// How many columns the terminal of standard error has now; `None` where it is none.
@@ -174,9 +195,9 @@ impl Printer {
 
     /// Whether progress is drawn as bars. With `-v` the log's lines would tear them.
     pub fn shows_bars(&self) -> bool {
-        let PrinterOptions { quiet, verbose, no_progress, .. } = self.inner.options;
+        let PrinterOptions { quiet, verbose, no_progress, log_json, .. } = self.inner.options;
         let Surroundings { stderr_terminal, dumb, .. } = self.inner.surroundings;
-        stderr_terminal && !dumb && !no_progress && !quiet && verbose == 0
+        stderr_terminal && !dumb && !no_progress && !quiet && verbose == 0 && log_json.is_none()
     }
 
     /// Whether somebody is there to be asked.
@@ -189,16 +210,26 @@ impl Printer {
         lock(&self.inner.stdout).line(text);
     }
 
-    /// A result, as JSON on several lines.
+    /// A result, as JSON on several lines: an object begins with the version of its form.
     pub fn result_json(&self, value: &impl Serialize) {
-        let text = serde_json::to_string_pretty(value).expect("views serialise to JSON: string keys, no failing type");
-        self.result(&safe::json(&text));
+        self.json(
+            serde_json::to_string_pretty(&Versioned { v: VERSION, value })
+                .or_else(|_| serde_json::to_string_pretty(value)),
+        );
+    }
+
+    /// A document in somebody else's form, such as a JSON Schema, which has no version of ours.
+    pub fn result_document(&self, value: &impl Serialize) {
+        self.json(serde_json::to_string_pretty(value));
+    }
+
+    fn json(&self, text: serde_json::Result<String>) {
+        self.result(&safe::json(&text.expect("views serialise to JSON: string keys, no failing type")));
     }
 
     /// A result, as JSON on one line.
     pub fn result_json_line(&self, value: &impl Serialize) {
-        let text = serde_json::to_string(value).expect("views serialise to JSON: string keys, no failing type");
-        self.result(&safe::json(&text));
+        self.json(serde_json::to_string(&Versioned { v: VERSION, value }).or_else(|_| serde_json::to_string(value)));
     }
 
     /// A result that takes the place of the one before on a terminal; elsewhere it stands below that, after an empty line.
@@ -208,13 +239,13 @@ impl Printer {
         self.result(&format!("{before}{text}\n{after}"));
     }
 
-    /// The same, written while it is made, since it may be long.
+    /// An object as JSON on several lines, written while it is made, since it may be long.
     ///
     /// # Errors
     /// Where it could not be made.
     pub fn result_pieces(&self, value: &impl Serialize) -> io::Result<()> {
         let mut output = io::BufWriter::new(self.results());
-        serde_json::to_writer_pretty(JsonOutput(&mut output), value)?;
+        serde_json::to_writer_pretty(JsonOutput(&mut output), &Versioned { v: VERSION, value })?;
         output.write_all(b"\n")?;
         output.flush()
     }
@@ -227,8 +258,12 @@ impl Printer {
 
     /// What accompanies the results: progress, hints. Dropped by `-q`.
     pub fn note(&self, text: &str) {
+        self.note_at("info", text);
+    }
+
+    fn note_at(&self, level: &str, text: &str) {
         if !self.inner.options.quiet {
-            self.error_line(text);
+            self.error_line(level, text);
         }
     }
 
@@ -237,31 +272,32 @@ impl Printer {
         if self.inner.options.verbose > 0
             && let Some(text) = text()
         {
-            self.error_line(&text);
+            self.error_line("debug", &text);
         }
     }
 
     /// What the user should know. Dropped by `-q`.
     pub fn warning(&self, text: &str) {
-        self.note(&self.headed("warning", Paint::Open, text));
+        self.note_at("warning", &self.headed("warning", Paint::Open, text));
     }
 
     /// Why a command failed. `-q` does not drop it.
     pub fn error(&self, text: &str) {
         let text = self.headed("error", Paint::Bad, text);
-        self.always(&text);
+        self.error_line("error", &text);
     }
 
     /// The same at a panic, which may have struck while the stream was being written: nothing is waited for.
     pub fn last_words(&self, text: &str) {
-        let text = self.headed("error", Paint::Bad, text) + "\n";
+        let text = self.headed("error", Paint::Bad, text);
+        let text = self.log_line("error", &text).unwrap_or(text) + "\n";
         // There is nobody left who could be told of a failure.
         drop(io::stderr().write_all(text.as_bytes()));
     }
 
     /// Text for standard error that `-q` does not drop, such as rendered diagnostics with errors.
     pub fn always(&self, text: &str) {
-        self.error_line(text);
+        self.error_line("info", text);
     }
 
     /// How many columns and rows the terminal of standard error has now.
@@ -306,8 +342,15 @@ impl Printer {
         }
     }
 
-    fn error_line(&self, text: &str) {
-        lock(&self.inner.stderr).line(text, self.size());
+    fn error_line(&self, level: &str, text: &str) {
+        let line = self.log_line(level, text);
+        lock(&self.inner.stderr).line(line.as_deref().unwrap_or(text), self.size());
+    }
+
+    /// A line as a program wants it, where one collects them.
+    fn log_line(&self, level: &str, message: &str) -> Option<String> {
+        let at = rfc3339(self.inner.options.log_json?());
+        Some(log_line(&at, level, message))
     }
 
     /// To be called at the end.
@@ -336,10 +379,20 @@ impl Printer {
     }
 
     fn headed(&self, head: &str, color: Paint, text: &str) -> String {
+        if self.inner.options.log_json.is_some() {
+            return text.to_owned();
+        }
         // An error may quote a path or a provider's message, which must not move the cursor; only line breaks are certsweep's own.
         let text = text.lines().map(safe::terminal).collect::<Vec<_>>().join("\n");
         if self.stderr_colors() { format!("{}: {text}", color.on(head)) } else { format!("{head}: {text}") }
     }
+}
+
+/// A line of a log as JSON. `at` is RFC 3339; what acts on a terminal is escaped.
+pub fn log_line(at: &str, level: &str, message: &str) -> String {
+    let line = LogLine { v: VERSION, at: at.to_owned(), level, message: message.trim_end() };
+    let text = serde_json::to_string(&line).expect("texts and a number serialise to JSON");
+    safe::json(&text).into_owned()
 }
 
 impl ErrorStream {
@@ -432,6 +485,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic while writing leaves the stream as it is; there is no state in it to be half-changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// The version of what `--json` prints: members are added, and none changes its meaning.
+const VERSION: u8 = 1;
 
 #[cfg(test)]
 pub(crate) mod testing {

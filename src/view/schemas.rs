@@ -27,8 +27,8 @@ pub fn schema(of: SchemaOf) -> Value {
     match of {
         SchemaOf::Events => schema_of::<EventRecord<'_>>(),
         SchemaOf::Report => report(),
-        SchemaOf::Status => schema_of::<Status>(),
-        SchemaOf::Preview => schema_of::<Preview>(),
+        SchemaOf::Status => versioned(schema_of::<Status>()),
+        SchemaOf::Preview => versioned(schema_of::<Preview>()),
     }
 }
 
@@ -36,6 +36,15 @@ fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     speak_json(&mut schema);
+    schema
+}
+
+/// What `--json` prints begins with the version of its form.
+fn versioned(mut schema: Value) -> Value {
+    schema["properties"]["v"] = json!({"const": 1, "description": "The version of this format: 1"});
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.insert(0, json!("v"));
+    }
     schema
 }
 
@@ -59,7 +68,22 @@ fn speak_json(schema: &mut Value) {
 fn report() -> Value {
     let mut schema = schema_of::<ReportRow<'_>>();
     let own = [
-        ("simulated", json!({"const": true, "description": "In a rehearsal's report alone"})),
+        (
+            "new_serial_number",
+            json!({"type": ["string", "null"], "description": "The serial number of the new certificate, in hexadecimal; the three members come where an action of the run brought one"}),
+        ),
+        (
+            "new_not_after",
+            json!({"type": ["string", "null"], "format": "date-time", "description": "The end of its validity"}),
+        ),
+        (
+            "new_certificate",
+            json!({"type": ["string", "null"], "description": "Its file (leaf, then chain), below the run directory"}),
+        ),
+        (
+            "simulated",
+            json!({"type": "boolean", "description": "Whether it was a rehearsal; in reports of one, or of several runs with one among them"}),
+        ),
         (
             "operator",
             json!({"type": "string", "description": "Who answers for the run (`run --operator`), where they were named"}),
@@ -67,6 +91,14 @@ fn report() -> Value {
         (
             "ticket",
             json!({"type": "string", "description": "The ticket that the run belongs to (`run --ticket`), where it was named"}),
+        ),
+        (
+            "shard",
+            json!({"type": "string", "description": "Which part of its plan the run is, where it is one: `2 of 4`"}),
+        ),
+        (
+            "run",
+            json!({"type": "string", "description": "The run directory of the row's run, in a report of several runs"}),
         ),
         (
             "settled_by",

@@ -4,7 +4,7 @@
 use super::styled::Paint;
 use super::table::{grouped, plural, table};
 use super::tally::{RunDeadline, Tally};
-use crate::run::{Event, Outcome, RunOrigin, WaitReason, WaveQuestion};
+use crate::run::{Event, Outcome, PlanPart, RunOrigin, WaitReason, WaveQuestion};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use jiff::{SignedDuration, Timestamp};
@@ -26,6 +26,8 @@ pub struct Status {
     pub origin: RunOrigin,
     /// The plan's digest.
     pub digest: String,
+    /// Which part of the plan it is, where it is not the whole.
+    pub shard: Option<PlanPart>,
     /// Whether it is a rehearsal: nothing is sent to a provider.
     pub simulated: bool,
     /// Whether it goes on, has ended, or waits to be resumed.
@@ -214,6 +216,7 @@ pub fn render(status: &Status, colors: bool) -> String {
     let why = status.why.as_ref().map(|why| format!(": {}", safe::terminal(why))).unwrap_or_default();
     let (plan, directory) = (safe::terminal(&status.plan), safe::terminal(&status.run_dir));
     let mut lines = vec![format!("plan     {plan}: {}", plural(status.actions, "action"))];
+    lines.extend(status.shard.map(|part| format!("shard    {}: {}", part.shard, part_text(status.actions, part))));
     lines.push(format!("run      {directory}"));
     let named = [("operator", &status.origin.operator), ("ticket  ", &status.origin.ticket)];
     lines.extend(
@@ -269,6 +272,11 @@ fn approvals_text(approvals: &ApprovalsNow) -> String {
     let more = if left == 0 { String::new() } else { format!("  … and {} more\n", grouped(left)) };
     let head = format!("{} {verb} for {whom}:\n", plural(approvals.actions, "action"));
     head + &table(&["action", "target", "request", "since"], &[], &rows) + &more
+}
+
+/// `250 of the plan's 1,000 actions`.
+pub(super) fn part_text(actions: u64, part: PlanPart) -> String {
+    format!("{} of the plan's {}", grouped(actions), plural(part.plan_actions, "action"))
 }
 
 /// `paused since 2026-11-29T16:30:02.000Z by alice`, and what is to be done.
@@ -500,6 +508,7 @@ mod tests {
             run_dir: "runs/x".into(),
             origin: RunOrigin::default(),
             digest: "d".into(),
+            shard: None,
             simulated: false,
             state: RunState::Running,
             why: None,

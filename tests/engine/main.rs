@@ -139,6 +139,7 @@ impl Bench {
             provider_directories: vec![],
             simulated: false,
             issuers: Vec::new(),
+            part: None,
             origin: certsweep::run::RunOrigin::default(),
         };
         maker.finish(&self.path(), &facts, &[], &[]).unwrap();

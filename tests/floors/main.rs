@@ -44,9 +44,9 @@ const OWNED: [Owned; 21] = [
     Owned { path: "reqwest", only: &["wire"] },
     Owned { path: "rusqlite", only: &["journal"] },
     Owned { path: "tokio", only: &["wire", "engine", "simulator", "cli"] },
-    Owned { path: "axum", only: &["simulator"] },
-    Owned { path: "hyper", only: &["simulator"] },
-    Owned { path: "hyper_util", only: &["simulator", "wire/proxy.rs"] },
+    Owned { path: "axum", only: &["simulator", "cli/page_server.rs"] },
+    Owned { path: "hyper", only: &["simulator", "cli/page_server.rs"] },
+    Owned { path: "hyper_util", only: &["simulator", "wire/proxy.rs", "cli/page_server.rs"] },
     Owned { path: "rustls", only: &["wire/tls.rs", "wire/identity.rs"] },
     Owned { path: "tokio_rustls", only: &["wire"] },
     Owned { path: "rustls_platform_verifier", only: &["wire/tls.rs"] },
@@ -66,7 +66,16 @@ const OWNED: [Owned; 21] = [
     },
     Owned {
         path: "std::net",
-        only: &["wire", "simulator", "plan/read/base_url.rs", "pki/names.rs", "pki/new_request.rs"],
+        only: &[
+            "wire",
+            "simulator",
+            "plan/read/base_url.rs",
+            "pki/names.rs",
+            "pki/new_request.rs",
+            "cli/page_server.rs",
+            "cli/args.rs",
+            "cli/option_values.rs",
+        ],
     },
 ];
 

@@ -16,6 +16,8 @@ Members may be added, and are never taken away; characters that act on a termina
 - `status --json`: one [status](#status); with `--watch` one a line.
 - `report --format json`: the [report](#certsweep-report).
 - `preview --json`: one [preview](#preview).
+- Every object of `--json` begins with `\"v\": 1`; what other commands print under it is told by their names.
+- `--log-format json`: standard error as lines `{\"v\": 1, \"at\": …, \"level\": \"error|warning|info|debug\", \"message\": …}`.
 
 ```sh
 certsweep run plan.yaml --yes --events - | jq -c 'select(.type == \"outcome\" and .outcome != \"succeeded\")'

@@ -99,6 +99,65 @@ fn hooks_get_their_events_without_credentials_and_their_failure_stops_nothing() 
 }
 
 #[test]
+fn a_hook_calls_a_webhook_with_the_event_as_its_body() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let webhook = Mock::start(|_, _| empty(204));
+    let call = "curl --silent --show-error --fail --noproxy '*' --max-time 20 --header 'Content-Type: application/json' --data-binary @-";
+    let settings = format!(
+        "hooks:\n  - {{on: [wave, ended], command: \"{call} {0}/hooks/certsweep\"}}\n  - {{on: ended, command: \"{call} http://127.0.0.1:9/nobody\"}}\n",
+        webhook.url()
+    );
+    place.file("settings.yaml", settings);
+    let waves = "safety: {waves: [1, 100%], between_waves: 0}\nactions:\n";
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 3).replace("actions:\n", waves));
+    let args = ["run", "plan.yaml", "--yes", "--run-dir", "run", "--settings", "settings.yaml"];
+    place
+        .certsweep(&args)
+        .exits(0)
+        .says(&["the hook `curl` for `ended` failed: it ended with exit status: 7: curl: (7)"]);
+    let seen = webhook.seen();
+    assert!(
+        seen.iter().all(|seen| (seen.method.as_str(), seen.target.as_str()) == ("POST", "/hooks/certsweep")),
+        "{seen:?}"
+    );
+    let bodies: String =
+        seen.iter().map(|seen| String::from_utf8(seen.body.clone()).unwrap().trim_end().to_owned() + "\n").collect();
+    assert_eq!(types(&events(&place, &bodies)), ["wave", "ended"]);
+}
+
+/// Lines of 64 KiB, markup, letters that turn the writing round: in names, messages and everything that is written for others.
+#[test]
+fn hostile_texts_stay_texts_in_every_output() {
+    let hostile = format!("</script><b>\u{202e}\u{1b}]0;x\u{7}\u{9b}31m\",'=cmd|{}", "<!--".repeat(16_384));
+    let acting = |letter: &char| matches!(letter, '\u{202e}' | '\u{1b}' | '\u{7}' | '\u{9b}');
+    let body = serde_json::json!({"errors": [{"code": "no", "message": hostile}]}).to_string();
+    let (place, mock) = (Place::new(), Mock::start(move |_, _| super::mock::json(400, &body)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2).replace("name: test", "name: '<b onx=1>'"));
+    let runs = ["one <b>\u{202e}", "two \u{1b}[31m"];
+    for (shard, run) in ["1/2", "2/2"].into_iter().zip(runs) {
+        let outlets = ["--events", "events.jsonl", "--metrics", "run.prom", "--log-format", "json", "-vv"];
+        let args = ["run", "plan.yaml", "--yes", "--shard", shard, "--run-dir", run];
+        let told = place.certsweep(&[&args[..], &outlets].concat());
+        assert!(told.code <= 1, "{}", told.err);
+        for line in told.err.lines() {
+            assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
+        }
+        assert_eq!(told.err.chars().find(acting), None);
+    }
+    events(&place, &place.read("events.jsonl"));
+    let mut outputs = vec![place.read("events.jsonl"), place.read("run.prom")];
+    for format in ["csv", "json", "html", "markdown", "junit"] {
+        outputs.push(place.certsweep(&["report", runs[0], runs[1], "--format", format]).exits(0).out);
+    }
+    outputs.push(place.certsweep(&["status", runs[0]]).exits(0).out);
+    for output in outputs {
+        assert_eq!(output.chars().find(acting), None, "{}", &output[..output.len().min(400)]);
+    }
+    let page = place.certsweep(&["report", runs[0], runs[1], "--format", "html"]).exits(0).out;
+    assert_eq!((page.matches("<script").count(), page.matches("<!--").count()), (2, 0));
+}
+
+#[test]
 fn a_hook_that_hangs_does_not_hold_the_run_up() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
     place.file("settings.yaml", "hooks: {on: [wave], command: \"sleep 300\"}\n");

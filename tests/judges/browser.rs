@@ -8,7 +8,7 @@ use certsweep::journal::reader::Overview;
 use certsweep::journal::{Record, Reply, RunDir, StoredRecord};
 use certsweep::run::Outcome;
 use certsweep::view::report::html::{HtmlReport, PageSource, Timeline};
-use certsweep::view::report::{ReportColumns, ReportRow};
+use certsweep::view::report::{ReportColumns, ReportRow, RunCells};
 use certsweep::view::status::RunState;
 use jiff::Timestamp;
 use serde_json::{Value, json as object};
@@ -134,6 +134,7 @@ fn a_page_of_a_hundred_thousand_rows_is_small_and_opens() {
             duration_ms: Some(took),
             source: &format!("leaked.csv:{}", ordinal + 2),
             left_out: false,
+            run: RunCells::default(),
             issued: None,
             settled: None,
             verified: None,
@@ -151,6 +152,7 @@ fn a_page_of_a_hundred_thousand_rows_is_small_and_opens() {
     }
     let (timeline, mut text) = (timeline.close(), Vec::new());
     let source = PageSource {
+        several: &[],
         facts: &facts,
         run: &run,
         timeline: Some(&timeline),

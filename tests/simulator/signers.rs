@@ -27,8 +27,9 @@ fn every_sample_signed_in_every_way_is_granted() {
                     let class = ask(&simulator, &provider, requirement, operation, sample);
                     // A stage's first answer may be that the CA is still at work, which only the stage's own rules tell from a refusal.
                     let is_stage = sample.for_action.as_ref().is_some_and(|of| of.stage.is_some());
-                    let is_good = matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval | AnswerClass::Pending)
-                        || is_stage && class == AnswerClass::TryLater;
+                    let is_good =
+                        matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval | AnswerClass::Pending)
+                            || is_stage && class == AnswerClass::TryLater;
                     let place = format!("{} {} {} {}", provider.id, requirement.name(), operation.name, sample.name);
                     assert!(is_good, "{place}: {class:?}");
                     granted += 1;

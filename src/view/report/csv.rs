@@ -1,7 +1,7 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::{ISSUED, ReportColumns, ReportRow, SETTLED, SIMULATED, VERIFIED, VerifiedCells};
+use super::{ISSUED, ReportColumns, ReportRow, RunCells, SETTLED, SIMULATED, VERIFIED, VerifiedCells};
 
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -12,11 +12,7 @@ use std::io::{self, Write};
 /// Writes rows as CSV.
 pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
-    simulated: bool,
-    issued: bool,
-    origin: Vec<String>,
-    settled: bool,
-    verified: bool,
+    columns: ReportColumns<'static>,
     kept: usize,
     /// The row that is being written.
     row: ByteRecord,
@@ -30,20 +26,16 @@ impl<W: Write> CsvReport<W> {
     pub fn new(output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         let mut writer = Self {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
-            simulated: columns.simulated,
-            issued: columns.issued,
-            origin: columns.origin().map(|(_, text)| text.to_owned()).collect(),
-            settled: columns.settled,
-            verified: columns.verified,
+            columns: ReportColumns { kept: &[], ..columns },
             kept: columns.kept.len(),
             row: ByteRecord::new(),
         };
         let issued = ISSUED.into_iter().filter(|_| columns.issued);
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
         let simulated = columns.simulated.then_some(SIMULATED);
-        let origin = columns.origin().map(|(name, _)| name);
+        let of_run = columns.of_run(&RunCells::default()).map(|(name, _)| name);
         let settled = SETTLED.into_iter().filter(|_| columns.settled);
-        let own = HEADER.into_iter().chain(issued).chain(simulated).chain(origin).chain(settled).chain(verified);
+        let own = HEADER.into_iter().chain(issued).chain(simulated).chain(of_run).chain(settled).chain(verified);
         for name in own.chain(columns.kept.iter().map(String::as_str)) {
             writer.text(name);
         }
@@ -72,27 +64,25 @@ impl<W: Write> CsvReport<W> {
         self.instant(row.finished_at);
         self.number(row.duration_ms);
         self.text(row.source);
-        if self.issued {
+        if self.columns.issued {
             let issued = row.issued.as_ref();
             self.optional(issued.map(|issued| issued.serial_number));
             self.instant(issued.map(|issued| issued.not_after));
             self.optional(issued.map(|issued| issued.file.as_str()));
         }
-        if self.simulated {
-            self.own("true");
+        if self.columns.simulated {
+            self.own(if row.run.simulated { "true" } else { "false" });
         }
-        for index in 0..self.origin.len() {
-            let text = std::mem::take(&mut self.origin[index]);
+        for (_, text) in self.columns.of_run(&row.run) {
             self.text(&text);
-            self.origin[index] = text;
         }
-        if self.settled {
+        if self.columns.settled {
             let settled = row.settled.as_ref();
             self.text(settled.map_or("", |settled| settled.by));
             self.own(&settled.map(|settled| rfc3339(settled.at)).unwrap_or_default());
             self.text(settled.map_or("", |settled| settled.note));
         }
-        if self.verified {
+        if self.columns.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
                 self.own(&cell);
             }
@@ -166,7 +156,7 @@ mod tests {
     use super::super::testing::row;
     use super::super::{IssuedCells, SettledCells};
     use super::*;
-    use crate::run::Outcome;
+    use crate::run::{Outcome, Shard};
     use jiff::Timestamp;
 
     #[test]
@@ -195,25 +185,34 @@ mod tests {
         let columns = ReportColumns {
             simulated: true,
             issued: true,
-            operator: Some("Kim"),
-            ticket: Some("INC-42"),
+            operator: true,
+            ticket: true,
+            shard: true,
+            run: true,
             verified: true,
             settled: true,
             kept: &["Owner".to_owned()],
         };
         let settled = Some(SettledCells { by: "lee", at: Timestamp::UNIX_EPOCH, note: "seen" });
         let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
-        writer.write(&ReportRow { settled, kept: &["Ann".to_owned()], ..row("a") }).unwrap();
+        let run = RunCells {
+            simulated: true,
+            operator: Some("Kim"),
+            ticket: Some("INC-42"),
+            shard: Some(Shard::parse("2/4").unwrap()),
+            run_dir: "runs/=x",
+        };
+        writer.write(&ReportRow { run, settled, kept: &["Ann".to_owned()], ..row("a") }).unwrap();
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert!(
             lines[0].ends_with(
-                ",source,new_serial_number,new_not_after,new_certificate,simulated,operator,ticket,settled_by,settled_at,\
+                ",source,new_serial_number,new_not_after,new_certificate,simulated,operator,ticket,shard,run,settled_by,settled_at,\
                  settled_note,verified,verified_at,verified_by,verified_reason,Owner"
             ),
             "{text}"
         );
-        let row = ",plan.yaml:7,,,,true,Kim,INC-42,lee,1970-01-01T00:00:00.000Z,seen,,,,,Ann";
+        let row = ",plan.yaml:7,,,,true,Kim,INC-42,2 of 4,runs/=x,lee,1970-01-01T00:00:00.000Z,seen,,,,,Ann";
         assert!(lines[1].ends_with(row), "{text}");
     }
 
@@ -291,10 +290,10 @@ mod tests {
     #[test]
     fn every_row_of_a_rehearsal_says_so_before_the_kept_columns() {
         let kept = ["Owner".to_owned()];
-        let columns =
-            ReportColumns { simulated: true, ticket: Some("=INC-42"), kept: &kept, ..ReportColumns::default() };
+        let columns = ReportColumns { simulated: true, ticket: true, kept: &kept, ..ReportColumns::default() };
+        let run = RunCells { simulated: true, ticket: Some("=INC-42"), ..RunCells::default() };
         let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
-        writer.write(&ReportRow { kept: &["Kim".to_owned()], ..row("a") }).unwrap();
+        writer.write(&ReportRow { run, kept: &["Kim".to_owned()], ..row("a") }).unwrap();
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert!(

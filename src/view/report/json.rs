@@ -11,11 +11,7 @@ use std::io::{self, Write};
 /// Writes rows as a JSON array.
 pub struct JsonReport<W: Write> {
     output: W,
-    simulated: bool,
-    issued: bool,
-    origin: Vec<(&'static str, String)>,
-    settled: bool,
-    verified: bool,
+    columns: ReportColumns<'static>,
     kept_columns: Vec<String>,
     rows: u64,
 }
@@ -27,9 +23,8 @@ impl<W: Write> JsonReport<W> {
     /// Where the output fails.
     pub fn new(mut output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
-        let ReportColumns { simulated, issued, settled, verified, kept, .. } = columns;
-        let origin = columns.origin().map(|(name, text)| (name, text.to_owned())).collect();
-        Ok(Self { output, simulated, issued, origin, settled, verified, kept_columns: kept.to_vec(), rows: 0 })
+        let kept_columns = columns.kept.to_vec();
+        Ok(Self { output, columns: ReportColumns { kept: &[], ..columns }, kept_columns, rows: 0 })
     }
 
     /// Writes one row.
@@ -39,9 +34,7 @@ impl<W: Write> JsonReport<W> {
     pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
-        let Self { simulated, issued, settled, verified, .. } = *self;
-        let (origin, kept_columns) = (&self.origin, &self.kept_columns);
-        let object = RowObject { row, simulated, issued, origin, settled, verified, kept_columns };
+        let object = RowObject { row, columns: &self.columns, kept_columns: &self.kept_columns };
         serde_json::to_writer(JsonOutput(&mut self.output), &object).map_err(io::Error::from)
     }
 
@@ -59,11 +52,7 @@ impl<W: Write> JsonReport<W> {
 /// A row as an object, its members in the order of the columns.
 struct RowObject<'a> {
     row: &'a ReportRow<'a>,
-    simulated: bool,
-    issued: bool,
-    origin: &'a [(&'static str, String)],
-    settled: bool,
-    verified: bool,
+    columns: &'a ReportColumns<'static>,
     kept_columns: &'a [String],
 }
 
@@ -87,26 +76,26 @@ impl Serialize for RowObject<'_> {
         object.serialize_entry("finished_at", &row.finished_at.map(rfc3339))?;
         object.serialize_entry("duration_ms", &row.duration_ms)?;
         object.serialize_entry("source", row.source)?;
-        if self.issued {
+        if self.columns.issued {
             let issued = row.issued.as_ref();
             object.serialize_entry("new_serial_number", &issued.map(|issued| issued.serial_number))?;
             object.serialize_entry("new_not_after", &issued.map(|issued| rfc3339(issued.not_after)))?;
             object.serialize_entry("new_certificate", &issued.map(|issued| &issued.file))?;
         }
         // A real run's rows stay as they are.
-        if self.simulated {
-            object.serialize_entry(SIMULATED, &true)?;
+        if self.columns.simulated {
+            object.serialize_entry(SIMULATED, &row.run.simulated)?;
         }
-        for (name, text) in self.origin {
-            object.serialize_entry(name, text)?;
+        for (name, text) in self.columns.of_run(&row.run) {
+            object.serialize_entry(name, &text)?;
         }
-        if self.settled {
+        if self.columns.settled {
             let [by, at, note] = SETTLED;
             object.serialize_entry(by, &row.settled.map(|settled| settled.by))?;
             object.serialize_entry(at, &row.settled.map(|settled| rfc3339(settled.at)))?;
             object.serialize_entry(note, &row.settled.map(|settled| settled.note))?;
         }
-        if self.verified {
+        if self.columns.verified {
             let verified = row.verified.as_ref();
             let after = verified.and_then(|verified| verified.after(row.finished_at));
             object.serialize_entry("verified", &verified.map(|verified| verified.seen))?;
@@ -140,6 +129,7 @@ impl Serialize for KeptCells<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::RunCells;
     use super::super::testing::row;
     use super::*;
     use jiff::Timestamp;
@@ -180,7 +170,8 @@ mod tests {
         for (simulated, expected) in [(true, Some(&json!(true))), (false, None)] {
             let columns = ReportColumns { simulated, ..ReportColumns::default() };
             let mut writer = JsonReport::new(Vec::new(), columns).unwrap();
-            writer.write(&row("a")).unwrap();
+            let run = RunCells { simulated, ..RunCells::default() };
+            writer.write(&ReportRow { run, ..row("a") }).unwrap();
             let report: Value = serde_json::from_slice(&writer.finish().unwrap()).unwrap();
             assert_eq!(report[0].get("simulated"), expected);
         }

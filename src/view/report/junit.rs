@@ -9,6 +9,8 @@ use std::io::{self, Write};
 /// Writes rows as test cases.
 pub struct JunitReport<W: Write> {
     output: W,
+    /// Whether the report is of several runs: then a case's class begins with its run.
+    runs: bool,
 }
 
 impl<W: Write> JunitReport<W> {
@@ -20,7 +22,7 @@ impl<W: Write> JunitReport<W> {
         let (title, mark) = (escaped(title), if columns.simulated { " (rehearsal)" } else { "" });
         writeln!(output, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"certsweep\">")?;
         writeln!(output, "<testsuite name=\"{title}{mark}\">")?;
-        Ok(Self { output })
+        Ok(Self { output, runs: columns.run })
     }
 
     /// Writes one row.
@@ -28,7 +30,8 @@ impl<W: Write> JunitReport<W> {
     /// # Errors
     /// Where the output fails.
     pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
-        let (id, class) = (escaped(row.action_id), escaped(&format!("{}.{}", row.provider, row.operation)));
+        let run = if self.runs { format!("{}.", row.run.run_dir) } else { String::new() };
+        let (id, class) = (escaped(row.action_id), escaped(&format!("{run}{}.{}", row.provider, row.operation)));
         write!(self.output, "<testcase name=\"{id}\" classname=\"{class}\"")?;
         if let Some(duration) = row.duration_ms {
             write!(self.output, " time=\"{}.{:03}\"", duration / 1000, duration % 1000)?;

@@ -11,6 +11,8 @@ pub struct MarkdownReport<W: Write> {
     output: W,
     counts: [u64; Outcome::ALL.len()],
     has_rows: bool,
+    /// Whether the report is of several runs.
+    runs: bool,
 }
 
 impl<W: Write> MarkdownReport<W> {
@@ -23,7 +25,7 @@ impl<W: Write> MarkdownReport<W> {
         if columns.simulated {
             writeln!(output, "**REHEARSAL** (simulated): nothing was sent to a provider.\n")?;
         }
-        Ok(Self { output, counts: [0; Outcome::ALL.len()], has_rows: false })
+        Ok(Self { output, counts: [0; Outcome::ALL.len()], has_rows: false, runs: columns.run })
     }
 
     /// Takes one row: it is counted, and written where the action did not end well or is not settled.
@@ -38,12 +40,17 @@ impl<W: Write> MarkdownReport<W> {
             return Ok(());
         }
         if !std::mem::replace(&mut self.has_rows, true) {
-            self.output.write_all(
-                b"| action | provider | operation | target | outcome | message |\n|---|---|---|---|---|---|\n",
-            )?;
+            let (run, rule) = if self.runs { ("| run ", "|---") } else { ("", "") };
+            writeln!(self.output, "{run}| action | provider | operation | target | outcome | message |")?;
+            writeln!(self.output, "{rule}|---|---|---|---|---|---|")?;
         }
         let cells = [row.action_id, row.provider, row.operation, row.target, row.outcome.as_str()];
-        for cell in cells.into_iter().chain([row.provider_message.unwrap_or_default()]) {
+        for cell in Some(row.run.run_dir)
+            .filter(|_| self.runs)
+            .into_iter()
+            .chain(cells)
+            .chain([row.provider_message.unwrap_or_default()])
+        {
             write!(self.output, "| {} ", inert(cell))?;
         }
         self.output.write_all(b"|\n")

@@ -7,11 +7,12 @@ pub mod junit;
 pub mod markdown;
 
 use crate::pki::RevocationReason;
-use crate::run::{Outcome, Seen, StatusSource};
+use crate::run::{Outcome, Seen, Shard, StatusSource};
 use crate::time::rfc3339;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// One row of a report. Texts are verbatim, and where they were read; the formats make them safe.
@@ -52,6 +53,9 @@ pub struct ReportRow<'a> {
     /// Whether it is never sent on purpose: it repeats another, or an exception list names it.
     #[schemars(skip)]
     pub left_out: bool,
+    /// The run that it is of.
+    #[schemars(skip)]
+    pub run: RunCells<'a>,
     /// The new certificate that it brought.
     #[schemars(skip)]
     pub issued: Option<IssuedCells<'a>>,
@@ -64,6 +68,21 @@ pub struct ReportRow<'a> {
     /// The kept columns' values, in the order of the report's kept columns.
     #[schemars(skip)]
     pub kept: &'a [String],
+}
+
+/// What every row of a run has in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct RunCells<'a> {
+    /// Whether it was a rehearsal.
+    pub simulated: bool,
+    /// Who answers for it.
+    pub operator: Option<&'a str>,
+    /// Its ticket.
+    pub ticket: Option<&'a str>,
+    /// Which part of its plan it is.
+    pub shard: Option<Shard>,
+    /// Its directory, as it was named.
+    pub run_dir: &'a str,
 }
 
 /// A new certificate.
@@ -114,10 +133,14 @@ pub struct ReportColumns<'a> {
     pub simulated: bool,
     /// Whether actions brought new certificates: then [`ISSUED`] follow the contract's columns.
     pub issued: bool,
-    /// Who answers for the run, and its ticket, where they were named: [`ORIGIN`], a column of each.
-    pub operator: Option<&'a str>,
+    /// Whether somebody is named who answers for a run, and a ticket: [`ORIGIN`], a column of each.
+    pub operator: bool,
     /// The ticket.
-    pub ticket: Option<&'a str>,
+    pub ticket: bool,
+    /// Whether a run is a part of its plan: then [`SHARD`] follows, as `2 of 4`, which no spreadsheet takes for a date.
+    pub shard: bool,
+    /// Whether the report is of several runs: then [`RUN`] follows, with the run directory of each row.
+    pub run: bool,
     /// Whether the run was verified: then [`VERIFIED`] follow.
     pub verified: bool,
     /// Whether a person has settled actions: then [`SETTLED`] follow.
@@ -126,10 +149,23 @@ pub struct ReportColumns<'a> {
     pub kept: &'a [String],
 }
 
-impl<'a> ReportColumns<'a> {
-    /// The columns of [`ORIGIN`] that there are, with what stands in each row.
-    pub(super) fn origin(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
-        ORIGIN.into_iter().zip([self.operator, self.ticket]).filter_map(|(name, text)| Some((name, text?)))
+impl ReportColumns<'_> {
+    /// The columns of a run's own cells that there are, with what stands in a row of a run.
+    pub(super) fn of_run<'r>(
+        &self,
+        run: &RunCells<'r>,
+    ) -> impl Iterator<Item = (&'static str, Cow<'r, str>)> + use<'r> {
+        let shard = run.shard.map(|shard| format!("{} of {}", shard.number(), shard.of()));
+        let text = |text: Option<&'r str>| Cow::from(text.unwrap_or_default());
+        let [operator, ticket] = ORIGIN;
+        [
+            (self.operator, operator, text(run.operator)),
+            (self.ticket, ticket, text(run.ticket)),
+            (self.shard, SHARD, shard.unwrap_or_default().into()),
+            (self.run, RUN, run.run_dir.into()),
+        ]
+        .into_iter()
+        .filter_map(|(is_there, name, text)| is_there.then_some((name, text)))
     }
 }
 
@@ -158,6 +194,10 @@ pub const fn file_name(simulated: bool) -> &'static str {
 pub const SIMULATED: &str = "simulated";
 /// The columns of who answers for a run, and of its ticket.
 pub const ORIGIN: [&str; 2] = ["operator", "ticket"];
+/// The column of the part of its plan that a run is.
+pub const SHARD: &str = "shard";
+/// The column of the run that a row is of, in a report of several.
+pub const RUN: &str = "run";
 /// The columns of new certificates.
 pub const ISSUED: [&str; 3] = ["new_serial_number", "new_not_after", "new_certificate"];
 /// The columns that `certsweep settle` adds.
@@ -191,6 +231,7 @@ pub(crate) mod testing {
             duration_ms: None,
             source: "plan.yaml:7",
             left_out: false,
+            run: RunCells::default(),
             issued: None,
             settled: None,
             verified: None,

@@ -8,10 +8,12 @@ mod packed;
 mod page;
 mod plots;
 mod rows;
+mod several;
 mod shown;
 mod source;
 mod timeline;
 
+pub use several::{JoinedRuns, PageRun};
 pub use source::PageSource;
 pub use timeline::Timeline;
 
@@ -37,7 +39,7 @@ pub struct PageMark {
     pub version: String,
     /// SHA-256 over the run's facts and its rows, in hexadecimal.
     pub digest: String,
-    /// The run directory as it was named.
+    /// The run directory as a shell takes it; of several runs, one after the other.
     pub run_dir: String,
     /// The outcomes that it was limited to.
     pub only: Vec<String>,
@@ -129,6 +131,9 @@ struct PageTemplate<'a> {
 fn digest(source: &PageSource<'_>, rows_digest: &str) -> io::Result<String> {
     let mut digest = Sha256::new();
     digest.update(serde_json::to_vec(source.facts).map_err(io::Error::from)?);
+    for run in source.several {
+        digest.update(serde_json::to_vec(run.facts).map_err(io::Error::from)?);
+    }
     digest.update(rows_digest);
     for instant in [source.run.began_at, source.run.finished_at, source.run.verified_at].into_iter().flatten() {
         digest.update(instant.to_string());
@@ -210,6 +215,7 @@ mod tests {
             provider_directories: vec![],
             simulated: false,
             issuers: vec![],
+            part: None,
             origin: RunOrigin::default(),
         }
     }
@@ -242,6 +248,7 @@ mod tests {
             run: &run,
             timeline: Some(&timeline),
             state: if finished.is_some() { RunState::Finished } else { RunState::Interrupted },
+            several: &[],
             run_dir: "runs/x",
             only: &[],
             damage: None,

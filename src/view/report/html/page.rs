@@ -5,14 +5,16 @@ use super::chart::{Chart, ChartTable, duration};
 use super::figures::{fullest, micros, spread};
 use super::plots::charts;
 use super::rows::{Cause, CauseKind, MAX_TROUBLE, RowFigures, class_of, symbol_of};
+use super::several::PageRun;
 use super::shown::Shown;
 use super::source::PageSource;
 use super::timeline::{AccountTimes, Change, ChangeKind};
 use crate::plan::{Account, calendar};
 use crate::provider::CredentialReference;
 use crate::run::{Outcome, Seen};
+use crate::text::safe;
 use crate::time::{human, rfc3339};
-use crate::view::status::RunState;
+use crate::view::status::{RunState, part_text};
 use crate::view::table::{grouped, plural};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -241,9 +243,16 @@ fn chips(outcomes: &BTreeMap<Outcome, u64>) -> Vec<Chip> {
 }
 
 fn need(cause: &Cause, source: &PageSource<'_>) -> Need {
-    let run = source.run_dir;
-    let resume = |what: &str| format!("certsweep resume {run} --retry {what}");
-    let left = |what: &str| format!("certsweep report {run} --format plan --outcome {what} -o left.csv");
+    // A name with what reorders or hides letters is shown as what it is: nobody can type it anyway.
+    let run = &*safe::terminal(source.run_dir);
+    // Of several runs each has its own share of the trouble.
+    let each = |command: &dyn Fn(&str) -> String| match source.several.len() {
+        0 | 1 => command(run),
+        _ => format!("for run in {run}; do {}; done", command("\"$run\"")),
+    };
+    let resume = |what: &str| each(&|run| format!("certsweep resume {run} --retry {what}"));
+    let left_in = if source.several.len() > 1 { "\"$run/left.csv\"" } else { "left.csv" };
+    let left = |what: &str| each(&|run| format!("certsweep report {run} --format plan --outcome {what} -o {left_in}"));
     let (outcome, what, advice, command) = match cause.kind {
         CauseKind::InDoubt => (
             Outcome::InDoubt,
@@ -262,7 +271,7 @@ fn need(cause: &Cause, source: &PageSource<'_>) -> Need {
             Outcome::InDoubt,
             "accepted, and not seen revoked",
             "Ask again; where it stays so, ask the CA.",
-            format!("certsweep verify {run} --wait 24h"),
+            each(&|run| format!("certsweep verify {run} --wait 24h")),
         ),
         CauseKind::PendingApproval => (
             Outcome::PendingApproval,
@@ -279,7 +288,9 @@ fn need(cause: &Cause, source: &PageSource<'_>) -> Need {
             "Settle what they wait for, then take them up as a plan of their own.",
             left("skipped"),
         ),
-        CauseKind::Skipped => (Outcome::Skipped, "not sent", "Go on with the run.", format!("certsweep resume {run}")),
+        CauseKind::Skipped => {
+            (Outcome::Skipped, "not sent", "Go on with the run.", each(&|run| format!("certsweep resume {run}")))
+        }
     };
     Need {
         class: class_of(outcome),
@@ -368,12 +379,16 @@ fn evidence(source: &PageSource<'_>) -> Vec<(&'static str, Shown)> {
         (RunState::Stopped | RunState::Interrupted, _) => "interrupted, without a record of its end".to_owned(),
     };
     let verified = run.verified_at.map(rfc3339);
+    let part = facts.part.map_or_else(
+        || "the whole".to_owned(),
+        |part| format!("shard {}: {}", part.shard, part_text(facts.actions, part)),
+    );
     vec![
         ("Operator", or_none(origin.operator.as_deref().unwrap_or_default())),
         ("Ticket", or_none(origin.ticket.as_deref().unwrap_or_default())),
         ("User", or_none(&origin.user)),
         ("Host", or_none(&origin.host)),
-        ("Command line", or_none(&command)),
+        ("Command line", if source.several.is_empty() { or_none(&command) } else { Shown::new("see the runs") }),
         ("certsweep", or_none(&origin.version)),
         ("Run directory made", Shown::new(&rfc3339(facts.made_at))),
         ("State", Shown::new(&state)),
@@ -386,6 +401,7 @@ fn evidence(source: &PageSource<'_>) -> Vec<(&'static str, Shown)> {
             }),
         ),
         ("Last verified", or_none(verified.as_deref().unwrap_or_default())),
+        ("Part of the plan", Shown::new(&part)),
         ("Plan", Shown::new(&format!("{}, digest (SHA-256) {}", plural(facts.actions, "action"), facts.digest))),
         ("Clock", Shown::new("the wall clock of the host, in UTC; latencies by its steady clock")),
     ]
@@ -399,7 +415,9 @@ fn evidence_tables(source: &PageSource<'_>) -> Vec<EvidenceTable> {
         let windows: Vec<String> = account.windows.iter().map(ToString::to_string).collect();
         vec![Shown::new(&account.name), Shown::new(&windows.join(", ")), Shown::new(&account.concurrency.to_string())]
     });
+    let runs = source.several.iter().map(run_cells);
     let mut tables = vec![
+        EvidenceTable { title: "Runs", head: RUN_HEAD, rows: runs.collect() },
         EvidenceTable { title: "Provider documents", head: &["document", "SHA-256"], rows: documents.collect() },
         EvidenceTable {
             title: "Limits at the beginning",
@@ -432,6 +450,34 @@ fn evidence_tables(source: &PageSource<'_>) -> Vec<EvidenceTable> {
     tables
 }
 
+/// One of several runs.
+fn run_cells(run: &PageRun<'_>) -> Vec<Shown> {
+    let PageRun { facts, run, state, run_dir } = run;
+    let origin = &facts.origin;
+    let part = facts.part.map_or_else(
+        || plural(facts.actions, "action"),
+        |part| format!("{}: {}", part.shard, part_text(facts.actions, part)),
+    );
+    let who = [origin.operator.as_deref().unwrap_or_default(), &origin.user].map(str::to_owned);
+    let who: Vec<String> = who.into_iter().filter(|name| !name.is_empty()).collect();
+    let command = shlex::try_join(origin.command_line.iter().map(String::as_str));
+    let kind = if facts.simulated { " (rehearsal)" } else { "" };
+    let ended = run.finished_at.or(run.last_at).map(rfc3339).unwrap_or_default();
+    [
+        (*run_dir).to_owned(),
+        part,
+        format!("{}{kind}", state.as_str()),
+        run.began_at.map(rfc3339).unwrap_or_default(),
+        ended,
+        format!("{} at {}", who.join(", "), origin.host),
+        command.unwrap_or_else(|_| origin.command_line.join(" ")),
+        facts.digest.clone(),
+    ]
+    .iter()
+    .map(|text| Shown::new(text))
+    .collect()
+}
+
 fn change_text(change: &Change) -> String {
     let what = match &change.what {
         ChangeKind::Paused => "paused by `certsweep pause`".to_owned(),
@@ -447,6 +493,8 @@ fn change_text(change: &Change) -> String {
 
 /// Causes that are shown one by one.
 const MAX_NEEDS: usize = 20;
+/// What is told of each of several runs.
+const RUN_HEAD: &[&str] = &["run", "part", "state", "began", "ended", "by", "command line", "plan's digest"];
 /// Changes that are listed: an account that is refused all day learns all day.
 const MAX_CHANGES: usize = 500;
 /// Rows on paper: said on the page.

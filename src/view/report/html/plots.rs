@@ -67,15 +67,16 @@ fn done_chart(timeline: &Timeline, from: i64, last: i64, deadline: Option<i64>) 
         chart.legend.push(("paused", "paused"));
     }
     let mut idle = false;
-    for pair in timeline.sessions.windows(2) {
-        let ended = pair[0].ended.as_ref().map(|(at, ..)| at.as_microsecond());
-        frame.stretch(
-            &mut chart,
-            "idle",
-            ended.unwrap_or(pair[1].began.as_microsecond()),
-            pair[1].began.as_microsecond(),
-        );
-        idle = true;
+    // Until when a process was at work, so far; one without a record of its end until the next began.
+    let mut worked: Option<i64> = None;
+    for session in &timeline.sessions {
+        let began = session.began.as_microsecond();
+        if let Some(ended) = worked.filter(|ended| *ended <= began) {
+            frame.stretch(&mut chart, "idle", ended, began);
+            idle = true;
+        }
+        let ended = session.ended.as_ref().map(|(at, ..)| at.as_microsecond());
+        worked = worked.max(ended);
     }
     if idle {
         chart.legend.push(("idle", "no process"));

@@ -1,5 +1,6 @@
 //! What a page is made of beside its rows: the run's constants, its state, its timeline. Decides nothing.
 
+use super::several::PageRun;
 use super::timeline::Timeline;
 use crate::journal::RunFacts;
 use crate::journal::reader::Overview;
@@ -18,7 +19,9 @@ pub struct PageSource<'a> {
     pub timeline: Option<&'a Timeline>,
     /// Whether it goes on, has ended, or waits to be resumed.
     pub state: RunState,
-    /// The run directory as a shell takes it.
+    /// Where the page is of several runs: each of them; the rest says what they are together.
+    pub several: &'a [PageRun<'a>],
+    /// The run directory as a shell takes it; of several runs, one after the other.
     pub run_dir: &'a str,
     /// Rows of these outcomes alone, where there are some.
     pub only: &'a [Outcome],

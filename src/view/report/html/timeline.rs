@@ -109,6 +109,30 @@ impl Timeline {
         self
     }
 
+    /// Several runs' timelines as one, each with the places of its accounts among all. Pauses and waves are each run's own, and left out: while one
+    /// is paused, the others go on.
+    #[must_use]
+    pub(super) fn joined(parts: Vec<(Self, Vec<usize>)>, accounts: usize) -> Self {
+        let mut joined = Self::new(accounts);
+        for (part, places) in parts {
+            for (times, place) in part.accounts.into_iter().zip(&places) {
+                let Some(all) = joined.accounts.get_mut(*place) else { continue };
+                all.requests.extend(times.requests);
+                all.throttled.extend(times.throttled);
+                all.latencies.extend(times.latencies);
+                all.retries += times.retries;
+            }
+            let placed = |account: usize| places.get(account).copied().unwrap_or(usize::MAX);
+            let changes = part.changes.into_iter();
+            joined.changes.extend(changes.map(|change| Change { account: change.account.map(placed), ..change }));
+            joined.ends.extend(part.ends);
+            joined.sessions.extend(part.sessions);
+        }
+        joined.changes.sort_by_key(|change| change.at);
+        joined.sessions.sort_by_key(|session| session.began);
+        joined.close()
+    }
+
     fn take_of_run(&mut self, record: &Record) {
         let change = |at: Timestamp, account, what| Change { at, account, by: None, what };
         match record {
