@@ -5,6 +5,7 @@ use super::acme::{self, Acme};
 use super::answers::{self, Reference};
 use super::authentication::verify;
 use super::authority::Authority;
+use super::limits::Limits;
 use super::lists;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{Fault, FaultDraw};
@@ -17,11 +18,11 @@ use super::targets::{self, TargetStore};
 use super::targets::{AccountEffects, Counters, Effects};
 use super::tokens::Tokens;
 use crate::pki::SerialNumber;
-use crate::provider::model::{TargetKind, Window};
+use crate::provider::model::TargetKind;
 use crate::provider::{Answer, AnswerClass, Idempotency, Operation, Provider, TargetState, verdict};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -513,38 +514,6 @@ fn certificate_named(operation: &Operation, mut parameters: Map<String, Value>) 
     Ok(parameters)
 }
 
-/// The windows of one account with the requests that they still hold.
-#[derive(Debug)]
-struct Limits {
-    windows: Vec<(Window, VecDeque<Duration>)>,
-}
-
-impl Limits {
-    fn new(windows: &[Window]) -> Self {
-        Self { windows: windows.iter().map(|window| (*window, VecDeque::new())).collect() }
-    }
-
-    /// Admits a request that arrived at `now`, or refuses it. A refused one is not counted.
-    fn admit(&mut self, now: Duration) -> bool {
-        for (window, admitted) in &mut self.windows {
-            // A window is half open: a request just `length` old no longer counts. The engine must be no stricter and no laxer.
-            while admitted.front().is_some_and(|first| now.saturating_sub(*first) >= window.length) {
-                admitted.pop_front();
-            }
-        }
-        let full = |(window, admitted): &(Window, VecDeque<Duration>)| {
-            u32::try_from(admitted.len()).map_or(true, |held| held >= window.count)
-        };
-        if self.windows.iter().any(full) {
-            return false;
-        }
-        for (_, admitted) in &mut self.windows {
-            admitted.push_back(now);
-        }
-        true
-    }
-}
-
 /// The bit of chance that is the coin; the lowest two choose among server errors.
 const COIN: u64 = 4;
 
@@ -552,6 +521,7 @@ const COIN: u64 = 4;
 mod tests {
     use super::*;
     use crate::diag::Diagnostics;
+    use crate::provider::model::Window;
     use crate::provider::openapi;
     use crate::simulator::{Faults, credential};
     use crate::text::SourceMap;
@@ -786,20 +756,4 @@ mod tests {
     }
 
     const DOCUMENT: &str = include_str!("test-provider.yaml");
-
-    fn admitted(windows: &[&str], at: &[u64]) -> Vec<bool> {
-        let windows: Vec<Window> = windows.iter().map(|text| Window::parse(text).unwrap()).collect();
-        let mut limits = Limits::new(&windows);
-        at.iter().map(|at| limits.admit(Duration::from_millis(*at))).collect()
-    }
-
-    #[test]
-    fn windows_slide_and_all_hold() {
-        assert_eq!(admitted(&[], &[0, 0, 0]), [true, true, true]);
-        assert_eq!(admitted(&["2/1s"], &[0, 500, 999, 1000, 1499, 1500]), [true, true, false, true, false, true]);
-        assert_eq!(
-            admitted(&["2/1s", "3/10s"], &[0, 0, 1000, 2000, 9999, 10_000]),
-            [true, true, true, false, false, true]
-        );
-    }
 }

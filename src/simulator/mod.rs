@@ -10,6 +10,7 @@ mod authentication;
 mod authority;
 mod aws;
 mod handler;
+mod limits;
 mod lists;
 mod message;
 mod options;

@@ -2,9 +2,10 @@
 //! when a rule, a signal or the environment says so. Every event that it emits is durable already.
 //!
 //! Here are the loop, what holds the run as a whole (the schedule, the break between two waves, commands from outside) and the events.
-//! The state is in `state`; starting a step, and what follows from it, in `steps`; what is taken up again after it had ended, in
-//! `reopened`; what several stages ask for, in `staged`.
+//! The state is in `state`; starting a step, and what follows from it, in `steps`; a canary's proof, in `read_back`; what is taken up again after it
+//! had ended, in `reopened`; what several stages ask for, in `staged`.
 
+mod read_back;
 mod reopened;
 mod replaced;
 mod served;

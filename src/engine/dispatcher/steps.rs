@@ -7,19 +7,18 @@
 //! [`crate::engine::safety`] and [`crate::engine::circuit_breaker`].
 
 use super::staged::{Keyed, StageRequest};
-use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, Poll, ReadBack, StepInFlight};
-use crate::engine::attempt::{self, Attempt, Conclusion, intent};
+use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, Poll, StepInFlight};
+use crate::engine::attempt::{Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
 use crate::engine::exchange::{ExchangeResult, LimitSignal};
-use crate::engine::references;
 use crate::engine::retry::{self, NextStep, Turn};
-use crate::engine::safety::{self, AfterReadBack, Hold};
+use crate::engine::safety::{self, Hold};
 use crate::engine::stages::{StageKind, StageRules, Subject};
 use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
 use crate::engine::step::{self, JournalFailed, PreparedStep, Purpose, Step, StepResult};
 use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
 use crate::journal::{ActionState, Durability, Record, Reply, ToSend};
-use crate::provider::{Answer, TargetState};
+use crate::provider::TargetState;
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
 use crate::wire::{SigningTicket, Transport};
@@ -690,92 +689,6 @@ where
     T: Transport + 'static,
     C: Clock + 'static,
 {
-    /// Whether a canary that ended so is read back first; then the others wait for that.
-    pub(super) fn begins_read_back(
-        &mut self,
-        account: usize,
-        ordinal: Ordinal,
-        id: &str,
-        outcome: Outcome,
-        answer: Option<Answer>,
-    ) -> bool {
-        if !self.scheduler.is_canary(ordinal) || !safety::is_read_back(outcome) {
-            return false;
-        }
-        let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
-        let resolved = references::resolved(self.run.reader, &self.run.senders, action);
-        let Ok(action) = resolved else { return false };
-        let sender = &self.run.senders[account];
-        let Some(operation) = sender.find_action(&action.operation) else { return false };
-        let Some(stage) = StageRules::of(&sender.provider, operation, 0) else { return false };
-        if !attempt::rules(&sender.provider, &stage, &action.parameters, answer.as_ref(), 1).lookup {
-            return false;
-        }
-        let doubtful = DoubtfulAction { answer, since: self.run.clock.elapsed(), ..DoubtfulAction::default() };
-        self.read_backs.insert(ordinal, ReadBack { id: id.to_owned(), outcome, doubtful, reads: 0 });
-        self.scheduler.requeue(ordinal, account, None);
-        true
-    }
-
-    /// The status query of a canary's target was answered, or was not.
-    fn read_back(
-        &mut self,
-        account: usize,
-        ordinal: Ordinal,
-        reading: Reading,
-        exchanged: &ExchangeResult,
-        was_down: bool,
-        stays_refused: bool,
-    ) {
-        let now = self.run.clock.elapsed();
-        let Some(mut read_back) = self.read_backs.remove(&ordinal) else { return };
-        let after = match reading {
-            Reading::TargetState(target_state, seen) => {
-                read_back.reads += 1;
-                read_back.doubtful.since = now;
-                safety::after_read_back(target_state, &self.run.senders[account].mask(&seen), read_back.reads)
-            }
-            Reading::More => AfterReadBack::ReadAgain(Duration::ZERO),
-            Reading::Failed(cause) => {
-                let renewed = exchanged.is_unauthorized() && !stays_refused;
-                let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
-                read_back.doubtful.tries += u32::from(Self::costs_a_try(exchanged, was_down) && !renewed);
-                if read_back.doubtful.tries >= MAX_STATUS_QUERIES || stays_refused {
-                    AfterReadBack::GoOnUnproved(self.run.senders[account].excerpt(&cause))
-                } else if throttled || renewed {
-                    AfterReadBack::ReadAgain(Duration::ZERO)
-                } else {
-                    let longest = self.run.settings.retry.max_delay;
-                    AfterReadBack::ReadAgain(retry::pause(read_back.doubtful.tries, longest, self.jitter.draw()))
-                }
-            }
-        };
-        let ReadBack { id, outcome, .. } = &read_back;
-        match after {
-            AfterReadBack::ReadAgain(pause) => {
-                self.scheduler.requeue(ordinal, account, (!pause.is_zero()).then(|| now + pause));
-                self.read_backs.insert(ordinal, read_back);
-                return;
-            }
-            AfterReadBack::GoOn => {}
-            AfterReadBack::GoOnUnproved(why) => {
-                self.notify(Event::Warning(format!("the canary {id} ended {outcome}, and nothing proves it: {why}")));
-            }
-            AfterReadBack::Stop(why) => self.stop(StopReason::Rule(format!("the canary {id} {why} (safety.canary)"))),
-        }
-        self.release_dependents(ordinal, id, *outcome);
-    }
-
-    /// Reading a canary back panicked: it ended well, and nothing proves it.
-    pub(super) fn read_back_panicked(&mut self, ordinal: Ordinal) {
-        if let Some(ReadBack { id, outcome, .. }) = self.read_backs.remove(&ordinal) {
-            self.notify(Event::Warning(format!(
-                "the canary {id} ended {outcome}, and nothing proves it: internal error"
-            )));
-            self.release_dependents(ordinal, &id, outcome);
-        }
-    }
-
     /// Notes whether the provider was reached, by a request of an action or of none; `cause` says what went wrong.
     pub(super) fn note_contact(&mut self, account: usize, contact: Contact, action: Option<Ordinal>, cause: &str) {
         let random = if contact == Contact::Answered { 0.0 } else { self.jitter.draw() };
