@@ -12,6 +12,7 @@ use crate::plan::export::{duration, flow, members, settings_to_plan};
 use crate::plan::wait::{Wait, entry_and_step};
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings, calendar, check};
 use crate::provider::expression::StepOutput;
+use crate::provider::model::Parameter;
 use crate::provider::stages::{self, Brought};
 use crate::provider::{Catalog, Operation};
 use crate::run::Outcome;
@@ -182,8 +183,9 @@ impl Left<'_> {
             let operation = self.operation(&action);
             let own_reason = reason_field(operation, &action);
             for name in action.parameters.keys().filter(|name| Some(name.as_str()) != own_reason) {
-                if !survey.parameters.contains(name) {
-                    survey.parameters.push(name.clone());
+                let name = name_in_plans(operation, name);
+                if !survey.parameters.iter().any(|known| known == name) {
+                    survey.parameters.push(name.to_owned());
                 }
             }
             survey.needs_yaml |= !as_written(operation, &action).is_empty() || is_of_chain(&action);
@@ -344,7 +346,7 @@ impl Left<'_> {
                 Value::Array(items) => items.iter().map(text).collect(),
                 one => text(one),
             };
-            fields.push((name, value));
+            fields.push((name_in_plans(operation, name), value));
         }
         for name in CERTIFICATE_FIELDS {
             // A provider's own field of such a name and the common one are one.
@@ -379,9 +381,13 @@ impl Left<'_> {
             let needs = needs.map(|_| open.cloned().collect::<Vec<_>>().join(" "));
             let operation = self.operation(&action);
             let own_reason = reason_field(operation, &action);
-            let cells = survey.parameters.iter().map(|name| match action.parameters.get(name) {
-                Some(value) if Some(name.as_str()) != own_reason => parameter_cell(operation, name, value),
-                _ => certificate_cell(&action, name).unwrap_or_default(),
+            let given = |column: &str| {
+                let own = |name: &str| Some(name) != own_reason && name_in_plans(operation, name) == column;
+                action.parameters.iter().find(|(name, _)| own(name))
+            };
+            let cells = survey.parameters.iter().map(|name| match given(name) {
+                Some((name, value)) => parameter_cell(operation, name, value),
+                None => certificate_cell(&action, name).unwrap_or_default(),
             });
             let named = certificate.iter().map(|name| certificate_cell(&action, name).unwrap_or_default());
             rows.write_record(fixed.into_iter().chain(needs).chain(cells).chain(named).map(safe))
@@ -403,6 +409,12 @@ fn is_same_entry(one: &Action, next: &Action) -> bool {
     let own = entry(next.id.as_str());
     let mut needs = next.needs.iter().chain(&next.needs_accepted);
     own.is_some() && own == entry(one.id.as_str()) && needs.any(|id| entry(id.as_str()) == own)
+}
+
+/// How plans write a parameter's name.
+fn name_in_plans<'a>(operation: Option<&'a Operation>, name: &'a str) -> &'a str {
+    let named = operation.and_then(|operation| operation.parameters.iter().find(|parameter| parameter.name == name));
+    named.map_or(name, Parameter::name_in_plans)
 }
 
 /// The texts of an action that a plan must say are meant as they stand.

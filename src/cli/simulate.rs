@@ -7,11 +7,13 @@ use super::process::listen_for_signals;
 use crate::journal::{History, JournalError, Phase, Reader, RunFacts};
 use crate::plan::Settings;
 use crate::provider::model::Window;
+use crate::provider::security::CredentialUse;
 use crate::provider::{Catalog, Provider};
 use crate::run::Outcome;
 use crate::simulator::{
     Faults, KnownEffect, KnownTarget, SimulatedAccount, Simulator, SimulatorOptions, credential_of, start,
 };
+use crate::text::Secret;
 use std::sync::Arc;
 
 /// Plays the providers on loopback until it is interrupted.
@@ -31,9 +33,8 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
     };
     if context.global.json {
         let accounts = catalog.iter().map(|provider| {
-            let credentials = provider.environment.iter().map(|(name, variable)| {
-                (variable.clone(), credential_of(provider, name).reveal().to_owned().into())
-            });
+            let credentials = dummy_credentials(provider)
+                .map(|(variable, credential)| (variable.to_owned(), credential.reveal().to_owned().into()));
             let credentials: serde_json::Map<String, serde_json::Value> = credentials.collect();
             let mut account = serde_json::json!({"provider": provider.id, "base_url": simulator.base_url(&provider.id), "environment": credentials});
             if fetches_token(provider) {
@@ -55,8 +56,7 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
         }
         text.push_str("# and these into the environment (dummy credentials that it accepts):\n");
         for provider in catalog.iter() {
-            for (name, variable) in &provider.environment {
-                let value = credential_of(provider, name);
+            for (variable, value) in dummy_credentials(provider) {
                 // A key has several lines.
                 let quote = if value.reveal().contains('\n') { "'" } else { "" };
                 text.push_str(&["export ", variable, "=", quote, value.reveal().trim_end(), quote, "\n"].concat());
@@ -81,6 +81,16 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
         }
         Err(error) => context.failed(&format!("cannot listen for signals: {error}")),
     }
+}
+
+/// The variables of an account with what the simulator accepts in them. A client's certificate holds its own key, which has no password.
+fn dummy_credentials(provider: &Provider) -> impl Iterator<Item = (&str, Secret)> {
+    let is_of_certificate = |name: &str| {
+        let mut uses = provider.auth.iter().flat_map(|requirement| requirement.uses_of(name));
+        uses.any(|used| matches!(used, CredentialUse::ClientCertificatePassword | CredentialUse::ClientKey))
+    };
+    let named = provider.environment.iter().filter(move |(name, _)| !is_of_certificate(name));
+    named.map(|(name, variable)| (variable.as_str(), credential_of(provider, name)))
 }
 
 /// Whether one of its ways to sign in begins with a token.

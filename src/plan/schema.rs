@@ -115,7 +115,9 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: 
         for alias in &parameter.aliases {
             properties.insert(alias.clone(), value.clone());
         }
-        properties.insert(parameter.name.clone(), value);
+        if !parameter.hidden {
+            properties.insert(parameter.name.clone(), value);
+        }
     }
     // The check fills the serial number from the certificate, so the plan needs the certificate and not the number.
     let required = rules.target.parameters.iter().map(|name| match &rules.certificate {
@@ -216,7 +218,8 @@ fn defaults(catalog: &Catalog) -> Value {
         // A certificate is every action's own.
         let own = rules.certificate.as_ref().map(|rule| &rule.field);
         for parameter in operation.parameters.iter().filter(|parameter| own != Some(&parameter.name)) {
-            for name in std::iter::once(&parameter.name).chain(&parameter.aliases) {
+            let own = Some(&parameter.name).filter(|_| !parameter.hidden);
+            for name in own.into_iter().chain(&parameter.aliases) {
                 let described = || json!({"description": parameter.description});
                 properties.entry(name.clone()).or_insert_with(described);
             }

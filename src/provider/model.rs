@@ -527,6 +527,8 @@ pub struct Parameter {
     pub name: String,
     /// Other names that plans may use for it (DigiCert's own tables say `comment` and `comments`).
     pub aliases: Vec<String>,
+    /// Whether its own name means something else in plans, which write it by an alias.
+    pub hidden: bool,
     /// Where it goes.
     pub location: Location,
     /// In a body: the names that lead to it, its own last. Elsewhere empty.
@@ -730,6 +732,11 @@ impl Operation {
 }
 
 impl Parameter {
+    /// How plans write its name.
+    pub fn name_in_plans(&self) -> &str {
+        self.aliases.first().filter(|_| self.hidden).unwrap_or(&self.name)
+    }
+
     /// Whether its values refer to files with a private key, which signs or is sent.
     pub fn names_key(&self) -> bool {
         self.location == Location::Signer || self.format == ValueFormat::PrivateKey

@@ -286,6 +286,7 @@ pub(crate) mod tests {
         let parameters = parameters.iter().map(|(name, location, fixed)| Parameter {
             name: (*name).to_owned(),
             aliases: Vec::new(),
+            hidden: false,
             location: *location,
             members: Vec::new(),
             required: false,

@@ -39,7 +39,10 @@ pub(super) fn answer<'t>(
     };
     let known = known_rows(provider, rule, targets);
     let (Some(first), false) = (rule.rows.lists.first(), known.is_empty()) else {
-        return Response::json(200, Some(sample));
+        // The sample's page may lead to others, of which there are none here.
+        let mut body = sample.clone();
+        put_page(&mut body, rule.pages.as_ref(), 0, usize::MAX, listing::rows(&rule.rows, sample).len());
+        return Response::json(200, Some(&body));
     };
     let total = known.len();
     let (skip, take) = bounds(rule.pages.as_ref(), asked);

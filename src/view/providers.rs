@@ -233,7 +233,7 @@ fn example(provider: &Provider, operation: &Operation) -> Option<String> {
         Some(match rule {
             _ if parameter.names_key() => format!(", {name}: \"file:shop.key\""),
             Some(rule) if rule.field == *name => format!(", {name}: \"file:shop.pem\""),
-            _ => format!(", {name}: {value}"),
+            _ => format!(", {}: {value}", parameter.name_in_plans()),
         })
     };
     let fields: String = operation.parameters.iter().filter_map(field).collect();
@@ -392,6 +392,7 @@ mod tests {
         let text = |text: &str| text.to_owned();
         let parameter = |name: &str, kind, schema: Value, required| Parameter {
             name: text(name),
+            hidden: false,
             aliases: Vec::new(),
             location: Location::Body,
             members: Vec::new(),

@@ -248,6 +248,8 @@ fn a_certificate_at_two_accounts_is_a_question() {
         "GET /cert/0a%3A1b%3A2c%3A3d%3A4e%3A5f%3A60" => {
             json(200, &format!(r#"{{"data":{{"certificate":"{pem}","revocation_time":0}}}}"#))
         }
+        // As Vault says that a list is empty.
+        "GET /certs/revoked?list=true" => json(404, r#"{"errors":[]}"#),
         _ => empty(404),
     });
     let mut place = place;

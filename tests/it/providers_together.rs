@@ -25,7 +25,8 @@ fn entry(provider: &Provider, operation: &Operation) -> Map<String, Value> {
         let parameter = operation.parameters.iter().find(|parameter| parameter.name == *name).unwrap();
         let is_key = rules.idempotency_key.as_ref().is_some_and(|key| key.parameter == *name);
         if parameter.fixed.is_none() && !is_key && parameter.location != Location::Signer {
-            entry.insert(name.clone(), value.clone());
+            let value = if parameter.names_key() { "file:shop.key".into() } else { value.clone() };
+            entry.insert(parameter.name_in_plans().to_owned(), value);
         }
     }
     if let Some(csr) = &rules.csr {
@@ -41,6 +42,16 @@ fn entry(provider: &Provider, operation: &Operation) -> Map<String, Value> {
     entry
 }
 
+/// Whether the other operation's sample makes a new certificate in the place of what this one's revokes.
+fn is_reissued_before(operation: &Operation, other: &Operation) -> bool {
+    let target = |operation: &Operation| -> Vec<Option<Value>> {
+        let names = operation.action.iter().flat_map(|rules| &rules.target.parameters);
+        names.map(|name| operation.samples[0].parameters.get(name).cloned()).collect()
+    };
+    let makes = |operation: &Operation| operation.action.as_ref().is_some_and(|rules| rules.csr.is_some());
+    makes(other) && !makes(operation) && target(operation) == target(other)
+}
+
 fn root(name: &str) -> Vec<u8> {
     std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)).unwrap()
 }
@@ -50,21 +61,31 @@ fn every_provider_takes_part_in_one_run() {
     let place = Place::bare();
     place.file("shop.csr", root("shop.csr"));
     place.file("shop.pem", root("shop.pem"));
+    place.file("shop.key", rcgen::KeyPair::generate().unwrap().serialize_pem());
     let catalog = catalog();
     let actions =
         || catalog.iter().flat_map(|provider| provider.actions().map(move |(operation, _)| (provider, operation)));
     let accounts: String = catalog.iter().map(|provider| format!("  {}: {{rate: [1000/1s]}}\n", provider.id)).collect();
-    let entries: String =
-        actions().map(|(provider, operation)| format!("  - {}\n", Value::Object(entry(provider, operation)))).collect();
+    let entries: String = actions()
+        .map(|(provider, operation)| {
+            let mut entry = entry(provider, operation);
+            // What is revoked first cannot be reissued then.
+            if let Some(earlier) = provider.actions().find(|(other, _)| is_reissued_before(operation, other)) {
+                entry.insert("needs".into(), json!([format!("{}-{}", provider.id, earlier.0.name)]));
+            }
+            format!("  - {}\n", Value::Object(entry))
+        })
+        .collect();
     place.file("plan.yaml", format!("version: 1\nproviders:\n{accounts}actions:\n{entries}"));
     place.certsweep(&["check", "plan.yaml"]).exits(0);
-    place.certsweep(&["run", "plan.yaml", "--simulate", "--yes", "--wait", "--run-dir", "run"]).exits(0);
+    let ran = place.certsweep(&["run", "plan.yaml", "--simulate", "--yes", "--wait", "--run-dir", "run"]);
     let report = super::place::rows(&place.read("run/report.rehearsal.csv"));
     for (provider, operation) in actions() {
         let id = format!("{}-{}", provider.id, operation.name);
         let row = report.iter().find(|row| row["action_id"] == id).unwrap();
         assert!(["succeeded", "pending", "pending-approval"].contains(&row["outcome"].as_str()), "{row:?}");
     }
+    ran.exits(0);
     let verified = place.certsweep(&["verify", "run", "--json"]);
     assert!([0, 1].contains(&verified.code), "{}", verified.err);
     let verified = verified.json();

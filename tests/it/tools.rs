@@ -113,7 +113,7 @@ fn shells_are_offered_runs_outcomes_accounts_and_open_actions() {
         (&["settle", "drill", "--as", "r"], &["rejected"]),
         (&["settle", "drill", "o"], &["one", "order"]),
         (&["set-rate", "drill", "d"], &["digicert="]),
-        (&["providers", "show", "hu"], &["huawei"]),
+        (&["providers", "show", "hu"], &["huawei", "huawei-scm"]),
     ];
     for (words, offers) in expected {
         assert_eq!(offered(&place, words), offers, "{words:?}");

@@ -186,9 +186,9 @@ fn action_rules<'a>(
         extension.get("idempotency_key").and_then(|node| idempotency_key(reader, node, parameters.as_mut_slice()));
     let certificate = extension.get("certificate").filter(|node| !is_new_certificate(node));
     let certificate = certificate.and_then(|node| self::certificate(reader, node, parameters));
-    let parameters = parameters.as_slice();
     let reason = extension.get("reason").and_then(|node| reason(reader, node, parameters));
     reserved(reader, extension, parameters, reason.as_ref());
+    let parameters = parameters.as_slice();
     let csr = extension.get("csr").and_then(|node| csr(reader, node, parameters));
     let wide = extension.get("wide").map(|node| wide(reader, node, parameters)).unwrap_or_default();
     let target = reader
@@ -222,12 +222,19 @@ fn lookup_parameters<'a>(reader: &mut DocumentReader<'a>, extension: &'a Node, p
         let named = extension.get("target").and_then(|target| target.get("parameters"));
         named.is_some_and(|list| list.text() == Some(name) || list.items().iter().any(|item| item.text() == Some(name)))
     };
+    // What the certificate request fills in, a plan leaves out.
+    let is_filled = |name: &str| {
+        let rule = extension.get("csr").filter(|rule| rule.get("fills_names").and_then(Node::text) == Some("true"));
+        let names = ["common_name", "dns_names"].into_iter();
+        rule.is_some_and(|rule| names.filter_map(|key| rule.get(key)?.text()).any(|filled| filled == name))
+    };
     for field in extension.get("lookup_parameters").map(|node| reader.map(node)).unwrap_or_default() {
         let read = schema::parameter(reader, &field.value);
         if parameters.iter().any(|parameter| parameter.name == field.name) {
             reader.error("duplicate-name", field.span, format!("there is a parameter `{}` already", field.name));
         } else {
-            parameters.push(read.named(&field.name, Location::StatusQuery, names_target(&field.name), String::new()));
+            let is_needed = names_target(&field.name) && !is_filled(&field.name);
+            parameters.push(read.named(&field.name, Location::StatusQuery, is_needed, String::new()));
         }
     }
 }
@@ -277,11 +284,17 @@ fn aliases<'a>(reader: &mut DocumentReader<'a>, extension: &'a Node, parameters:
 }
 
 /// A plan must be able to give every parameter, and the plan's own keys hide parameters of the same name.
-fn reserved(reader: &mut DocumentReader<'_>, extension: &Node, parameters: &[Parameter], reason: Option<&ReasonRule>) {
+fn reserved(
+    reader: &mut DocumentReader<'_>,
+    extension: &Node,
+    parameters: &mut [Parameter],
+    reason: Option<&ReasonRule>,
+) {
     for parameter in parameters {
         let name = parameter.name.as_str();
         let is_reason = name == "reason" && reason.is_some_and(|rule| rule.field == name);
-        if RESERVED.contains(&name) && !is_reason && parameter.aliases.is_empty() {
+        parameter.hidden = RESERVED.contains(&name) && !is_reason;
+        if parameter.hidden && parameter.aliases.is_empty() {
             let what = format!("a plan cannot give the parameter `{name}`: that word is the plan's own");
             reader.push(
                 Diagnostic::error("duplicate-name", extension.span, what)

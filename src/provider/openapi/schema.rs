@@ -30,6 +30,7 @@ impl ParameterSchema {
         Parameter {
             name: name.to_owned(),
             aliases: Vec::new(),
+            hidden: false,
             location,
             members: Vec::new(),
             required,
