@@ -101,6 +101,10 @@ fn ready_plans_preview_and_simulate() {
         std::fs::create_dir(place.path().join(folder)).unwrap();
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let from = entry.unwrap().path();
+            // No ready plan names what the guide to an own provider has in a directory of its own.
+            if from.is_dir() {
+                continue;
+            }
             let to = place.path().join(folder).join(from.file_name().unwrap());
             let text = std::fs::read_to_string(from).unwrap();
             // The plans' own rates are for people who share an account; a test does not wait for them.
@@ -154,6 +158,9 @@ fn the_campaign_brings_new_certificates_and_the_old_ones_are_seen_revoked() {
         std::fs::create_dir(place.path().join(folder)).unwrap();
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let from = entry.unwrap().path();
+            if from.is_dir() {
+                continue;
+            }
             std::fs::copy(&from, place.path().join(folder).join(from.file_name().unwrap())).unwrap();
         }
     };

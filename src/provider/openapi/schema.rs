@@ -171,16 +171,8 @@ fn scalar<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
 
 /// What the values are, by the schema alone. A format that is not known here means nothing, as JSON Schema has it.
 fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterType) -> Option<ValueFormat> {
-    if let Some(encoding) = node.get(ENCODING) {
-        return encoded(reader, node, encoding, kind);
-    }
-    // A number with a fraction measures something, and names nothing.
-    let is_measure = matches!(kind, ParameterType::Boolean | ParameterType::Number);
-    if is_measure || node.get("enum").is_some() || node.get("const").is_some() {
-        return Some(ValueFormat::Listed);
-    }
     if node.get("contentMediaType").and_then(Node::text) == Some(PKCS10) {
-        let encoding = node.get("contentEncoding");
+        let encoding = node.get(ENCODING);
         if encoding.and_then(Node::text) != Some(BASE64URL) {
             let place = encoding.unwrap_or(node).span;
             reader.error(
@@ -190,6 +182,14 @@ fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterTy
             );
         }
         return Some(ValueFormat::CertificateRequest);
+    }
+    if let Some(encoding) = node.get(ENCODING) {
+        return encoded(reader, node, encoding, kind);
+    }
+    // A number with a fraction measures something, and names nothing.
+    let is_measure = matches!(kind, ParameterType::Boolean | ParameterType::Number);
+    if is_measure || node.get("enum").is_some() || node.get("const").is_some() {
+        return Some(ValueFormat::Listed);
     }
     let Some(named) = node.get("format") else {
         return node.get("pattern").map(|_| ValueFormat::Identifier);
