@@ -5,7 +5,7 @@
 set -eu
 
 # What happened so far: lines of events that look so.
-count() { cat events.jsonl 2>/dev/null | grep -c "$1" || true; }
+count() { if [ -e events.jsonl ]; then grep -c "$1" events.jsonl || true; else echo 0; fi; }
 wait_until() {
   for _ in $(seq 600); do
     if "$@"; then return; fi
