@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// An observer that writes each new certificate before it passes the event on.
-pub struct CertificateFiles {
+pub struct IssuedFilesWriter {
     shown: Box<dyn Observer>,
     run: PathBuf,
     /// Whether the run directory is still there: what stands at its place else is somebody else's.
@@ -23,14 +23,14 @@ pub struct CertificateFiles {
     is_told: bool,
 }
 
-impl CertificateFiles {
+impl IssuedFilesWriter {
     /// Passes every event on to `shown`.
     pub fn new(shown: Box<dyn Observer>, run: &OpenRun, printer: Printer) -> Self {
         Self { shown, run: run.dir.path().to_path_buf(), watch: run.watch.clone(), printer, is_told: false }
     }
 }
 
-impl Observer for CertificateFiles {
+impl Observer for IssuedFilesWriter {
     fn event(&mut self, event: &Event) {
         if let Event::CertificateIssued { id, pem, .. } = event
             && self.watch.as_ref().is_none_or(RunWatch::is_in_place)
@@ -47,9 +47,9 @@ impl Observer for CertificateFiles {
     }
 }
 
-impl std::fmt::Debug for CertificateFiles {
+impl std::fmt::Debug for IssuedFilesWriter {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("CertificateFiles").field("run", &self.run).finish_non_exhaustive()
+        formatter.debug_struct("IssuedFilesWriter").field("run", &self.run).finish_non_exhaustive()
     }
 }
 

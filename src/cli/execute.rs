@@ -1,7 +1,7 @@
 //! Carries out a run that is on disk, for `run` and `resume` alike: runtime, signals, engine, report, summary, exit code.
 
 use super::args::OutletArgs;
-use super::certificate_files::{self, CertificateFiles};
+use super::certificate_files::{self, IssuedFilesWriter};
 use super::context::Context;
 use super::control;
 use super::exit::Exit;
@@ -115,7 +115,7 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     live_control::remove_state(&path);
     let shown = fitting(&context.printer, deadline, context.clock.clone(), TimeZone::system());
     let observer = LiveStatusWriter::new(shown, &run, context.clock.clone(), deadline);
-    let observer = CertificateFiles::new(Box::new(observer), &run, context.printer.clone());
+    let observer = IssuedFilesWriter::new(Box::new(observer), &run, context.printer.clone());
     let is_stdout_taken = outlets.take_standard_output();
     let identity = RunIdentity {
         plan: facts.settings.name.clone(),

@@ -257,14 +257,14 @@ pub struct EventLog {
     /// Whether the deadline was last said to be missed, and when that was said.
     risk: (bool, Option<Duration>),
     /// Actions in doubt.
-    doubtful: Gathered,
+    doubtful: IdBatch,
     /// Actions that brought certificates.
-    issued: Gathered,
+    issued: IdBatch,
 }
 
 /// Actions that are told of together.
 #[derive(Debug, Default)]
-struct Gathered {
+struct IdBatch {
     /// The ids of those that were not told of yet, the first hundred of them.
     ids: Vec<String>,
     /// How many they are.
@@ -275,7 +275,7 @@ struct Gathered {
     told: Option<Duration>,
 }
 
-impl Gathered {
+impl IdBatch {
     fn add(&mut self, id: &str) {
         self.new += 1;
         self.total += 1;

@@ -1,10 +1,11 @@
 //! The whole campaign on real parts: OpenBao signs, nginx serves, a key that 40 of 60 servers share has leaked. The script beside this file is what a
 //! person types, through a kill and a cut of the network; hvac, openssl and the servers themselves say what came of it.
 
+use super::acme::Pebble;
 use super::installed::{self, free_port};
 use super::openbao::{Bao, on_crl, plain};
 use crate::support::place::{BINARY, Place, finish, rows};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpStream;
 use std::path::Path;
@@ -68,6 +69,77 @@ fn a_leaked_key_is_replaced_served_and_revoked_on_real_parts() {
         state.hosts("host").len()
     );
     installed::log("campaign", env!("CARGO_PKG_VERSION"), &judged);
+}
+
+/// The same at a CA that speaks ACME: pebble issues, certbot's library has ordered what is replaced.
+#[test]
+#[ignore = "asks pebble, nginx and openssl; `.ci/run` installs them and sets CERTSWEEP_JUDGES"]
+fn certificates_of_an_acme_ca_are_replaced_served_and_revoked_on_real_parts() {
+    let place = Place::bare();
+    let pebble = Pebble::start(&place);
+    place.file("nginx/certs/.keep", "");
+    let path = |name: &str, ending: &str| place.path(&format!("nginx/certs/{name}.{ending}"));
+    let ordered: Vec<Value> = (0..ACME_SERVERS)
+        .map(name)
+        .map(
+            |name| json!({"name": name, "certificate": path(&name, "pem"), "key": path(&name, "key"), "kind": "ec256"}),
+        )
+        .collect();
+    pebble.client(&json!({"account_key": place.path("account.key"), "certificates": ordered}));
+    let server = |number: usize| {
+        let name = name(number);
+        let serial = serial(&place, &std::fs::read(path(&name, "pem")).unwrap());
+        Server { name, port: free_port(), serial }
+    };
+    let servers: Vec<Server> = (0..ACME_SERVERS).map(server).collect();
+    let _nginx = Nginx::start(&place, &servers);
+    place.file("deploy.sh", DEPLOY);
+    place
+        .certsweep(&["find", "--in", "nginx/certs", "--provider", "acme", "--out", "found", "-o", "found.csv"])
+        .exits(0);
+    let found = place.read("found.csv");
+    let mut targets = String::new();
+    for line in found.lines() {
+        let server = servers.iter().find(|server| line.contains(&server.name));
+        let host = server.map_or("host".to_owned(), |server| format!("127.0.0.1:{}", server.port));
+        targets.push_str(&format!("{line},{host}\n"));
+    }
+    place.file("targets.csv", targets);
+    place.certsweep(&["csr", "--from", "targets.csv", "--out", "keys"]).exits(0);
+    let account = format!(
+        "{{base_url: \"https://localhost:{}/dir\", credentials: {{account_key: \"file:account.key\"}}, challenge_hook: \"command:true\"}}",
+        pebble.port()
+    );
+    let steps = "[{action: reissue}, {wait: issued}, {wait: served, at: host, within: 1m}, {action: revoke}]";
+    place.file(
+        "plan.yaml",
+        format!(
+            "version: 1\nproviders: {{acme: {account}}}\nhooks: {{on: issued, command: \"sh deploy.sh\"}}\ndefaults: {{provider: acme, reason: superseded}}\nactions:\n  \
+             - {{from: targets.csv, columns: {{id: dns_names}}, steps: {steps}}}\n"
+        ),
+    );
+    place.certsweep(&["run", "plan.yaml", "--yes", "--wait", "--ca-file", "ca.pem", "--run-dir", "run"]).exits(0);
+    let report = rows(&place.read("run/report.csv"));
+    assert_eq!(report.len(), 4 * ACME_SERVERS);
+    let of = |step: &str| report.iter().filter(|row| row["action_id"].ends_with(step)).cloned().collect::<Vec<_>>();
+    let (reissued, revoked) = (of("/reissue"), of("/revoke"));
+    for (server, row) in servers.iter().zip(&reissued) {
+        assert_eq!(row["action_id"], format!("{}/reissue", server.name));
+        assert_eq!(served(&place, server.port), plain(&row["new_serial_number"]), "{}", server.name);
+    }
+    let states = pebble.states(reissued.iter().map(|row| row["new_serial_number"].clone()));
+    assert!(states.iter().all(|state| state["status"] == "Valid"), "{states:?}");
+    let states = pebble.states(revoked.iter().map(|row| row["target"].clone()));
+    assert!(states.iter().all(|state| state["status"] == "Revoked"), "{states:?}");
+    let old: BTreeSet<&String> = servers.iter().map(|server| &server.serial).collect();
+    let targets: Vec<String> = revoked.iter().map(|row| plain(&row["target"])).collect();
+    assert_eq!(targets.iter().collect::<BTreeSet<_>>(), old);
+    let issued = place.read("pebble.log").matches("Issued certificate serial").count();
+    assert_eq!(issued, 2 * ACME_SERVERS, "by pebble's own log, none twice");
+    let judged = format!(
+        "{ACME_SERVERS} certificates of certbot's library replaced, served by nginx, revoked; {issued} issued, none twice"
+    );
+    installed::log("pebble", &pebble.version(), &judged);
 }
 
 /// One server, as it was before.
@@ -221,6 +293,7 @@ done
 "#;
 
 const SERVERS: usize = 60;
+const ACME_SERVERS: usize = 10;
 /// Of these, those with the key that has leaked.
 const LEAKED: usize = 40;
 /// Slow enough to be cut off on the way.
