@@ -22,15 +22,19 @@ struct Ready {
     outcomes: &'static [(&'static str, usize)],
 }
 
-const READY: [Ready; 10] = [
+const READY: [Ready; 14] = [
     Ready { file: "acme-replacement.yaml", warnings: 0, outcomes: &[("succeeded", 4)] },
     Ready { file: "digicert-reissue-campaign.yaml", warnings: 0, outcomes: &[("succeeded", 18)] },
     Ready { file: "drill.yaml", warnings: 1, outcomes: &[("succeeded", 302)] },
     Ready { file: "in-house.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "inventory.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "key-compromise.yaml", warnings: 1, outcomes: &[("pending-approval", 2), ("succeeded", 28)] },
+    Ready { file: "leaked-key.yaml", warnings: 0, outcomes: &[("succeeded", 30)] },
+    Ready { file: "leave-private-ca.yaml", warnings: 0, outcomes: &[("succeeded", 18)] },
     Ready { file: "lets-encrypt.yaml", warnings: 0, outcomes: &[("succeeded", 2)] },
+    Ready { file: "mass-revocation.yaml", warnings: 0, outcomes: &[("succeeded", 14)] },
     Ready { file: "order-clean-up.yaml", warnings: 0, outcomes: &[("pending-approval", 6)] },
+    Ready { file: "renewal-season.yaml", warnings: 0, outcomes: &[("succeeded", 8)] },
     Ready { file: "scheduled-reissue.yaml", warnings: 0, outcomes: &[("succeeded", 1)] },
     Ready { file: "vault-renewal.yaml", warnings: 0, outcomes: &[("succeeded", 2)] },
 ];
@@ -113,42 +117,52 @@ fn ready_plans_preview_and_simulate() {
             std::fs::write(to, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
         }
     }
-    for ready in &READY {
-        let plan = format!("plans/{}", ready.file);
-        let preview = certsweep(place.path(), &["preview", &plan, "--json", "--report", "planned.csv"]);
-        assert_eq!(preview.status.code(), Some(0), "{plan}: {preview:?}");
-        let preview: serde_json::Value = serde_json::from_slice(&preview.stdout).unwrap();
-        assert_eq!(preview["digest"].as_str().map(str::len), Some(64), "{plan}: {preview}");
-        let actions = ready.outcomes.iter().map(|(_, count)| count).sum();
-        assert_eq!(outcomes(&place.path().join("planned.csv")), [("planned".to_owned(), actions)], "{plan}");
-
-        let dir = format!("run-of-{}", ready.file);
-        let run = certsweep(place.path(), &["run", &plan, "--simulate", "--report", "report.csv", "--run-dir", &dir]);
-        assert_eq!(run.status.code(), Some(0), "{plan}: {run:?}");
-        // All of it, once more, from the run directory alone: where a name says what it is, and where only the text does.
-        let written = certsweep(place.path(), &["report", &dir, "--format", "plan"]);
-        std::fs::write(place.path().join("left"), &written.stdout).unwrap();
-        certsweep(place.path(), &["report", &dir, "--format", "plan", "-o", "left.yaml"]);
-        for left in ["left", "left.yaml"] {
-            let again = certsweep(place.path(), &["preview", left, "--json"]);
-            assert_eq!(again.status.code(), Some(0), "{plan}: {again:?}");
-            let again: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
-            for what in ["plan", "actions", "counts", "wide_effects"] {
-                let of = |preview: &serde_json::Value| match what {
-                    // Of what has no reach of its own the source is another.
-                    "wide_effects" => preview[what]["count"].clone(),
-                    "plan" if left == "left" => serde_json::Value::Null,
-                    _ => preview[what].clone(),
-                };
-                assert_eq!(of(&again), of(&preview), "{plan}: {what} of {left}");
-            }
+    // Side by side: they mostly wait.
+    std::thread::scope(|scope| {
+        for ready in &READY {
+            scope.spawn(|| rehearse(place.path(), ready));
         }
-        let expected: Vec<(String, usize)> =
-            ready.outcomes.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect();
-        assert_eq!(outcomes(&place.path().join("report.csv")), expected, "{plan}");
-    }
-    let kept = std::fs::read_to_string(place.path().join("report.csv")).unwrap();
+    });
+    let kept = std::fs::read_to_string(place.path().join("run-of-key-compromise.yaml.csv")).unwrap();
     assert!(kept.starts_with("action_id,provider,operation,target,reason,"), "{kept}");
+}
+
+/// Previews a ready plan, carries it out against the simulator, and previews what its run directory tells of it.
+fn rehearse(place: &Path, ready: &Ready) {
+    let plan = format!("plans/{}", ready.file);
+    let dir = format!("run-of-{}", ready.file);
+    let (planned, report) = (format!("{dir}.planned.csv"), format!("{dir}.csv"));
+    let lefts = [format!("{dir}.left"), format!("{dir}.left.yaml")];
+    let preview = certsweep(place, &["preview", &plan, "--json", "--report", &planned]);
+    assert_eq!(preview.status.code(), Some(0), "{plan}: {preview:?}");
+    let preview: serde_json::Value = serde_json::from_slice(&preview.stdout).unwrap();
+    assert_eq!(preview["digest"].as_str().map(str::len), Some(64), "{plan}: {preview}");
+    let actions = ready.outcomes.iter().map(|(_, count)| count).sum();
+    assert_eq!(outcomes(&place.join(&planned)), [("planned".to_owned(), actions)], "{plan}");
+
+    let run = certsweep(place, &["run", &plan, "--simulate", "--report", &report, "--run-dir", &dir]);
+    assert_eq!(run.status.code(), Some(0), "{plan}: {run:?}");
+    // All of it, once more, from the run directory alone: where a name says what it is, and where only the text does.
+    let written = certsweep(place, &["report", &dir, "--format", "plan"]);
+    std::fs::write(place.join(&lefts[0]), &written.stdout).unwrap();
+    certsweep(place, &["report", &dir, "--format", "plan", "-o", &lefts[1]]);
+    for left in &lefts {
+        let again = certsweep(place, &["preview", left, "--json"]);
+        assert_eq!(again.status.code(), Some(0), "{plan}: {again:?}");
+        let again: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+        for what in ["plan", "actions", "counts", "wide_effects"] {
+            let of = |preview: &serde_json::Value| match what {
+                // Of what has no reach of its own the source is another.
+                "wide_effects" => preview[what]["count"].clone(),
+                "plan" if *left == lefts[0] => serde_json::Value::Null,
+                _ => preview[what].clone(),
+            };
+            assert_eq!(of(&again), of(&preview), "{plan}: {what} of {left}");
+        }
+    }
+    let expected: Vec<(String, usize)> =
+        ready.outcomes.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect();
+    assert_eq!(outcomes(&place.join(&report)), expected, "{plan}");
 }
 
 #[test]

@@ -181,7 +181,9 @@ fn stem(list: &TargetList, row: usize, wanted: &Wanted) -> String {
     }
     wanted.names.iter().for_each(|name| told.update(name));
     let allowed = |letter: char| if letter.is_ascii_alphanumeric() || "-.".contains(letter) { letter } else { '_' };
-    let name: String = wanted.common_name.chars().take(MAX_STEM).map(allowed).collect();
+    // Newer profiles of public CAs have no common name.
+    let name = if wanted.common_name.is_empty() { wanted.names.first() } else { Some(&wanted.common_name) };
+    let name: String = name.map_or("", String::as_str).chars().take(MAX_STEM).map(allowed).collect();
     format!("{}-{}", name.trim_start_matches(['.', '-']), hex::encode(&told.finalize()[..4]))
 }
 

@@ -1,6 +1,7 @@
 //! Carries out a run that is on disk, for `run` and `resume` alike: runtime, signals, engine, report, summary, exit code.
 
 use super::args::OutletArgs;
+use super::certificate_files::{self, IssuedFilesWriter};
 use super::context::Context;
 use super::control;
 use super::exit::Exit;
@@ -114,6 +115,7 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     live_control::remove_state(&path);
     let shown = fitting(&context.printer, deadline, context.clock.clone(), TimeZone::system());
     let observer = LiveStatusWriter::new(shown, &run, context.clock.clone(), deadline);
+    let observer = IssuedFilesWriter::new(Box::new(observer), &run, context.printer.clone());
     let is_stdout_taken = outlets.take_standard_output();
     let identity = RunIdentity {
         plan: facts.settings.name.clone(),
@@ -123,6 +125,9 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     let outlets = (Box::new(observer) as Box<dyn Observer>, outlets);
     let mut observer =
         OutletWriter::new(outlets, &facts.settings, identity, deadline, (&context.printer, context.clock.clone()));
+    if let Err(error) = certificate_files::tell_of_earlier(&reader, &mut observer) {
+        return context.failed(&error);
+    }
     let ended =
         engine_run(context, facts, (&run, &reader), (senders, published), reopen, (wait, answers), &mut observer);
     // The bars must be gone before the summary is printed.

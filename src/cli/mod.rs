@@ -2,6 +2,7 @@
 //! contents of what the command does.
 
 pub mod args;
+pub mod certificate_files;
 pub mod check;
 pub mod completions;
 pub mod context;

@@ -2,12 +2,13 @@
 //! `report_page`'s to make, a plan of what is left `report_plan`'s.
 
 use super::args;
+use super::certificate_files;
 use super::context::Context;
 use super::exit::Exit;
 use super::option_values::ReportFormat;
 use super::report_page::{check_page, write_page};
 use super::report_plan::write_plan;
-use super::report_rows::{Counts, ReportedRun, Rows, certificate_file, title};
+use super::report_rows::{Counts, ReportedRun, Rows, title};
 use super::status::quoted;
 use crate::journal::files::replace;
 use crate::journal::{JournalError, Reader, RunDir};
@@ -127,32 +128,12 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
         counts = write_csv(reader, file)?;
         Ok(())
     })?;
-    write_certificates(reader, run_dir)?;
+    certificate_files::write_all(reader, run_dir)?;
     if let Some(path) = copy {
         // Copied, not made a second time: folding a million actions takes longer than reading the file.
         replace(path, |file| io::copy(&mut File::open(&report)?, file).map(drop))?;
     }
     Ok(counts)
-}
-
-/// Writes the new certificates of a run into its directory, where it brought some.
-///
-/// # Errors
-/// Where one cannot be written.
-fn write_certificates(reader: &Reader, run_dir: &Path) -> Result<(), JournalError> {
-    if !reader.has_issued()? {
-        return Ok(());
-    }
-    for found in reader.histories_without_parameters() {
-        let (action, history) = found?;
-        let Some(issued) = history.issued else { continue };
-        let path = run_dir.join(certificate_file(&action.id));
-        let folder = path.parent().unwrap_or(run_dir);
-        let failed = |source| JournalError::File { path: folder.to_path_buf(), action: "making", source };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        replace(&path, |file| file.write_all(issued.pem.as_bytes()))?;
-    }
-    Ok(())
 }
 
 /// Writes the rows in any format but the page and the plan, which are not made here: as CSV instead.

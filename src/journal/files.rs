@@ -26,7 +26,10 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
 
 /// Writes a file beside its place and renames it: there is the old one, or the new one whole. Private to the user; synced only where
 /// `write` does.
-pub(super) fn put_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn put_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let put = private_file(&beside).and_then(write).and_then(|()| {

@@ -57,11 +57,14 @@ pub enum HookEvent {
     DeadlineAtRisk,
     /// A wave waits for an answer, or begins.
     Wave,
+    /// New certificates stand in the run directory.
+    Issued,
 }
 
 impl HookEvent {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Stopped, Self::Ended, Self::InDoubt, Self::DeadlineAtRisk, Self::Wave];
+    pub const ALL: [Self; 6] =
+        [Self::Stopped, Self::Ended, Self::InDoubt, Self::DeadlineAtRisk, Self::Wave, Self::Issued];
 
     /// The name in plans.
     pub const fn as_str(self) -> &'static str {
@@ -71,6 +74,7 @@ impl HookEvent {
             Self::InDoubt => "in-doubt",
             Self::DeadlineAtRisk => "deadline-at-risk",
             Self::Wave => "wave",
+            Self::Issued => "issued",
         }
     }
 }

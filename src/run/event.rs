@@ -67,6 +67,16 @@ pub enum Event {
         /// How it had ended.
         outcome: Outcome,
     },
+    /// An action has brought a new certificate, which is durable in the journal. Told again to a process that takes the run up: the one before
+    /// may have ended before anybody deployed it.
+    CertificateIssued {
+        /// The configured provider.
+        account: String,
+        /// The action's id.
+        id: String,
+        /// The certificate and its chain, in PEM.
+        pem: String,
+    },
     /// A provider sends nothing more in this process; its other actions stay unsent.
     AccountStopped {
         /// The configured provider.

@@ -116,6 +116,17 @@ enum EventBody<'a> {
         /// The ids of the new ones, the first hundred of them.
         action_ids: &'a [String],
     },
+    /// New certificates stand in the run directory's `certificates`, since the last such event: told at most every five seconds, and at the end. A
+    /// process that takes the run up tells of all that are there.
+    Issued {
+        /// How many since then.
+        new: u64,
+        /// How many in this process's part of the run.
+        total: u64,
+        /// The ids of their actions, the first hundred of them. The certificate of `shop/reissue` is `certificates/shop/reissue.pem`; letters that
+        /// file names should not have are percent-encoded.
+        action_ids: &'a [String],
+    },
     /// A provider is held back: it asked for that, or is out of order.
     Held {
         /// The configured provider.
@@ -245,16 +256,50 @@ pub struct EventLog {
     tally: Tally,
     /// Whether the deadline was last said to be missed, and when that was said.
     risk: (bool, Option<Duration>),
-    /// Ids of the actions in doubt that were not told of yet, and how many they are.
-    doubtful: (Vec<String>, u64),
+    /// Actions in doubt.
+    doubtful: IdBatch,
+    /// Actions that brought certificates.
+    issued: IdBatch,
+}
+
+/// Actions that are told of together.
+#[derive(Debug, Default)]
+struct IdBatch {
+    /// The ids of those that were not told of yet, the first hundred of them.
+    ids: Vec<String>,
+    /// How many they are.
+    new: u64,
+    /// How many there were in all.
+    total: u64,
     /// When they were last told of.
-    doubt_told: Option<Duration>,
+    told: Option<Duration>,
+}
+
+impl IdBatch {
+    fn add(&mut self, id: &str) {
+        self.new += 1;
+        self.total += 1;
+        if self.ids.len() < MAX_IDS {
+            self.ids.push(id.to_owned());
+        }
+    }
+
+    /// Those that are to be told of now, and how many they are.
+    fn due(&mut self, now: Duration, every: Duration, is_end: bool) -> Option<(Vec<String>, u64)> {
+        let is_time = self.told.is_none_or(|told| now.saturating_sub(told) >= every);
+        if self.new == 0 || !(is_end || is_time) {
+            return None;
+        }
+        self.told = Some(now);
+        Some((std::mem::take(&mut self.ids), std::mem::take(&mut self.new)))
+    }
 }
 
 impl EventLog {
     /// Before the first event.
     pub fn new(run: RunIdentity, deadline: Option<RunDeadline>) -> Self {
-        Self { run, tally: Tally::new(deadline), risk: (false, None), doubtful: (Vec::new(), 0), doubt_told: None }
+        let (doubtful, issued) = Default::default();
+        Self { run, tally: Tally::new(deadline), risk: (false, None), doubtful, issued }
     }
 
     /// Folds an event in, and returns the lines that it is worth at this moment; mostly one, or none.
@@ -262,17 +307,13 @@ impl EventLog {
         self.tally.event(event);
         let mut lines = Vec::new();
         match event {
-            Event::ActionEnded { outcome: Outcome::InDoubt, id, .. } => {
-                self.doubtful.1 += 1;
-                if self.doubtful.0.len() < MAX_IDS {
-                    self.doubtful.0.push(id.clone());
-                }
-            }
+            Event::ActionEnded { outcome: Outcome::InDoubt, id, .. } => self.doubtful.add(id),
+            Event::CertificateIssued { id, .. } => self.issued.add(id),
             Event::Tick(_) => {
                 lines.extend(self.deadline_line(at));
-                lines.extend(self.doubt_line(at, false));
+                lines.extend(self.gathered_lines(at, false));
             }
-            Event::RunEnded => lines.extend(self.doubt_line(at, true)),
+            Event::RunEnded => lines.extend(self.gathered_lines(at, true)),
             _ => {}
         }
         if let Some((body, hook)) = body_of(event, self.tally.deadline, at) {
@@ -313,16 +354,17 @@ impl EventLog {
         Some(self.line(body, at_risk.then_some(HookEvent::DeadlineAtRisk), at))
     }
 
-    fn doubt_line(&mut self, at: Timestamp, is_end: bool) -> Option<EventLine> {
+    fn gathered_lines(&mut self, at: Timestamp, is_end: bool) -> Vec<EventLine> {
         let now = self.tally.now;
-        let is_time = self.doubt_told.is_none_or(|told| now.saturating_sub(told) >= DOUBT_AGAIN_AFTER);
-        if self.doubtful.1 == 0 || !(is_end || is_time) {
-            return None;
-        }
-        self.doubt_told = Some(now);
-        let (action_ids, new) = std::mem::take(&mut self.doubtful);
-        let total = self.tally.outcomes.get(&Outcome::InDoubt).copied().unwrap_or(0);
-        Some(self.line(EventBody::InDoubt { new, total, action_ids: &action_ids }, Some(HookEvent::InDoubt), at))
+        let doubtful = self.doubtful.due(now, DOUBT_AGAIN_AFTER, is_end).map(|(action_ids, new)| {
+            let body = EventBody::InDoubt { new, total: self.doubtful.total, action_ids: &action_ids };
+            self.line(body, Some(HookEvent::InDoubt), at)
+        });
+        let issued = self.issued.due(now, ISSUED_AGAIN_AFTER, is_end).map(|(action_ids, new)| {
+            let body = EventBody::Issued { new, total: self.issued.total, action_ids: &action_ids };
+            self.line(body, Some(HookEvent::Issued), at)
+        });
+        doubtful.into_iter().chain(issued).collect()
     }
 
     fn line(&self, what: EventBody<'_>, hook: Option<HookEvent>, at: Timestamp) -> EventLine {
@@ -392,7 +434,11 @@ fn body_of(
             return Some((body, Some(HookEvent::Stopped)));
         }
         // The last line comes once the report is written.
-        Event::Answered | Event::Requested { .. } | Event::Tick(_) | Event::RunEnded => return None,
+        Event::CertificateIssued { .. }
+        | Event::Answered
+        | Event::Requested { .. }
+        | Event::Tick(_)
+        | Event::RunEnded => return None,
     };
     Some((body, None))
 }
@@ -402,7 +448,9 @@ const VERSION: u8 = 1;
 const RISK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// A provider that loses its answers loses many at once: a hook is not called for each.
 const DOUBT_AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// Ids in one line about actions in doubt; the report has all.
+/// Servers that load their certificates anew do so for many at once.
+const ISSUED_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// Ids in one line about many actions; the report has all.
 const MAX_IDS: usize = 100;
 
 #[cfg(test)]
@@ -433,6 +481,7 @@ pub(crate) mod testing {
             held("a"),
             ended("a", "x", Outcome::InDoubt, "\u{1b}[2J\u{202e} lost"),
             Event::ActionReopened { ordinal: 0, account: account(), id: id(), outcome: Outcome::InDoubt },
+            Event::CertificateIssued { account: account(), id: id(), pem: String::new() },
             Event::AccountStopped { account: account(), why: "401".into() },
             Event::Paused { at, by: Some("alice".into()) },
             Event::Unpaused,
@@ -480,6 +529,27 @@ mod tests {
             )
         });
         assert_eq!(counts.collect::<Vec<_>>(), [(10, 10, 10), (300, 310, 100), (90, 400, 90)]);
+    }
+
+    #[test]
+    fn new_certificates_are_told_of_together_and_soon() {
+        let mut log = log(None);
+        log.take(&began(&[("a", 100)]), Timestamp::UNIX_EPOCH);
+        let mut told = Vec::new();
+        for second in 0..12 {
+            let (account, id) = ("a".to_owned(), format!("row{second}/reissue"));
+            log.take(&Event::CertificateIssued { account, id, pem: String::new() }, Timestamp::UNIX_EPOCH);
+            told.extend(log.take(&Event::Tick(Duration::from_secs(second)), Timestamp::UNIX_EPOCH));
+        }
+        told.extend(log.take(&Event::RunEnded, Timestamp::UNIX_EPOCH));
+        let counts = told.iter().map(|line| {
+            assert_eq!(line.hook, Some(HookEvent::Issued));
+            let value: Value = serde_json::from_str(&line.text).unwrap();
+            (value["new"].as_u64().unwrap(), value["total"].as_u64().unwrap(), value["action_ids"][0].clone())
+        });
+        let expected =
+            [(1, 1, "row0/reissue"), (5, 6, "row1/reissue"), (5, 11, "row6/reissue"), (1, 12, "row11/reissue")];
+        assert_eq!(counts.collect::<Vec<_>>(), expected.map(|(new, total, first)| (new, total, json!(first))));
     }
 
     #[test]

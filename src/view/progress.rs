@@ -192,6 +192,7 @@ fn event_line(event: &Event, wall: Timestamp) -> Option<StyledLine> {
         | Event::Bounded { .. }
         | Event::Asking(_)
         | Event::Answered
+        | Event::CertificateIssued { .. }
         | Event::WaveBegan { .. }
         | Event::Requested { .. }
         | Event::Tick(_)

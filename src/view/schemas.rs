@@ -180,7 +180,7 @@ mod tests {
         }
         let expected = [
             "began", "bound", "attempt", "held", "outcome", "reopened", "stopped", "paused", "unpaused", "wave",
-            "wave", "limited", "warning", "note", "stopped", "deadline", "in-doubt",
+            "wave", "limited", "warning", "note", "stopped", "deadline", "in-doubt", "issued",
         ];
         assert_eq!(types, expected);
         for wrong in [json!({"v": 2, "type": "warning"}), json!({"v": 1, "type": "mood"}), json!([])] {

@@ -119,7 +119,8 @@ impl Tally {
                 let account = self.account(account);
                 (account.requests, account.throttled) = (*requests, *throttled);
             }
-            Event::WaveBegan { .. }
+            Event::CertificateIssued { .. }
+            | Event::WaveBegan { .. }
             | Event::Limited { .. }
             | Event::Warning(_)
             | Event::Note(_)

@@ -2,7 +2,7 @@
 
 use super::limits::revokes;
 use super::mock::{Mock, empty};
-use super::place::{Place, finish, signal};
+use super::place::{Place, csr, finish, signal};
 use serde_json::Value;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -96,6 +96,21 @@ fn hooks_get_their_events_without_credentials_and_their_failure_stops_nothing() 
     assert_eq!(types(&told), ["wave", "ended"]);
     assert_eq!((&told[0]["state"], &told[0]["wave"], &told[1]["exit_code"]), (&"began".into(), &2.into(), &0.into()));
     assert_eq!(place.read("keys"), "key=\nkey=\n");
+}
+
+#[test]
+fn a_hook_is_told_of_new_certificates_that_are_there_already() {
+    let place = Place::new();
+    place.file("hook", "#!/bin/sh\ncat >> told\nfind run/certificates -name '*.pem' | sort >> seen\n");
+    place.file("plan.yaml", format!(
+        "version: 1\nhooks: {{on: issued, command: \"sh hook\"}}\nactions:\n  - {{id: shop/new, provider: vault, action: reissue, role: web, common_name: shop.example.com, csr: \"{}\"}}\n",
+        csr()
+    ));
+    place.certsweep(&["run", "plan.yaml", "--simulate", "--run-dir", "run"]).exits(0);
+    let told = events(&place, &place.read("told"));
+    assert_eq!(types(&told), ["issued"]);
+    assert_eq!((&told[0]["total"], &told[0]["action_ids"][0]), (&1.into(), &"shop/new".into()));
+    assert_eq!(place.read("seen"), "run/certificates/shop/new.pem\n");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod acme_prism;
 mod aws;
 mod aws_wire;
 mod browser;
+mod campaign;
 mod deploy;
 mod digicert;
 mod ejbca;

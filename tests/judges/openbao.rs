@@ -194,13 +194,13 @@ fn refused(place: &Place, bao: &Bao) -> usize {
 }
 
 /// The server, in memory, until it is dropped.
-struct Bao {
+pub(super) struct Bao {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Bao {
-    fn start(place: &Place) -> Self {
+    pub(super) fn start(place: &Place) -> Self {
         let port = installed::free_port();
         let log = std::fs::File::create(place.path("bao.log")).unwrap();
         let listen = format!("-dev-listen-address=127.0.0.1:{port}");
@@ -229,7 +229,7 @@ impl Bao {
         Self { child, port }
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
@@ -247,7 +247,7 @@ impl Bao {
     }
 
     /// Has Vault's own client do something here.
-    fn hvac(&self, asked: &Value) -> Value {
+    pub(super) fn hvac(&self, asked: &Value) -> Value {
         let mut asked = asked.clone();
         asked["url"] = json!(self.url());
         asked["token"] = json!(ROOT);
@@ -255,7 +255,7 @@ impl Bao {
     }
 
     /// All that the server holds; its CRL at `crl.pem`, and the CA at `ca.pem`.
-    fn state(&self, place: &Place) -> State {
+    pub(super) fn state(&self, place: &Place) -> State {
         let asked = json!({"do": "state", "crl": place.path("crl.pem"), "ca": place.path("ca.pem")});
         let said = self.hvac(&asked);
         let certificates = said["certificates"].as_object().unwrap().iter().map(|(serial, found)| {
@@ -291,10 +291,10 @@ impl Drop for Bao {
 }
 
 /// What the server holds, by serial numbers in hexadecimal digits alone.
-struct State {
+pub(super) struct State {
     /// Common name, and whether it is revoked.
-    certificates: BTreeMap<String, (String, bool)>,
-    revoked: BTreeSet<String>,
+    pub(super) certificates: BTreeMap<String, (String, bool)>,
+    pub(super) revoked: BTreeSet<String>,
 }
 
 impl State {
@@ -303,7 +303,7 @@ impl State {
     }
 
     /// The names that begin so.
-    fn hosts(&self, begins: &str) -> Vec<&String> {
+    pub(super) fn hosts(&self, begins: &str) -> Vec<&String> {
         self.certificates.values().map(|(name, _)| name).filter(|name| name.starts_with(begins)).collect()
     }
 }
@@ -339,12 +339,12 @@ fn csr(place: &Place, name: &str, host: &str) -> String {
 }
 
 /// A serial number's digits, without colons and zeros in front.
-fn plain(serial: &str) -> String {
+pub(super) fn plain(serial: &str) -> String {
     serial.replace(':', "").trim_start_matches('0').to_ascii_lowercase()
 }
 
 /// The serial numbers on the CRL, whose signature openssl has verified.
-fn on_crl(place: &Place) -> BTreeSet<String> {
+pub(super) fn on_crl(place: &Place) -> BTreeSet<String> {
     let args = ["crl", "-in", "crl.pem", "-CAfile", "ca.pem", "-text", "-noout"];
     let output = place.command("openssl", &args).output().expect("this test needs `openssl`");
     assert!(output.status.success() && String::from_utf8_lossy(&output.stderr).contains("verify OK"), "{output:?}");

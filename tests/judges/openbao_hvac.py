@@ -38,6 +38,17 @@ def prepare(client):
     }
 
 
+def sign(client, asked):
+    """Signs requests, by their names, as the role `web`; each certificate says where its issuer and its CRL are."""
+    below = f"{asked['url']}/v1/pki"
+    client.secrets.pki.set_urls({"issuing_certificates": [f"{below}/ca"], "crl_distribution_points": [f"{below}/crl"]})
+    answers = {}
+    for name, request in asked["requests"].items():
+        signed = client.secrets.pki.sign_certificate("web", request, name, extra_params={"exclude_cn_from_sans": True})
+        answers[name] = signed["data"]["certificate"]
+    return {"certificates": answers}
+
+
 def state(client, asked):
     """Every certificate of the server, by its serial number: its common name, its key, and since when it is revoked (0: it is not)."""
     read = {}
@@ -70,6 +81,8 @@ if asked["do"] == "prepare":
     answer.update(prepare(client))
 elif asked["do"] == "state":
     answer.update(state(client, asked))
+elif asked["do"] == "sign":
+    answer.update(sign(client, asked))
 elif asked["do"] == "limit":
     # From now on each token of the role is used up on the way.
     client.auth.approle.create_or_update_approle("certsweep", token_num_uses=asked["uses"], token_ttl="1h")

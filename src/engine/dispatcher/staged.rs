@@ -14,7 +14,7 @@ use crate::provider::challenge::Challenge;
 use crate::provider::expression::Captures;
 use crate::provider::model::Stage;
 use crate::provider::{Answer, Idempotency, stages, target_state};
-use crate::run::{Effect, Ordinal, Outcome, StopReason};
+use crate::run::{Effect, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use serde_json::{Map, Value};
@@ -158,6 +158,19 @@ where
         let leaf = found.leaf().ok_or("no new certificate came")?;
         let serial_number = leaf.serial.spelled(SerialSpelling::HexLower);
         Ok(IssuedCertificate { serial_number, not_after: leaf.ends, pem: found.to_pem() })
+    }
+
+    /// Writes what an exchange came to. A new certificate among it is told of once it is durable.
+    pub(super) fn write_conclusion(&mut self, account: usize, id: &str, records: Vec<Record>) {
+        let issued = records.iter().find_map(|record| match record {
+            Record::Issued { certificate, .. } => Some(certificate.pem.clone()),
+            _ => None,
+        });
+        self.write(records);
+        if let Some(pem) = issued {
+            let account = self.run.senders[account].name.clone();
+            self.notify(Event::CertificateIssued { account, id: id.to_owned(), pem });
+        }
     }
 
     /// What the turn of a stage behind the first comes to.

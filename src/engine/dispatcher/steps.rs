@@ -425,7 +425,7 @@ where
                 }
             }
         }
-        self.write(result.records);
+        self.write_conclusion(account, &result.id, result.records);
         if let NextStep::End(outcome) = result.next
             && outcome.is_pending()
             && self.run.wait
