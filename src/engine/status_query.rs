@@ -7,6 +7,7 @@ use super::retry::{self, NextStep};
 use super::sender::{Sender, Unsigned};
 use super::stages::{Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply};
+use crate::provider::listing::ListedRow;
 use crate::provider::model::StatusQueryRule;
 use crate::provider::{Answer, AnswerClass, Idempotency, Provider, TargetState, target_state};
 use crate::wire::Transport;
@@ -93,6 +94,8 @@ pub enum Asker {
     Canary,
     /// `verify`.
     Verification,
+    /// A preview, before anything is sent.
+    Preview,
     /// A step of the plan that waits for it.
     Wait,
     /// An action that is about to be sent, and drops names of the certificate there is.
@@ -107,6 +110,7 @@ impl Asker {
                 let action = provider.operations.get(subject.operation)?.action.as_ref()?;
                 action.replaced.as_ref().map(|rule| std::slice::from_ref(&rule.query))
             }
+            Self::Preview => Some(&provider.operations.get(subject.operation)?.action.as_ref()?.previews),
             _ => subject.rules(provider).map(|stage| stage.status_queries),
         }
     }
@@ -236,6 +240,20 @@ impl StatusQuery {
             (None, None) => Some((TargetState::Unknown, String::new())),
         };
         shown.map_or(Reading::More, |(target_state, seen)| Reading::TargetState(target_state, seen))
+    }
+
+    /// What the answers so far show of the target beside its state.
+    pub fn shown<T: Transport>(&self, sender: &Sender<T>) -> ListedRow {
+        let Some((chosen, rule)) = self.rule(sender).filter(|(_, rule)| !rule.shows.is_empty()) else {
+            return ListedRow::new();
+        };
+        let lists = self.lists.lists.borrow();
+        let pages = match (&rule.pages, &self.body) {
+            (Some(_), _) => lists.get(&chosen.key).map_or(&[][..], |list| &list.pages),
+            (None, body) => body.as_ref().map_or(&[][..], std::slice::from_ref),
+        };
+        let shown = target_state::read_shown(rule, self.subject.parameters(), pages);
+        shown.into_iter().map(|(column, text)| (column, sender.mask(&text))).collect()
     }
 
     /// What follows from the state of the target of an action in doubt.
