@@ -68,6 +68,12 @@ pub fn answer_with_reference(operation: &Operation, reference: &str) -> Option<A
     Some(Answer::new(200, HeaderFields::default(), body.to_string().into_bytes()))
 }
 
+/// Whether a status query reads a list that tells of many targets: it has pages, or nothing that it is asked by is the target's.
+pub fn is_list(rule: &StatusQueryRule) -> bool {
+    let is_fixed = rule.parameters.iter().all(|(_, from)| matches!(from, ParameterSource::Fixed(_)));
+    rule.pages.is_some() || is_fixed && !rule.rows.is_empty()
+}
+
 /// The body of one page of a status query, where the document declares the answer a success.
 ///
 /// # Errors
@@ -284,7 +290,13 @@ mod tests {
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":"../admin"}"#), vec![]),
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":-1}"#), vec![]),
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered("no json"), vec![]),
-            ("digicert", "revoke-order", json!({"order_id": 5}), None, vec![("get-order", json!({"order_id": 5}))]),
+            (
+                "digicert",
+                "revoke-order",
+                json!({"order_id": 5}),
+                None,
+                vec![("list-status-changes", json!({"minutes": 10080})), ("get-order", json!({"order_id": 5}))],
+            ),
             (
                 "naver",
                 "revoke",

@@ -190,7 +190,13 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
     ) -> Option<SourceAnswer> {
         let sender = Rc::clone(&self.inquiry.accounts.get(account)?.as_ref()?.sender);
         let case = open.begun.get_mut(&index)?;
-        let cause = match query.reading(&sender, exchanged) {
+        let reading = query.reading(&sender, exchanged);
+        if let Some(next) = query.next_query(&reading, exchanged) {
+            case.doubtful = next;
+            self.inquiry.scheduler.requeue(index as Ordinal, account, None);
+            return None;
+        }
+        let cause = match reading {
             Reading::TargetState(target_state, seen) => {
                 let seen = sender.mask(&seen);
                 if let Some(take) = &mut self.shown {
