@@ -21,8 +21,7 @@ use crate::pki::ocsp::Nonce;
 use crate::pki::{CertId, Certificate, Meant, SerialNumber, Undecided, meant};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
-use crate::provider::model::TargetKind;
-use crate::provider::{Catalog, Idempotency, Provider};
+use crate::provider::{Catalog, Provider, target_state};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
 use crate::text::file;
@@ -171,6 +170,7 @@ fn ask_in_rounds(
             nonce_use: args.nonce,
             nonce: Nonce::random,
             wait: args.wait,
+            shown: None,
             stop: stopped,
         };
         let mut observe = |VerificationProgress { revoked, cases, again }| {
@@ -369,14 +369,9 @@ pub(super) fn published_looks(
     Ok(Some(Rc::new(FetchedLooks::new(fetcher, Rc::new(context.clock.clone()), certificate, target))))
 }
 
-/// Whether an operation revokes. A reissue has a CSR or is not idempotent; what it makes is valid, so there is no revocation to see.
+/// Whether an operation revokes.
 pub(super) fn revokes(provider: &Provider, operation: &str) -> bool {
-    let rules = provider.actions().find(|(known, _)| known.name == operation);
-    rules.is_some_and(|(_, rules)| {
-        // An approval acts on a request, and the revocation itself is another action.
-        let is_of_request = rules.target.kind == TargetKind::Request;
-        rules.csr.is_none() && rules.idempotency == Idempotency::Idempotent && !is_of_request
-    })
+    provider.operation(operation).is_some_and(target_state::revokes)
 }
 
 /// Why an action revokes. What was sent is read back by the provider document; where several reasons have one spelling there, the plan's

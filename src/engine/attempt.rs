@@ -350,7 +350,7 @@ pub fn reads_list(
 ) -> bool {
     let chosen = target_state::choose(provider, stage.status_queries, parameters, answer).into_iter().next();
     let chosen = chosen.and_then(|(index, _)| stage.status_queries.get(index));
-    chosen.is_some_and(|rule| rule.pages.is_some())
+    chosen.is_some_and(target_state::is_list)
 }
 
 /// Whether two answers are one and the same, but for the words.

@@ -7,6 +7,7 @@ use super::retry::{self, NextStep};
 use super::sender::{Sender, Unsigned};
 use super::stages::{Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply};
+use crate::provider::listing::ListedRow;
 use crate::provider::model::StatusQueryRule;
 use crate::provider::{Answer, AnswerClass, Idempotency, Provider, TargetState, target_state};
 use crate::wire::Transport;
@@ -34,6 +35,10 @@ pub struct DoubtfulAction {
     pub tries: u32,
     /// Why the last of them failed.
     pub cause: Option<String>,
+    /// How many of the requests that can ask for the state were answered, and did not tell; the next one is asked.
+    pub passed: usize,
+    /// What they showed instead, unmasked.
+    pub told: String,
 }
 
 /// What the answers so far say of a target's state.
@@ -80,6 +85,8 @@ pub struct StatusQuery {
     lists: Rc<ReadLists>,
     /// What can be asked, where anything can.
     chosen: Option<Chosen>,
+    /// Whether something else can be asked where that does not tell.
+    has_next: bool,
     /// The body of a status query that is no list.
     body: Option<Value>,
 }
@@ -93,6 +100,8 @@ pub enum Asker {
     Canary,
     /// `verify`.
     Verification,
+    /// A preview, before anything is sent.
+    Preview,
     /// A step of the plan that waits for it.
     Wait,
     /// An action that is about to be sent, and drops names of the certificate there is.
@@ -107,6 +116,7 @@ impl Asker {
                 let action = provider.operations.get(subject.operation)?.action.as_ref()?;
                 action.replaced.as_ref().map(|rule| std::slice::from_ref(&rule.query))
             }
+            Self::Preview => Some(&provider.operations.get(subject.operation)?.action.as_ref()?.previews),
             _ => subject.rules(provider).map(|stage| stage.status_queries),
         }
     }
@@ -115,8 +125,8 @@ impl Asker {
 /// What can be asked for an action.
 #[derive(Debug)]
 struct Chosen {
-    /// The rule, by its place among those of the action's operation.
-    rule: usize,
+    /// The rules that its answer is read by, in order of preference, by their places among those of the action's operation.
+    rules: Vec<usize>,
     /// The operation that is asked, by its place in the provider's document.
     operation: usize,
     /// The parameters of its first request.
@@ -137,21 +147,60 @@ impl StatusQuery {
         asker: Asker,
         lists: Rc<ReadLists>,
     ) -> Self {
-        let chosen = asker.queries(&subject, &sender.provider).and_then(|queries| {
-            let answer = doubtful.answer.as_ref();
-            let chosen = target_state::choose(&sender.provider, queries, subject.parameters(), answer);
-            let (rule, parameters) = chosen.into_iter().next()?;
-            let name = &queries.get(rule)?.operation;
-            let operation = sender.provider.operations.iter().position(|operation| operation.name == *name)?;
+        let queries = asker.queries(&subject, &sender.provider).unwrap_or_default();
+        let mut requests: Vec<Chosen> = Vec::new();
+        for (rule, parameters) in
+            target_state::choose(&sender.provider, queries, subject.parameters(), doubtful.answer.as_ref())
+        {
+            let name = &queries[rule].operation;
             let key = format!("{name} {}", Value::Object(parameters.clone()));
-            Some(Chosen { rule, operation, parameters, key, page: 0 })
-        });
-        Self { subject, state, doubtful, attempts, asker, lists, chosen, body: None }
+            let operation = sender.provider.operations.iter().position(|operation| operation.name == *name);
+            // Two rules may read one answer: of an order, and of its certificate.
+            match (requests.iter_mut().find(|request| request.key == key), operation) {
+                (Some(same), _) => same.rules.push(rule),
+                (None, Some(operation)) => {
+                    requests.push(Chosen { rules: vec![rule], operation, parameters, key, page: 0 });
+                }
+                (None, None) => {}
+            }
+        }
+        let mut left = requests.into_iter().skip(doubtful.passed);
+        let (chosen, has_next) = (left.next(), left.next().is_some());
+        Self { subject, state, doubtful, attempts, asker, lists, chosen, has_next, body: None }
+    }
+
+    /// What is in doubt for the next request, where the answer to this one does not tell and there is another. Each is asked once.
+    pub fn next_query(&self, reading: &Reading, exchanged: &ExchangeResult) -> Option<DoubtfulAction> {
+        let refused =
+            matches!(exchanged, ExchangeResult::Answered(_, verdict) if verdict.class == AnswerClass::Rejected);
+        asks_next(reading, refused, self.has_next).then(|| {
+            let (Reading::TargetState(_, words) | Reading::Failed(words)) = reading else {
+                return self.doubtful.clone();
+            };
+            // What a reading shows has what was told before in it already.
+            let told = if refused { joined(&self.doubtful.told, words) } else { words.clone() };
+            DoubtfulAction { passed: self.doubtful.passed + 1, told, ..self.doubtful.clone() }
+        })
     }
 
     fn rule<'a, T>(&self, sender: &'a Sender<T>) -> Option<(&Chosen, &'a StatusQueryRule)> {
         let chosen = self.chosen.as_ref()?;
-        Some((chosen, self.asker.queries(&self.subject, &sender.provider)?.get(chosen.rule)?))
+        Some((chosen, self.asker.queries(&self.subject, &sender.provider)?.get(*chosen.rules.first()?)?))
+    }
+
+    /// The state by these pages: that of the first rule that tells one.
+    fn read_state<T>(&self, sender: &Sender<T>, pages: &[Value]) -> (TargetState, String) {
+        let queries = self.asker.queries(&self.subject, &sender.provider).unwrap_or_default();
+        let rules = self.chosen.iter().flat_map(|chosen| &chosen.rules).filter_map(|rule| queries.get(*rule));
+        let mut first = None;
+        for rule in rules {
+            let read = target_state::read_state(rule, self.subject.parameters(), pages);
+            if read.0 != TargetState::Unknown {
+                return read;
+            }
+            first.get_or_insert(read);
+        }
+        first.unwrap_or((TargetState::Unknown, String::new()))
     }
 
     /// The body of the answer, where it was one with success and no page of a list.
@@ -161,7 +210,7 @@ impl StatusQuery {
 
     /// The lists of its account, where it reads one.
     pub(super) fn shared_list<T>(&self, sender: &Sender<T>) -> Option<Rc<ReadLists>> {
-        self.rule(sender).filter(|(_, rule)| rule.pages.is_some()).map(|_| Rc::clone(&self.lists))
+        self.rule(sender).filter(|(_, rule)| target_state::is_list(rule)).map(|_| Rc::clone(&self.lists))
     }
 
     /// What settles a doubt must not be the answer to another question.
@@ -175,13 +224,13 @@ impl StatusQuery {
         let operation = &sender.provider.operations[chosen.operation];
         let mut parameters = chosen.parameters.clone();
         let mut page = 0;
-        if let Some(paging) = &rule.pages {
+        if target_state::is_list(rule) {
             let mut lists = self.lists.lists.borrow_mut();
             let list = lists.entry(chosen.key.clone()).or_default();
-            if list.target_state_of(rule, self).is_some() {
+            if list.target_state_of(sender, rule, self).is_some() {
                 return None;
             }
-            if let Some(next) = target_state::next_page(rule, &list.pages) {
+            if let (Some(paging), Some(next)) = (&rule.pages, target_state::next_page(rule, &list.pages)) {
                 page = list.pages.len();
                 let asked_by = target_state::typed(operation, &paging.parameter, &next);
                 parameters.extend(asked_by.map(|page| (paging.parameter.clone(), page)));
@@ -197,7 +246,7 @@ impl StatusQuery {
     /// Takes in what was answered with success to what was asked at this moment.
     pub(super) fn take_answer<T>(&mut self, sender: &Sender<T>, asked_at: Duration, body: &Value) {
         match self.rule(sender) {
-            Some((chosen, rule)) if rule.pages.is_some() => {
+            Some((chosen, rule)) if target_state::is_list(rule) => {
                 let mut lists = self.lists.lists.borrow_mut();
                 lists.entry(chosen.key.clone()).or_default().add_page(chosen.page, asked_at, body.clone());
             }
@@ -225,17 +274,35 @@ impl StatusQuery {
         let Some((chosen, rule)) = self.rule(sender) else {
             return Reading::TargetState(TargetState::Unknown, String::new());
         };
-        let shown = match (&rule.pages, &self.body) {
-            (Some(_), _) => {
+        let shown = match (target_state::is_list(rule), &self.body) {
+            (true, _) => {
                 let lists = self.lists.lists.borrow();
-                lists.get(&chosen.key).and_then(|list| list.target_state_of(rule, self))
+                lists.get(&chosen.key).and_then(|list| list.target_state_of(sender, rule, self))
             }
-            (None, Some(body)) => {
-                Some(target_state::read_state(rule, self.subject.parameters(), std::slice::from_ref(body)))
-            }
-            (None, None) => Some((TargetState::Unknown, String::new())),
+            (false, Some(body)) => Some(self.read_state(sender, std::slice::from_ref(body))),
+            (false, None) => Some((TargetState::Unknown, String::new())),
         };
-        shown.map_or(Reading::More, |(target_state, seen)| Reading::TargetState(target_state, seen))
+        match shown {
+            Some((TargetState::Unknown, seen)) => {
+                Reading::TargetState(TargetState::Unknown, joined(&self.doubtful.told, &seen))
+            }
+            Some((target_state, seen)) => Reading::TargetState(target_state, seen),
+            None => Reading::More,
+        }
+    }
+
+    /// What the answers so far show of the target beside its state.
+    pub fn shown<T: Transport>(&self, sender: &Sender<T>) -> ListedRow {
+        let Some((chosen, rule)) = self.rule(sender).filter(|(_, rule)| !rule.shows.is_empty()) else {
+            return ListedRow::new();
+        };
+        let lists = self.lists.lists.borrow();
+        let pages = match (target_state::is_list(rule), &self.body) {
+            (true, _) => lists.get(&chosen.key).map_or(&[][..], |list| &list.pages),
+            (false, body) => body.as_ref().map_or(&[][..], std::slice::from_ref),
+        };
+        let shown = target_state::read_shown(rule, self.subject.parameters(), pages);
+        shown.into_iter().map(|(column, text)| (column, sender.mask(&text))).collect()
     }
 
     /// What follows from the state of the target of an action in doubt.
@@ -303,6 +370,20 @@ impl StatusQuery {
     }
 }
 
+/// Whether the next status query is asked: where this one was answered and does not tell, or was refused. What was lost is asked again.
+const fn asks_next(reading: &Reading, refused: bool, has_next: bool) -> bool {
+    has_next
+        && match reading {
+            Reading::TargetState(TargetState::Unknown, _) => true,
+            Reading::Failed(_) => refused,
+            Reading::TargetState(..) | Reading::More => false,
+        }
+}
+
+fn joined(before: &str, words: &str) -> String {
+    if before.is_empty() || words.is_empty() { format!("{before}{words}") } else { format!("{before}; {words}") }
+}
+
 impl ReadLists {
     /// Waits until nobody reads a list.
     pub(super) async fn wait_until_read(&self) -> tokio::sync::MutexGuard<'_, ()> {
@@ -321,12 +402,41 @@ impl ReadList {
     }
 
     /// What it shows of an action's target, where it was requested after the doubt arose. While pages are missing, absence shows nothing.
-    fn target_state_of(&self, rule: &StatusQueryRule, query: &StatusQuery) -> Option<(TargetState, String)> {
+    fn target_state_of<T>(
+        &self,
+        sender: &Sender<T>,
+        rule: &StatusQueryRule,
+        query: &StatusQuery,
+    ) -> Option<(TargetState, String)> {
         if self.pages.is_empty() || self.asked_at < query.doubtful.since {
             return None;
         }
-        let (target_state, seen) = target_state::read_state(rule, query.subject.parameters(), &self.pages);
+        let (target_state, seen) = query.read_state(sender, &self.pages);
         let whole = target_state::next_page(rule, &self.pages).is_none();
         (target_state != TargetState::Unknown || whole).then_some((target_state, seen))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_status_query_is_asked_where_this_one_was_answered_and_does_not_tell() {
+        let tells = |state| Reading::TargetState(state, String::new());
+        let failed = || Reading::Failed("HTTP 404".to_owned());
+        for (reading, refused, expected) in [
+            (tells(TargetState::Unknown), false, true),
+            (tells(TargetState::Done), false, false),
+            (tells(TargetState::Pending), false, false),
+            (tells(TargetState::NotDone), false, false),
+            (Reading::More, false, false),
+            // A query that is refused will be the next time, too; one whose answer is lost is asked again.
+            (failed(), true, true),
+            (failed(), false, false),
+        ] {
+            assert_eq!(asks_next(&reading, refused, true), expected, "{reading:?}");
+            assert!(!asks_next(&reading, refused, false), "there is no other: {reading:?}");
+        }
     }
 }

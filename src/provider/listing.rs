@@ -37,14 +37,18 @@ pub fn outermost<'v>(rule: &RowRule, page: &'v Value) -> Option<&'v Value> {
 }
 
 fn row(rule: &RowRule, chain: &[&Value]) -> ListedRow {
-    let find = |place: &ListedPlace| chain.iter().rev().find_map(|item| text(place, item));
-    let cells = rule.columns.iter().filter_map(|(name, place)| Some((name.clone(), find(place)?)));
-    let mut row: ListedRow = cells.collect();
+    let mut row = cells(&rule.columns, chain);
     let said = |item: &Value| rule.statuses.iter().find(|(when, _)| verdict::all_hold(when, item));
     if let Some((_, status)) = chain.last().and_then(|item| said(item)) {
         row.insert("status".to_owned(), (*status).to_owned());
     }
     row
+}
+
+/// What the columns find in an item, or else in those around it, the outermost first.
+pub(super) fn cells(columns: &[(String, ListedPlace)], chain: &[&Value]) -> ListedRow {
+    let find = |place: &ListedPlace| chain.iter().rev().find_map(|item| text(place, item));
+    columns.iter().filter_map(|(name, place)| Some((name.clone(), find(place)?))).collect()
 }
 
 fn text(place: &ListedPlace, item: &Value) -> Option<String> {

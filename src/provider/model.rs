@@ -160,6 +160,8 @@ pub struct ActionRules {
     pub new_certificate: Vec<StepOutput>,
     /// Where the names of the certificate that the new one replaces are read, before the first request.
     pub replaced: Option<ReplacedRule>,
+    /// What a preview asks about its target, in order of preference: the document's `preview`, and behind it the status queries of what revokes.
+    pub previews: Vec<StatusQueryRule>,
 }
 
 /// Where the provider tells what an action replaces, read before anything is sent.
@@ -342,6 +344,9 @@ pub struct StatusQueryRule {
     pub absent: TargetState,
     /// What a person should check, and where, when the status query does not resolve the doubt.
     pub advice: String,
+    /// What a row shows of the certificate beside its state, under the names of a list's columns and of
+    /// [`PREVIEW_COLUMNS`](super::target_state::PREVIEW_COLUMNS).
+    pub shows: Vec<(String, ListedPlace)>,
 }
 
 /// Where a status query's parameter comes from.

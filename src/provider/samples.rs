@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, AnswerClass, HeaderFields, TargetState};
 use super::expression::captured;
+use super::listing::ListedRow;
 use super::model::{Operation, Provider, Sample, SampleAction, SampleAnswer, Stage};
 use super::{listing, params, request, target_state, verdict};
 use jiff::Timestamp;
@@ -99,6 +100,12 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
             messages.push(format!("lists {found}, not {expected}"));
         }
     }
+    if let (Some(expected), Some(reading)) = (&sampled.shows, &sample.for_action) {
+        let shown = Value::from_iter(shown_by(provider, operation, reading, answer.json()));
+        if shown != *expected {
+            messages.push(format!("shows {shown}, not {expected}"));
+        }
+    }
     let word = match &sample.for_action {
         None => verdict.class.word(),
         Some(_) if stage.is_some() => verdict.class.word(),
@@ -128,6 +135,14 @@ fn best(provider: &Provider, operation: &Operation, reading: &SampleAction, page
         action.into_iter().flat_map(|action| &action.status_queries).filter(|rule| rule.operation == operation.name);
     let states = rules.map(|rule| target_state::read_state(rule, &reading.parameters, std::slice::from_ref(page)).0);
     states.into_iter().find(|standing| *standing != TargetState::Unknown).unwrap_or(TargetState::Unknown)
+}
+
+/// What the first of the action's previews by this operation shows that shows anything.
+fn shown_by(provider: &Provider, operation: &Operation, reading: &SampleAction, page: &Value) -> ListedRow {
+    let action = provider.operation(&reading.action).and_then(|action| action.action.as_ref());
+    let rules = action.into_iter().flat_map(|action| &action.previews).filter(|rule| rule.operation == operation.name);
+    let mut shown = rules.map(|rule| target_state::read_shown(rule, &reading.parameters, std::slice::from_ref(page)));
+    shown.find(|row| !row.is_empty()).unwrap_or_default()
 }
 
 /// The stage by whose rules a sample's answers are read.

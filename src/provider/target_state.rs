@@ -3,12 +3,13 @@
 
 use super::answer::{Answer, HeaderFields, TargetState};
 use super::answer::{naming_text, scalar_text};
+use super::listing::ListedRow;
 use super::model::{
-    ActionRules, AnswerLocation, Location, Operation, ParameterSource, ParameterType, Provider, RowStep, SerialRule,
-    StatusQueryRule,
+    ActionRules, AnswerLocation, Idempotency, Location, Operation, ParameterSource, ParameterType, Provider, RowStep,
+    SerialRule, StatusQueryRule, TargetKind,
 };
 use super::verdict::{self, Verdict};
-use super::{AnswerClass, paging, params};
+use super::{AnswerClass, listing, paging, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -23,6 +24,16 @@ pub fn choose_queries(
     answer: Option<&Answer>,
 ) -> Vec<(usize, Map<String, Value>)> {
     choose(provider, &action.status_queries, parameters, answer)
+}
+
+/// Whether an action revokes. A reissue has a CSR or is not idempotent; what it makes is valid. An approval acts on a request, and the revocation
+/// itself is another action; and what only reads changes nothing.
+pub fn revokes(operation: &Operation) -> bool {
+    operation.action.as_ref().is_some_and(|rules| {
+        let is_of_request = rules.target.kind == TargetKind::Request;
+        let is_once = rules.idempotency == Idempotency::Idempotent;
+        rules.csr.is_none() && is_once && !is_of_request && !operation.is_safe
+    })
 }
 
 /// The same of a stage: its status queries, and the parameters of its own request.
@@ -55,6 +66,12 @@ pub fn answer_with_reference(operation: &Operation, reference: &str) -> Option<A
             Value::Object(Map::from_iter([(name.replace("~1", "/").replace("~0", "~"), inside)]))
         });
     Some(Answer::new(200, HeaderFields::default(), body.to_string().into_bytes()))
+}
+
+/// Whether a status query reads a list that tells of many targets: it has pages, or nothing that it is asked by is the target's.
+pub fn is_list(rule: &StatusQueryRule) -> bool {
+    let is_fixed = rule.parameters.iter().all(|(_, from)| matches!(from, ParameterSource::Fixed(_)));
+    rule.pages.is_some() || is_fixed && !rule.rows.is_empty()
 }
 
 /// The body of one page of a status query, where the document declares the answer a success.
@@ -94,6 +111,16 @@ pub fn read_state(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages
             words.truncate(MAX_SHOWN);
             (TargetState::Unknown, format!("{} entries that differ: {}", rows.len(), words.join(", ")))
         }
+    }
+}
+
+/// What the pages of a status query show of an action's target beside its state; nothing where they have several rows of it, or none.
+pub fn read_shown(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages: &[Value]) -> ListedRow {
+    let mut found =
+        pages.iter().flat_map(|page| rows(&rule.rows, parameters, page).into_iter().map(move |row| [page, row]));
+    match (found.next(), found.next()) {
+        (Some(chain), None) => listing::cells(&rule.shows, &chain),
+        _ => ListedRow::new(),
     }
 }
 
@@ -212,6 +239,8 @@ fn seen(rule: &StatusQueryRule, row: &Value) -> String {
     words.join(", ")
 }
 
+/// What a status query may show beside the columns of lists: the window in which the CA suggests to replace the certificate (RFC 9773).
+pub const PREVIEW_COLUMNS: [&str; 2] = ["renewal_begins", "renewal_ends"];
 /// Differing entries that a message shows.
 const MAX_SHOWN: usize = 5;
 
@@ -261,7 +290,13 @@ mod tests {
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":"../admin"}"#), vec![]),
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":-1}"#), vec![]),
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered("no json"), vec![]),
-            ("digicert", "revoke-order", json!({"order_id": 5}), None, vec![("get-order", json!({"order_id": 5}))]),
+            (
+                "digicert",
+                "revoke-order",
+                json!({"order_id": 5}),
+                None,
+                vec![("list-status-changes", json!({"minutes": 10080})), ("get-order", json!({"order_id": 5}))],
+            ),
             (
                 "naver",
                 "revoke",
@@ -400,6 +435,30 @@ mod tests {
             let page =
                 json!({"certificates": [{"status": "issued", "csr": csr}, {"status": "rejected", "csr": "MIIC"}]});
             assert_eq!(read_state(rule, &asked, &[page]).0, expected, "{csr}");
+        }
+    }
+
+    #[test]
+    fn a_row_shows_its_certificate_where_there_is_one_row() {
+        let catalog = built_in();
+        let naver = catalog.get("naver").unwrap().operation("revoke").unwrap().action.as_ref().unwrap();
+        let page = |numbers: &[u32]| {
+            let rows: Vec<Value> =
+                numbers.iter().map(|no| json!({"certificateNo": no, "commonName": format!("{no}.example")})).collect();
+            json!({"totalCount": 9, "orders": [{"orderID": "1", "certificates": rows}]})
+        };
+        for (no, pages, expected) in [
+            (1, vec![page(&[1, 2])], Some("1.example")),
+            (2, vec![page(&[1]), page(&[2])], Some("2.example")),
+            (3, vec![page(&[1, 2])], None),
+            // Several would be a guess.
+            (0, vec![page(&[1, 2])], None),
+            (1, vec![page(&[1]), page(&[1])], None),
+            (1, vec![], None),
+        ] {
+            let parameters = map(&json!({"orderId": "1", "certificateNo": no}));
+            let shown = read_shown(&naver.status_queries[0], &parameters, &pages);
+            assert_eq!(shown.get("common_name").map(String::as_str), expected, "{no} {pages:?}");
         }
     }
 

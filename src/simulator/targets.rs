@@ -22,7 +22,7 @@ pub(super) struct TargetStore {
     /// Account, status query and the values that it asks by → the targets that it then shows.
     by_query: HashMap<(usize, usize, String), Vec<Found>>,
     /// Account and status query → the sets of parameters by which it is asked.
-    asked_by: HashMap<(usize, usize), BTreeSet<Vec<String>>>,
+    asked_by: HashMap<(usize, usize), BTreeSet<Vec<(String, bool)>>>,
     /// Account and serial number → the target that is this certificate.
     by_serial: HashMap<(usize, SerialNumber), usize>,
     /// What waits for a person, by when it was asked for. All wait equally long, so whatever is due stands in front.
@@ -71,7 +71,10 @@ impl TargetStore {
         for (account, simulated) in accounts.iter().enumerate() {
             for rule in simulated.provider.actions().flat_map(|(_, action)| &action.status_queries) {
                 if let Some(query) = index(&simulated.provider, &rule.operation) {
-                    asked_by.entry((account, query)).or_default().insert(names(rule));
+                    asked_by
+                        .entry((account, query))
+                        .or_default()
+                        .insert(names(&simulated.provider.operations[query], rule));
                 }
             }
         }
@@ -253,7 +256,9 @@ impl TargetStore {
     pub(super) fn found(&self, account: usize, query: usize, parameters: &Map<String, Value>) -> Vec<&[Found]> {
         // Two actions may ask one operation by other parameters, and a request has more than either (a page's number): each set is tried.
         let sets = self.asked_by.get(&(account, query)).into_iter().flatten();
-        let keys = sets.filter_map(|names| key(names.iter().map(|name| (name.as_str(), parameters.get(name)))));
+        let keys = sets.filter_map(|names| {
+            key(names.iter().map(|(name, optional)| (name.as_str(), parameters.get(name), *optional)))
+        });
         keys.filter_map(|key| self.by_query.get(&(account, query, key))).map(Vec::as_slice).collect()
     }
 
@@ -268,10 +273,14 @@ impl TargetStore {
         let action = provider.operations.get(known.operation).and_then(|operation| operation.action.as_ref());
         for (rule, declared) in action.into_iter().flat_map(|action| &action.status_queries).enumerate() {
             let Some(query) = index(provider, &declared.operation) else { continue };
-            let values = declared.parameters.iter().filter_map(|(name, from)| match from {
-                ParameterSource::Parameter(own) => Some((name.as_str(), known.parameters.get(own))),
-                ParameterSource::Answer(pointer) => Some((name.as_str(), pointer.of(&known.answer))),
-                ParameterSource::Fixed(_) => None,
+            let asked = &provider.operations[query];
+            let values = declared.parameters.iter().filter_map(|(name, from)| {
+                let value = match from {
+                    ParameterSource::Parameter(own) => known.parameters.get(own),
+                    ParameterSource::Answer(pointer) => pointer.of(&known.answer),
+                    ParameterSource::Fixed(_) => return None,
+                };
+                Some((name.as_str(), value, is_optional(asked, name)))
             });
             let Some(key) = key(values) else { continue };
             let place = (query, key);
@@ -315,16 +324,22 @@ pub(super) fn index(provider: &Provider, name: &str) -> Option<usize> {
     provider.operations.iter().position(|operation: &Operation| operation.name == name)
 }
 
-fn names(rule: &StatusQueryRule) -> Vec<String> {
+/// What a status query is asked by, and whether it may be left out.
+fn names(query: &Operation, rule: &StatusQueryRule) -> Vec<(String, bool)> {
     let asked = rule.parameters.iter().filter(|(_, from)| !matches!(from, ParameterSource::Fixed(_)));
-    let mut names: Vec<String> = asked.map(|(name, _)| name.clone()).collect();
+    let mut names: Vec<(String, bool)> = asked.map(|(name, _)| (name.clone(), is_optional(query, name))).collect();
     names.sort();
     names
 }
 
-/// The values as one text; `None` where one is not there.
-fn key<'a>(values: impl Iterator<Item = (&'a str, Option<&'a Value>)>) -> Option<String> {
-    let words = values.map(|(name, value)| value.and_then(naming_text).map(|value| format!("{name}={value}")));
+fn is_optional(query: &Operation, name: &str) -> bool {
+    query.parameter(name).is_some_and(|parameter| !parameter.required)
+}
+
+/// The values as one text, without those that are not there and may be left out (a namespace); `None` where another is not there.
+fn key<'a>(values: impl Iterator<Item = (&'a str, Option<&'a Value>, bool)>) -> Option<String> {
+    let values = values.filter(|(_, value, optional)| !(*optional && value.is_none_or(Value::is_null)));
+    let words = values.map(|(name, value, _)| value.and_then(naming_text).map(|value| format!("{name}={value}")));
     let mut words = words.collect::<Option<Vec<_>>>()?;
     // A document names them in its order, a request's query in another.
     words.sort();

@@ -73,7 +73,7 @@ pub struct PresentTargets {
     pub not_revoked: u64,
     /// Of how many that is not known.
     pub unknown: u64,
-    /// Actions that nobody can be asked about: they revoke nothing, or their operation has no status query that the plan's fields suffice for.
+    /// Actions that nobody can be asked about: their operation has nothing to ask that the plan's fields suffice for.
     pub not_asked: u64,
     /// Each that was asked about, in plan order; so many of each state at most.
     pub targets: Vec<PresentTarget>,
@@ -88,15 +88,53 @@ pub struct PresentTarget {
     pub provider: String,
     /// The target.
     pub target: String,
-    /// The common name of its certificate, where the plan has that.
+    /// The common name of its certificate, as the provider has it; where it does not tell, as the plan's certificate has it.
     pub common_name: Option<String>,
-    /// The end of its validity, where the plan has its certificate.
+    /// Its names and addresses, likewise.
+    pub names: Vec<String>,
+    /// Its serial number, in hexadecimal digits, where the provider tells it.
+    pub serial_number: Option<String>,
+    /// The end of its validity, likewise.
     #[serde(serialize_with = "instant")]
     pub not_after: Option<Timestamp>,
+    /// When the CA suggests to replace it (RFC 9773).
+    pub renewal: Option<SuggestedRenewal>,
     /// What is known.
     pub state: PresentState,
+    /// The provider's own word for it, where it has one.
+    pub status: Option<String>,
     /// What shows it, or why it is not known.
     pub shows: String,
+}
+
+/// When a CA suggests to replace a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SuggestedRenewal {
+    /// From when.
+    #[serde(serialize_with = "moment")]
+    pub begins: Timestamp,
+    /// Until when.
+    #[serde(serialize_with = "moment")]
+    pub ends: Timestamp,
+    /// Whether that has begun, so that it should be replaced now.
+    pub is_now: bool,
+}
+
+impl SuggestedRenewal {
+    /// The window, as it is at a moment.
+    pub fn at(begins: Timestamp, ends: Timestamp, now: Timestamp) -> Self {
+        Self { begins, ends, is_now: begins <= now }
+    }
+
+    /// In words.
+    pub fn words(&self) -> String {
+        let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+        let window = match (day(self.begins), day(self.ends)) {
+            (begins, ends) if begins == ends => begins,
+            (begins, ends) => format!("{begins} to {ends}"),
+        };
+        if self.is_now { format!("replace it now (the CA suggests {window})") } else { format!("replace it {window}") }
+    }
 }
 
 /// Whether a target is revoked.
@@ -399,6 +437,10 @@ impl WideEffects {
     }
 }
 
+fn moment<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    rfc3339(*at).serialize(serializer)
+}
+
 fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     at.map(rfc3339).serialize(serializer)
 }
@@ -409,3 +451,36 @@ const MAX_WIDE_EFFECTS: usize = 1000;
 const MAX_PRESENT: u64 = 10_000;
 /// Certificates listed by `--json`.
 const MAX_CERTIFICATES: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggested_renewal_is_now_once_its_window_has_begun() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (begins, ends, now, expected) in [
+            (
+                "2026-12-01T00:00:00Z",
+                "2026-12-03T00:00:00Z",
+                "2026-11-30T23:59:59Z",
+                "replace it 2026-12-01 to 2026-12-03",
+            ),
+            (
+                "2026-12-01T00:00:00Z",
+                "2026-12-03T00:00:00Z",
+                "2026-12-01T00:00:00Z",
+                "replace it now (the CA suggests 2026-12-01 to 2026-12-03)",
+            ),
+            // What an incident hits has a window that is over (RFC 9773, section 4.2).
+            (
+                "2026-11-20T01:00:00Z",
+                "2026-11-20T02:00:00Z",
+                "2026-11-29T00:00:00Z",
+                "replace it now (the CA suggests 2026-11-20)",
+            ),
+        ] {
+            assert_eq!(SuggestedRenewal::at(at(begins), at(ends), at(now)).words(), expected);
+        }
+    }
+}

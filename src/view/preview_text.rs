@@ -192,7 +192,7 @@ fn online(preview: &Preview) -> String {
         (present.not_revoked, "not revoked"),
         (present.revoked, "revoked already"),
         (present.unknown, "unknown"),
-        (present.not_asked, "not asked (they revoke nothing, or cannot be looked up)"),
+        (present.not_asked, "not asked (nobody can be asked about them)"),
     ];
     let counts: Vec<String> = counts
         .iter()
@@ -208,8 +208,19 @@ fn online(preview: &Preview) -> String {
     ] {
         let row = |target: &PresentTarget| {
             let until = target.not_after.map(|at| at.strftime("%Y-%m-%d").to_string());
-            let shows = if target.shows.is_empty() { state.words().to_owned() } else { target.shows.clone() };
-            let name = target.common_name.clone().unwrap_or_else(|| "-".to_owned());
+            let seen = match (target.shows.as_str(), state) {
+                ("", _) => state.words().to_owned(),
+                (shows, PresentState::Revoked) => format!("{}; {shows}", state.words()),
+                (shows, _) => shows.to_owned(),
+            };
+            let renewal = target.renewal.as_ref().map(SuggestedRenewal::words);
+            let shows = match (renewal, state) {
+                // Whoever tells that tells no state.
+                (Some(renewal), PresentState::Unknown) if target.shows.is_empty() => renewal,
+                (Some(renewal), _) => format!("{seen}; {renewal}"),
+                (None, _) => seen,
+            };
+            let name = name_and_more(target);
             let until = until.unwrap_or_else(|| "-".to_owned());
             vec![target.action_id.clone(), target.provider.clone(), target.target.clone(), name, until, shows]
         };
@@ -221,6 +232,15 @@ fn online(preview: &Preview) -> String {
         }
     }
     text
+}
+
+/// The common name, or else the first name; and how many more there are.
+fn name_and_more(target: &PresentTarget) -> String {
+    let Some(first) = target.common_name.as_ref().or(target.names.first()) else { return "-".to_owned() };
+    match target.names.iter().filter(|name| *name != first).count() {
+        0 => first.clone(),
+        more => format!("{first} (+{more})"),
+    }
 }
 
 fn order(preview: &Preview) -> String {

@@ -459,12 +459,14 @@ mod tests {
                 pages: None,
                 states: Vec::new(),
                 advice: String::new(),
+                shows: Vec::new(),
             }],
             outputs: Vec::new(),
             idempotency_key: None,
             stages: Vec::new(),
             new_certificate: Vec::new(),
             replaced: None,
+            previews: Vec::new(),
         };
         let sample = Sample {
             for_action: None,

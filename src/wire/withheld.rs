@@ -99,6 +99,7 @@ mod tests {
             stages: Vec::new(),
             new_certificate: Vec::new(),
             replaced: None,
+            previews: Vec::new(),
         });
         let given = |reference: String| json!({"csr": reference, "name": "file:x"});
         // In whatever form it stands there.

@@ -22,6 +22,14 @@ pub(crate) fn answer(world: &World, method: &str, parts: &[&str]) -> Answer {
             let row = is_there.then(|| json!({"id": 1, "status": "reissue_pending", "csr": CSR}));
             json_answer(200, &json!({"certificates": Vec::from_iter(row)}))
         }
+        // It tells of some; the others are read by themselves.
+        ("GET", ["order", "certificate", "status-changes", ..]) => {
+            let effects = world.effects();
+            let revoked = effects.keys().filter_map(|key| key.strip_prefix("revoke-order ")?.parse::<u64>().ok());
+            let told = revoked.filter(|order| order % 4 == 0);
+            let rows: Vec<_> = told.map(|order| json!({"order_id": order, "status": "revoked"})).collect();
+            json_answer(200, &json!({"orders": rows}))
+        }
         ("GET", ["request", request]) => json_answer(200, &json!({"id": request, "status": "approved"})),
         ("GET", ["order", "certificate", order]) => {
             let number: u64 = order.parse().unwrap();

@@ -128,6 +128,7 @@ async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, scri
         wait: Duration::from_secs(wait),
         nonce_use: NonceUse::Auto,
         nonce,
+        shown: None,
         stop,
     };
     tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
@@ -356,6 +357,7 @@ async fn verified_by_state_calls(bench: &Bench) -> Vec<Verified> {
         wait: Duration::ZERO,
         nonce_use: NonceUse::Auto,
         nonce,
+        shown: None,
         stop,
     };
     tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
@@ -440,6 +442,7 @@ fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
             wait: Duration::from_secs(3600),
             nonce_use: NonceUse::Auto,
             nonce,
+            shown: None,
             stop,
         };
         let local = tokio::task::LocalSet::new();

@@ -113,3 +113,48 @@ fn digicert_is_asked_about_the_order_and_about_the_request() {
     assert_eq!(sent, ["{}", "{}"], "the order is for the look-up alone");
     assert!(mock.seen().iter().all(|seen| seen.header("x-dc-devkey").is_some()));
 }
+
+#[test]
+fn a_list_is_read_once_for_many_and_what_it_does_not_tell_is_asked_for_next() {
+    let place = Place::new();
+    let mock = Mock::start(|seen, _| match (seen.method.as_str(), seen.target.as_str()) {
+        ("PUT", _) => json(202, "{}"),
+        ("GET", path) if path.starts_with("/services/v2/order/certificate/status-changes?minutes=10080") => {
+            let rows: Vec<String> =
+                (1..6).map(|order| format!(r#"{{"order_id":{order},"status":"revoked"}}"#)).collect();
+            json(200, &format!(r#"{{"orders":[{},{{"order_id":6,"status":"issued"}}]}}"#, rows.join(",")))
+        }
+        ("GET", "/services/v2/order/certificate/6") => json(200, r#"{"id":6,"status":"revoked"}"#),
+        ("GET", "/services/v2/order/certificate/7") => json(200, r#"{"id":7,"status":"issued"}"#),
+        other => panic!("{other:?}"),
+    });
+    let orders: String = (1..8)
+        .map(|order| format!("  - {{id: o{order}, provider: digicert, action: revoke-order, order_id: {order}}}\n"))
+        .collect();
+    place.run(&plan(&mock, &["digicert"], "", &orders)).exits(1);
+    let rows = super::place::rows(&place.read("run/report.csv"));
+    let outcomes: Vec<&str> = rows.iter().map(|row| row["outcome"].as_str()).collect();
+    assert_eq!(outcomes[..6], ["succeeded"; 6], "{:?}", mock.lines());
+    assert_eq!(outcomes[6], "in-doubt");
+    let message = &rows[6]["provider_message"];
+    assert!(message.contains("list-status-changes does not list it; status issued"), "{message}");
+    // What comes into doubt after it was asked for needs it anew.
+    assert!((1..4).contains(&mock.count("status-changes")), "{:?}", mock.lines());
+    // Each is asked once: as many as there are, and no more.
+    assert_eq!((mock.count("/order/certificate/6"), mock.count("/order/certificate/7")), (2, 2), "{:?}", mock.lines());
+}
+
+#[test]
+fn a_status_query_that_is_refused_gives_way_to_the_next() {
+    let place = Place::new();
+    let mock = Mock::start(|seen, _| match (seen.method.as_str(), seen.target.as_str()) {
+        ("PUT", _) => json(202, "{}"),
+        ("GET", "/services/v2/order/certificate/6") => json(200, r#"{"id":6,"status":"revoked"}"#),
+        _ => json(400, r#"{"errors":[{"code":"time_frame_too_long","message":"refused"}]}"#),
+    });
+    place
+        .run(&plan(&mock, &["digicert"], "", "  - {provider: digicert, action: revoke-order, order_id: 6}\n"))
+        .exits(0);
+    assert_eq!(place.row()["outcome"], "succeeded");
+    assert_eq!(mock.count("status-changes"), 1, "{:?}", mock.lines());
+}

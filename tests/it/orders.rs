@@ -323,6 +323,23 @@ fn what_it_replaces_is_told_where_the_ca_has_renewal_information() {
             );
             assert_eq!(count(&mock, "n"), 0, "a nonce that was not used serves the next: {:?}", mock.lines());
         }
+        // Before anything is sent it shows, too; where the CA has none, that is told.
+        let plan = place.read("plan.yaml");
+        let head = plan.split("actions:").next().unwrap();
+        let revoke = "actions:\n  - {id: old, provider: acme, action: revoke, certificate: \"file:old.pem\", reason: superseded}\n";
+        place.file("revoke.yaml", format!("{head}{revoke}"));
+        for (plan, id) in [("revoke.yaml", "old"), ("plan.yaml", "shop")] {
+            let online = place.certsweep(&["preview", plan, "--online", "--json"]).exits(0).json();
+            let target = &online["online"]["targets"][0];
+            assert_eq!((&target["state"], &target["action_id"]), (&"unknown".into(), &id.into()), "{online}");
+            let now = json!({"begins": "2026-11-20T00:00:00.000Z", "ends": "2026-11-21T00:00:00.000Z", "is_now": true});
+            assert_eq!(target["renewal"], if renewal_info { now } else { Value::Null }, "{online}");
+            let shows = target["shows"].as_str().unwrap();
+            assert_eq!(shows.contains("renewalInfo"), !renewal_info, "{shows}");
+            let shown = place.certsweep(&["preview", plan, "--online"]).exits(0).out;
+            let words = "replace it now (the CA suggests 2026-11-20 to 2026-11-21)";
+            assert_eq!(shown.contains(words), renewal_info, "{shown}");
+        }
         let sent = mock.seen().into_iter().find(|seen| seen.target == "/new").unwrap();
         let (_, payload) = opened(&sent);
         let replaces = payload["replaces"].as_str().map(|text| text.split_once('.').unwrap().1.to_owned());

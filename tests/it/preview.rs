@@ -195,12 +195,17 @@ fn an_estimate_goes_by_how_long_requests_took_in_earlier_runs() {
 
 #[test]
 fn an_online_preview_reads_the_present_state_of_each_target_and_changes_nothing() {
-    let mock = Mock::start(|seen, _| {
-        let answer =
-            |revoked: u64| json(200, &format!(r#"{{"data":{{"certificate":"-","revocation_time":{revoked}}}}}"#));
+    let pem = named(&["shop.example.com", "www.shop.example.com"], Some("shop.example.com"));
+    let mock = Mock::start(move |seen, _| {
+        let answer = |certificate: &str, revoked: u64| {
+            json(
+                200,
+                &serde_json::json!({"data": {"certificate": certificate, "revocation_time": revoked}}).to_string(),
+            )
+        };
         match (seen.method.as_str(), seen.target.as_str()) {
-            ("GET", "/cert/0a%3A01") => answer(0),
-            ("GET", "/cert/0a%3A02") => answer(1_764_403_200),
+            ("GET", "/cert/0a%3A01") => answer(&pem, 0),
+            ("GET", "/cert/0a%3A02") => answer("-", 1_764_403_200),
             ("GET", "/cert/0a%3A03") => json(404, r#"{"errors":[]}"#),
             ("GET", "/cert/0a%3A04") => json(500, r#"{"errors":["on\u001bfire"]}"#),
             other => panic!("{other:?}"),
@@ -217,7 +222,8 @@ fn an_online_preview_reads_the_present_state_of_each_target_and_changes_nothing(
     let preview = place.certsweep(&["preview", "plan.yaml", "--online"]).exits(0).out;
     for words in [
         "Now, as the providers say: 1 not revoked, 1 revoked already, 2 unknown",
-        "r2      vault     0a:02   -            -      revoked already",
+        "r2      vault     0a:02   -            -      revoked already; what the provider shows as its certificate is none",
+        "r1      vault     0a:01   shop.example.com (+1)  2035-01-01  not revoked (data.revocation_time 0)",
         "on\\u{1b}fire",
         "Nothing was sent that changes anything.",
     ] {
@@ -228,6 +234,11 @@ fn an_online_preview_reads_the_present_state_of_each_target_and_changes_nothing(
     assert_eq!((&online["v"], &online["revoked"], &online["not_revoked"]), (&1.into(), &1.into(), &1.into()));
     assert_eq!((&online["unknown"], &online["not_asked"], &online["is_whole"]), (&2.into(), &0.into(), &true.into()));
     let targets = online["targets"].as_array().unwrap();
+    assert_eq!(targets[0]["names"], serde_json::json!(["shop.example.com", "www.shop.example.com"]));
+    assert_eq!(
+        (&targets[0]["serial_number"], &targets[0]["not_after"]),
+        (&"0a01".into(), &"2035-01-01T00:00:00.000Z".into())
+    );
     let states: Vec<_> = targets.iter().map(|target| target["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["not-revoked", "revoked", "unknown", "unknown"]);
     assert!(mock.seen().iter().all(|seen| seen.method == "GET"));
@@ -237,6 +248,61 @@ fn an_online_preview_reads_the_present_state_of_each_target_and_changes_nothing(
     let asked = mock.seen().len();
     assert!(!place.certsweep(&["preview", "plan.yaml"]).exits(0).out.contains("as the providers say"));
     assert_eq!(mock.seen().len(), asked);
+}
+
+/// A certificate with these names and a serial number, in PEM.
+fn named(names: &[&str], common_name: Option<&str>) -> String {
+    let mut parameters =
+        rcgen::CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    parameters.serial_number = Some(rcgen::SerialNumber::from(vec![0x0a, 1]));
+    parameters.not_after = rcgen::date_time_ymd(2035, 1, 1);
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
+    if let Some(name) = common_name {
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+    }
+    parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+}
+
+#[test]
+fn an_online_preview_shows_names_ends_and_the_providers_own_words() {
+    let order = r#"{"id":55,"status":"issued","certificate":{"id":1,"status":"issued","common_name":"a.example","dns_names":["a.example","b.example"],"valid_till":"2035-12-31","serial_number":"0A1B"}}"#;
+    let list = r#"{"returnCode":"0","totalCount":2,"orders":[{"orderID":"1","certificates":[{"certificateNo":7,"commonName":"n.example","dnsName":"n.example,m.example","statusCode":"1","statusName":"NORMAL"},{"certificateNo":8,"commonName":"o.example","statusCode":"-5"}]}]}"#;
+    let mock = Mock::start(move |seen, _| match (seen.method.as_str(), seen.target.split('?').next().unwrap()) {
+        ("GET", "/services/v2/order/certificate/55") => json(200, order),
+        ("GET", "/api/v2/certificate/getPaidCertificates") => json(200, list),
+        other => panic!("{other:?}"),
+    });
+    let place = Place::new();
+    let actions = "  - {id: one, action: revoke, certificate_id: 1, order_id: 55}\n\
+         \x20 - {id: another, action: revoke, certificate_id: 2, order_id: 55}\n\
+         \x20 - {id: whole, action: revoke-order, order_id: 55}\n\
+         \x20 - {id: nobody, action: revoke, certificate_id: 3}\n\
+         \x20 - {id: seven, provider: naver, action: revoke, orderId: \"1\", certificateNo: 7, reason: unspecified}\n\
+         \x20 - {id: eight, provider: naver, action: revoke, orderId: \"1\", certificateNo: 8, reason: unspecified}\n"
+        .to_owned()
+        + &reissue("new", 7);
+    place.file("plan.yaml", plan(&mock, &["digicert", "naver"], "defaults: {provider: digicert}", &actions));
+    let online = place.certsweep(&["preview", "plan.yaml", "--online", "--json"]).exits(0).json();
+    let online = &online["online"];
+    let told = |id: &str| {
+        let of = |target: &&serde_json::Value| target["action_id"] == id;
+        let target = online["targets"].as_array().unwrap().iter().find(of).unwrap_or_else(|| panic!("{id}: {online}"));
+        let text = |name: &str| target[name].as_str().unwrap_or("-").to_owned();
+        [text("state"), text("common_name"), text("not_after"), text("status"), target["names"].to_string()]
+    };
+    let none = ["unknown", "-", "-", "-", "[]"];
+    assert_eq!(
+        told("one"),
+        ["not-revoked", "a.example", "2035-12-31T23:59:59.000Z", "issued", r#"["a.example","b.example"]"#]
+    );
+    assert_eq!(told("another"), none, "the order shows its present certificate alone");
+    assert_eq!(told("whole")[..2], ["not-revoked", "a.example"]);
+    assert_eq!(told("seven"), ["not-revoked", "n.example", "-", "NORMAL", r#"["n.example","m.example"]"#]);
+    assert_eq!(told("eight")[..2], ["revoked", "o.example"]);
+    assert_eq!(told("new")[..2], ["not-revoked", "n.example"], "what is to be reissued is looked at, too");
+    assert_eq!(online["not_asked"], 1);
+    let lists = mock.seen().iter().filter(|seen| seen.target.contains("getPaid")).count();
+    assert_eq!(lists, 1, "a list is read once for all");
 }
 
 #[test]

@@ -14,26 +14,37 @@ fn status_queries_follow_the_state() {
     for account in options("").accounts {
         let provider = account.provider;
         for (operation, action) in provider.actions().filter(|(_, action)| !action.status_queries.is_empty()) {
-            for sample in &operation.samples {
-                let place = format!("{} {} {}", provider.id, operation.name, sample.name);
+            // What may be left out, such as a namespace, is left out of the status query, too.
+            let is_bare = |name: &String| {
+                let is_required = operation.parameter(name).is_some_and(|parameter| parameter.required);
+                is_required || action.target.parameters.contains(name)
+            };
+            let bare = |parameters: &Map<String, Value>| -> Map<String, Value> {
+                parameters.clone().into_iter().filter(|(name, _)| is_bare(name)).collect()
+            };
+            let each = operation.samples.iter().flat_map(|sample| {
+                [(&sample.name, sample.parameters.clone()), (&sample.name, bare(&sample.parameters))]
+            });
+            for (name, parameters) in each {
+                let place = format!("{} {} {name} {parameters:?}", provider.id, operation.name);
                 let mut open = options("");
                 open.verify = false;
                 let simulator = start(open).unwrap();
                 let known = KnownTarget {
                     account: provider.id.clone(),
                     operation: operation.name.clone(),
-                    parameters: sample.parameters.clone(),
+                    parameters: parameters.clone(),
                     ..KnownTarget::default()
                 };
                 assert!(simulator.learn(&known), "{place}");
-                let before = standings(&simulator, &provider, action, &sample.parameters, None);
+                let before = standings(&simulator, &provider, action, &parameters, None);
                 assert!(
                     before.iter().all(|standing| matches!(standing, TargetState::NotDone | TargetState::Unknown)),
                     "{place} before: {before:?}"
                 );
-                let answer = ask(&simulator, &provider, operation, &sample.parameters);
+                let answer = ask(&simulator, &provider, operation, &parameters);
                 assert!(answer.status < 300, "{place}: {answer:?}");
-                let after = standings(&simulator, &provider, action, &sample.parameters, Some(&answer));
+                let after = standings(&simulator, &provider, action, &parameters, Some(&answer));
                 assert!(
                     after.is_empty()
                         || after.iter().any(|standing| matches!(standing, TargetState::Done | TargetState::Pending)),

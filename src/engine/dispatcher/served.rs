@@ -56,7 +56,13 @@ where
             }
             return Ok(());
         };
-        self.looks.entry(ordinal).or_insert(Look { since: now, asked: 0, seen: String::new(), published: None });
+        self.looks.entry(ordinal).or_insert(Look {
+            since: now,
+            asked: 0,
+            seen: String::new(),
+            passed: 0,
+            published: None,
+        });
         let sender = Rc::clone(&self.run.senders[account]);
         if sender.is_made_up() {
             self.rehearse_look((ordinal, account), &id, history, "deployed", now);

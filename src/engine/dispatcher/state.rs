@@ -326,6 +326,8 @@ pub(super) struct Look {
     pub(super) asked: u32,
     /// What was seen last.
     pub(super) seen: String,
+    /// How many of the status queries of this look did not tell.
+    pub(super) passed: usize,
     /// The action whose revocation CAs publish, and who is asked, where somebody is.
     pub(super) published: Option<(Ordinal, StatusSources)>,
 }

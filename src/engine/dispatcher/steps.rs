@@ -520,6 +520,20 @@ where
         let sender = Rc::clone(&self.run.senders[account]);
         let ordinal = query.subject.action.ordinal;
         let reading = query.reading(&sender, exchanged);
+        if let Some(next) = query.next_query(&reading, exchanged) {
+            match query.asker {
+                Asker::Canary => {
+                    let read_back = self.read_backs.get_mut(&ordinal);
+                    read_back.into_iter().for_each(|read_back| read_back.doubtful = next.clone());
+                }
+                Asker::Wait => {
+                    let look = self.looks.get_mut(&ordinal);
+                    look.into_iter().for_each(|look| look.passed = next.passed);
+                }
+                _ => drop(self.doubts.insert(ordinal, next)),
+            }
+            return self.scheduler.requeue(ordinal, account, None);
+        }
         if query.asker == Asker::Canary {
             return self.read_back(account, ordinal, reading, exchanged, was_down, stays_refused);
         }

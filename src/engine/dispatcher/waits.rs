@@ -80,10 +80,15 @@ where
         let published: StatusSources = published.collect();
         let published = (self.run.published.is_some() && !published.is_empty()).then_some((of, published));
         let is_first = !self.looks.contains_key(&ordinal);
-        let look =
-            self.looks.entry(ordinal).or_insert(Look { since: now, asked: 0, seen: String::new(), published: None });
+        let look = self.looks.entry(ordinal).or_insert(Look {
+            since: now,
+            asked: 0,
+            seen: String::new(),
+            passed: 0,
+            published: None,
+        });
         look.published = published;
-        let since = look.since;
+        let (since, passed) = (look.since, look.passed);
         if !asks_provider {
             self.release_unsent(account);
             if sender.is_made_up() {
@@ -108,7 +113,7 @@ where
         // The wait's own, about what the other acts on.
         let action = ToSend { ordinal, id: action.id, ..about };
         let subject = Subject { action, operation, stage: 0, parameters: None };
-        let doubtful = DoubtfulAction { answer, since, ..DoubtfulAction::default() };
+        let doubtful = DoubtfulAction { answer, since, passed, ..DoubtfulAction::default() };
         let (attempts, lists) = (self.run.settings.retry.attempts, Rc::clone(&self.lists[account]));
         let query =
             StatusQuery::new(&sender, (subject, self.states.of(ordinal)), doubtful, attempts, Asker::Wait, lists);
@@ -167,6 +172,7 @@ where
         look.seen = seen;
         // A list that was read before this look shows nothing new.
         look.since = now;
+        look.passed = 0;
         if !self.run.wait && look.asked > MAX_LOOKS {
             self.left_waiting.insert(ordinal);
             return;

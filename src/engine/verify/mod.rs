@@ -14,7 +14,7 @@ pub use rounds::{
     KnownCertificate, NOBODY, Observation, PublicationUrls, ReadCertificate, RequestedReason, SourceAnswer,
     VerifyTarget,
 };
-pub use state_calls::has_state_call;
+pub use state_calls::{TakeShown, has_preview, has_state_call};
 
 use super::inquiry::{AskedAccount, Inquiry};
 use super::pace::Pace;
@@ -61,6 +61,8 @@ pub struct Verification<'r, W, T, C> {
     pub nonce: fn() -> Option<Nonce>,
     /// How long to ask again.
     pub wait: Duration,
+    /// Takes what the state calls show of their targets beside the state, by the case; then they are asked as a preview asks.
+    pub shown: Option<TakeShown>,
     /// A message here ends it early; what was answered by then counts.
     pub stop: UnboundedReceiver<()>,
 }
@@ -107,7 +109,7 @@ impl From<JournalFailed> for VerificationError {
 /// # Errors
 /// The run cannot be read, or what is seen cannot be stored.
 pub async fn verify<W, T, C>(
-    verification: Verification<'_, W, T, C>,
+    mut verification: Verification<'_, W, T, C>,
     observe: &mut dyn FnMut(VerificationProgress),
 ) -> Result<VerificationEnd, VerificationError>
 where
@@ -116,7 +118,8 @@ where
     C: Clock + 'static,
 {
     // Locked by one round at a time.
-    let state_calls = state_calls(&verification)?.map(|calls| Rc::new(Mutex::new(calls)));
+    let shown = verification.shown.take();
+    let state_calls = state_calls(&verification, shown)?.map(|calls| Rc::new(Mutex::new(calls)));
     let Verification { journal, clock, cases, wait, mut stop, fetcher, certificate, nonce_use, nonce, .. } =
         verification;
     let began = Record::Verifying { at: clock.now(), boot: clock.boot() };
@@ -193,6 +196,7 @@ where
 /// The accounts whose state calls are asked; what the run sent just before counts under their limits.
 fn state_calls<W, T: Transport, C: Clock>(
     verification: &Verification<'_, W, T, C>,
+    shown: Option<TakeShown>,
 ) -> Result<Option<StateCalls<T, C>>, JournalError> {
     let Verification { settings, reader, journal, senders, clock, .. } = verification;
     if senders.iter().all(Option::is_none) {
@@ -234,6 +238,7 @@ fn state_calls<W, T: Transport, C: Clock>(
     Ok(Some(StateCalls {
         reader: Rc::clone(reader),
         lists: senders.iter().map(|_| Rc::default()).collect(),
+        shown,
         inquiry: Inquiry {
             journal: Some(journal.clone()),
             clock: Rc::clone(clock),

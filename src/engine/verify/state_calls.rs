@@ -12,6 +12,7 @@ use crate::engine::step::{JournalFailed, Purpose};
 use crate::engine::timing::Moment;
 use crate::journal::{ActionState, Reader};
 use crate::plan::Action;
+use crate::provider::listing::ListedRow;
 use crate::provider::{Provider, TargetState, target_state};
 use crate::run::{Ordinal, StatusSource};
 use crate::time::Clock;
@@ -21,6 +22,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
+/// Takes what a state call shows of the target of an action, under the names of a list's columns.
+pub type TakeShown = Box<dyn FnMut(Ordinal, ListedRow)>;
+
 /// The accounts whose state calls are asked, over all rounds.
 pub(super) struct StateCalls<T, C> {
     pub(super) reader: Rc<Reader>,
@@ -28,6 +32,8 @@ pub(super) struct StateCalls<T, C> {
     pub(super) inquiry: Inquiry<T, C>,
     /// The lists that were read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
+    /// Takes what they show beside the state; then they are a preview's.
+    pub(super) shown: Option<TakeShown>,
 }
 
 /// The cases of a round that are being asked about, and which are answered. Of those that wait nothing is held: there may be a million.
@@ -50,6 +56,12 @@ pub fn has_state_call(provider: &Provider, action: &Action, reference: Option<&s
     let Some(rules) = &operation.action else { return false };
     let answer = reference.and_then(|reference| target_state::answer_with_reference(operation, reference));
     !target_state::choose_queries(provider, rules, &action.parameters, answer.as_ref()).is_empty()
+}
+
+/// Whether what a preview shows of an action's target can be asked for.
+pub fn has_preview(provider: &Provider, action: &Action) -> bool {
+    let rules = provider.operation(&action.operation).and_then(|operation| operation.action.as_ref());
+    rules.is_some_and(|rules| !target_state::choose(provider, &rules.previews, &action.parameters, None).is_empty())
 }
 
 impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
@@ -130,6 +142,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         since: Moment,
     ) -> Result<Option<RequestUnderWay>, JournalFailed> {
         let index = usize::try_from(ordinal).unwrap_or(usize::MAX);
+        let asker = if self.shown.is_some() { Asker::Preview } else { Asker::Verification };
         let (reader, lists) = (Rc::clone(&self.reader), self.lists.get(account).cloned().unwrap_or_default());
         self.inquiry.ask(ordinal, account, |sender, inquiry| {
             let case = match open.begun.entry(index) {
@@ -140,7 +153,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
             let subject = Subject { action, operation: case.operation, stage: 0, parameters: None };
             let of = (subject, ActionState::default());
             let (doubtful, attempts) = (case.doubtful.clone(), inquiry.retry.attempts);
-            let query = StatusQuery::new(sender, of, doubtful, attempts, Asker::Verification, lists);
+            let query = StatusQuery::new(sender, of, doubtful, attempts, asker, lists);
             Ok(Purpose::Query(Box::new(query)))
         })
     }
@@ -177,9 +190,18 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
     ) -> Option<SourceAnswer> {
         let sender = Rc::clone(&self.inquiry.accounts.get(account)?.as_ref()?.sender);
         let case = open.begun.get_mut(&index)?;
-        let cause = match query.reading(&sender, exchanged) {
+        let reading = query.reading(&sender, exchanged);
+        if let Some(next) = query.next_query(&reading, exchanged) {
+            case.doubtful = next;
+            self.inquiry.scheduler.requeue(index as Ordinal, account, None);
+            return None;
+        }
+        let cause = match reading {
             Reading::TargetState(target_state, seen) => {
                 let seen = sender.mask(&seen);
+                if let Some(take) = &mut self.shown {
+                    take(case.action.ordinal, query.shown(&sender));
+                }
                 return Some(match target_state {
                     TargetState::Done => SourceAnswer::Revoked(None, None),
                     TargetState::NotDone => SourceAnswer::Good(Some(seen.into())),

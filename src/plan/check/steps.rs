@@ -12,8 +12,9 @@ use crate::plan::checked::{Action, NeverSent, Parameters};
 use crate::plan::read::{positive_duration, texts};
 use crate::plan::wait::{Wait, WaitFor};
 use crate::provider::expression::{Expression, is_name};
-use crate::provider::model::{ActionRules, Idempotency, Operation, TargetKind};
+use crate::provider::model::{Operation, TargetKind};
 use crate::provider::stages;
+use crate::provider::target_state;
 use crate::run::{Ordinal, StatusSource, StatusSources};
 use crate::text::nearest::nearest;
 use crate::text::{Span, line_place, safe};
@@ -413,11 +414,12 @@ impl Checker<'_> {
             Some(step) => {
                 let provider = &self.draft.accounts.drafts[step.account].provider;
                 let found = provider.operation(&step.operation);
+                let revokes = found.is_some_and(target_state::revokes);
                 found.and_then(|found| found.action.as_ref()).is_some_and(|rules| match until {
                     WaitFor::Issued => rules.csr.is_some() || !rules.new_certificate.is_empty(),
                     WaitFor::Served => !rules.new_certificate.is_empty(),
                     WaitFor::Approved => rules.target.kind != TargetKind::Request,
-                    WaitFor::Revoked => revokes(rules),
+                    WaitFor::Revoked => revokes,
                 })
             }
         };
@@ -663,12 +665,6 @@ impl Checker<'_> {
         }
         Parameters::from(map)
     }
-}
-
-/// Whether an action revokes: what has a request for a certificate, or is not idempotent, makes one.
-fn revokes(rules: &ActionRules) -> bool {
-    let takes_effect_itself = rules.target.kind != TargetKind::Request;
-    rules.csr.is_none() && rules.idempotency == Idempotency::Idempotent && takes_effect_itself
 }
 
 const STEPS_EXAMPLE: &str = "write `steps:` and below it, for each, `- {action: …}` or `- {wait: …, within: 24h}`";

@@ -188,6 +188,7 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
     for (index, node) in nodes.iter().enumerate() {
         let Some(extension) = node.get(EXTENSION) else { continue };
         let status_queries = references::status_queries(reader, extension, &operations[index], &operations);
+        let previews = references::previews(reader, extension, (&operations[index], &status_queries), &operations);
         let whole_order = references::whole_order(reader, extension, &operations[index], &operations);
         let replaced = references::replaced(reader, extension, &operations[index], &operations);
         let steps = match &operations[index].action {
@@ -198,6 +199,7 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
             action.status_queries = status_queries;
             action.whole_order = whole_order;
             action.replaced = replaced;
+            action.previews = previews;
             action.outputs = steps.outputs;
             action.stages = steps.stages;
             action.new_certificate = steps.new_certificate;

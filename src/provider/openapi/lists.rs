@@ -3,8 +3,8 @@
 use super::reader::DocumentReader;
 use super::references::{check_asked, check_fixed, pages};
 use super::{rules, schema};
-use crate::provider::model::{DetailRule, LIST_COLUMNS, LISTED_STATUSES, ListRule, ListedPlace, Operation, RowRule};
-use crate::tree::{Node, Shape};
+use crate::provider::model::{DetailRule, LIST_COLUMNS, LISTED_STATUSES, ListRule, Operation, RowRule};
+use crate::tree::Node;
 
 /// Reads `list`: what a row tells is named as the parameters that name targets are.
 pub(super) fn list<'a>(
@@ -55,7 +55,7 @@ fn rows<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operations: &[Opera
             );
             reader.no_such(field.span, what, &field.name, known.iter().copied());
         }
-        columns.extend(listed_place(reader, &field.value).map(|place| (field.name.clone(), place)));
+        columns.extend(rules::listed_place(reader, &field.value).map(|place| (field.name.clone(), place)));
     }
     let mut statuses = Vec::new();
     for rule in node.get("status").map(|node| reader.list(node)).unwrap_or_default() {
@@ -65,22 +65,6 @@ fn rows<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operations: &[Opera
         statuses.extend(when.zip(status));
     }
     RowRule { lists, columns, statuses }
-}
-
-/// A pointer into a row; or `{pointer, behind}` or `{pointer, form}` where what stands there must be read.
-fn listed_place<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ListedPlace> {
-    if !matches!(node.shape, Shape::Map(_)) {
-        return reader.pointer(node).map(|pointer| ListedPlace { pointer, behind: None, is_unix_time: false });
-    }
-    reader.closed(node, &["pointer", "behind", "form"]);
-    let pointer = reader.required(node, "pointer").and_then(|pointer| reader.pointer(pointer));
-    let behind = reader.optional_text(node, "behind").map(str::to_owned);
-    let form = node.get("form").and_then(|form| reader.word(form, &[(true, "unix-time")]));
-    if behind.is_some() == form.is_some() {
-        let what = "say by one of `behind` and `form` how the value is read; a pointer alone needs neither";
-        reader.error("wrong-value", node.span, what);
-    }
-    Some(ListedPlace { pointer: pointer?, behind, is_unix_time: form.is_some() })
 }
 
 fn detail<'a>(

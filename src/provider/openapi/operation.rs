@@ -213,6 +213,7 @@ fn action_rules<'a>(
         stages: Vec::new(),
         new_certificate: Vec::new(),
         replaced: None,
+        previews: Vec::new(),
     })
 }
 
@@ -510,7 +511,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 15] = [
+const ACTION: [&str; 16] = [
     "target",
     "idempotent",
     "repeat",
@@ -523,6 +524,7 @@ const ACTION: [&str; 15] = [
     "whole_order",
     "lookups",
     "replaced",
+    "preview",
     "outputs",
     "stages",
     "idempotency_key",

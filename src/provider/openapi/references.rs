@@ -8,11 +8,12 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    AnswerRule, Operation, PageForm, Pages, Parameter, ParameterSource, ReplacedRule, RowMatch, RowStep, Sample,
-    SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, TargetStateRule, WholeOrderRule,
+    AnswerRule, LIST_COLUMNS, ListedPlace, Operation, PageForm, Pages, Parameter, ParameterSource, ReplacedRule,
+    RowMatch, RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind,
+    TargetStateRule, WholeOrderRule,
 };
 use crate::provider::paging::ListEnd;
-use crate::provider::params;
+use crate::provider::{params, target_state};
 use crate::text::Span;
 use crate::tree::{Node, Shape};
 use serde_json::{Map, Value};
@@ -41,7 +42,7 @@ pub(super) fn replaced<'a>(
         let what = "`replaced` is held against the names of a certificate request, and there is no `csr` that replaces a certificate";
         reader.error("wrong-value", node.span, what);
     }
-    let query = query(reader, node, action, operations)?;
+    let query = query(reader, node, action, operations, Asks::State)?;
     if query.parameters.iter().any(|(_, from)| matches!(from, ParameterSource::Answer(_))) {
         reader.error("wrong-value", node.span, "`replaced` is read before there is an answer");
     }
@@ -54,6 +55,42 @@ pub(super) fn replaced<'a>(
         unless.extend(reader.required_text(item, "explanation").map(|why| (when, why.to_owned())));
     }
     Some(ReplacedRule { query, names, unless })
+}
+
+/// Reads `preview`, with all operations known: what is asked of the target before anything is sent, where that is more than the status queries tell.
+pub(super) fn previews<'a>(
+    reader: &mut DocumentReader<'a>,
+    extension: &'a Node,
+    (action, status_queries): (&Operation, &[StatusQueryRule]),
+    operations: &[Operation],
+) -> Vec<StatusQueryRule> {
+    let mut all = Vec::new();
+    if let Some(node) = extension.get("preview") {
+        reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "shows"]);
+        reader.required(node, "shows");
+        let states = node.get("standings").map(|list| states(reader, list)).unwrap_or_default();
+        let asked = query(reader, node, action, operations, Asks::Preview);
+        if asked
+            .as_ref()
+            .is_some_and(|asked| asked.parameters.iter().any(|(_, from)| matches!(from, ParameterSource::Answer(_))))
+        {
+            reader.error("wrong-value", node.span, "`preview` is asked before there is an answer");
+        }
+        all.extend(asked.map(|asked| StatusQueryRule { states, ..asked }));
+    }
+    if target_state::revokes(action) {
+        all.extend_from_slice(status_queries);
+    }
+    all
+}
+
+/// What a query is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// Its target's state, or what is there before an action.
+    State,
+    /// What a preview shows; an action that only reads will do, too.
+    Preview,
 }
 
 /// Reads `whole_order`, with all operations known.
@@ -118,6 +155,7 @@ pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operatio
             operation.list.is_some()
                 || is_detail(index, operations)
                 || actions().any(|action| asks(&action.status_queries))
+                || actions().any(|action| asks(&action.previews))
                 || actions().flat_map(|action| &action.replaced).any(|rule| rule.query.operation == operation.name)
                 || stages().any(|stage| stage.operation == index || asks(&stage.status_queries))
         };
@@ -155,8 +193,8 @@ fn status_query<'a>(
     action: &Operation,
     operations: &[Operation],
 ) -> Option<StatusQueryRule> {
-    reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "absent", "advice"]);
-    let asked = query(reader, node, action, operations)?;
+    reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "absent", "advice", "shows"]);
+    let asked = query(reader, node, action, operations, Asks::State)?;
     let states = reader.required(node, "standings").map(|list| states(reader, list)).unwrap_or_default();
     let absent = node.get("absent").and_then(|node| {
         let word = reader.word(node, &TargetState::ALL)?;
@@ -177,6 +215,7 @@ fn query<'a>(
     node: &'a Node,
     action: &Operation,
     operations: &[Operation],
+    asks: Asks,
 ) -> Option<StatusQueryRule> {
     let name = reader.required(node, "operation")?;
     let text = reader.text(name)?;
@@ -186,7 +225,7 @@ fn query<'a>(
         return None;
     };
     // Status queries are asked without consent and as often as needed, so none may change anything.
-    if asked.action.is_some() || !asked.is_safe {
+    if asked.action.is_some() && asks == Asks::State || !asked.is_safe {
         reader.error(
             "wrong-value",
             name.span,
@@ -225,7 +264,22 @@ fn query<'a>(
         states: Vec::new(),
         absent: TargetState::Unknown,
         advice: String::new(),
+        shows: node.get("shows").map(|node| shows(reader, node)).unwrap_or_default(),
     })
+}
+
+/// What a row shows beside its state.
+fn shows<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<(String, ListedPlace)> {
+    let known: Vec<&str> = LIST_COLUMNS.into_iter().chain(target_state::PREVIEW_COLUMNS).collect();
+    let mut columns = Vec::new();
+    for field in reader.map(node) {
+        if !known.contains(&field.name.as_str()) {
+            let what = format!("`{}` is none of what is shown of certificates", field.name);
+            reader.no_such(field.span, what, &field.name, known.iter().copied());
+        }
+        columns.extend(rules::listed_place(reader, &field.value).map(|place| (field.name.clone(), place)));
+    }
+    columns
 }
 
 pub(super) fn check_asked(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, span: Span) {
@@ -459,7 +513,8 @@ fn sample_parameters<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operat
 
 fn answer<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, is_status_query: bool) -> Option<SampleAnswer> {
     let key = if is_status_query { "tells" } else { "means" };
-    reader.closed(node, &["status", "headers", "body", "text", "reference", "outputs", "rows", key]);
+    let more: &[&str] = if is_status_query { &["shows"] } else { &[] };
+    reader.closed(node, &[&["status", "headers", "body", "text", "reference", "outputs", "rows", key], more].concat());
     let status = reader.required(node, "status").and_then(|node| reader.number(node, 100..=599));
     let mut headers = Vec::new();
     for field in node.get("headers").map(|node| reader.map(node)).unwrap_or_default() {
@@ -482,6 +537,7 @@ fn answer<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, is_status_query: 
         text,
         expected: word?.to_owned(),
         rows: node.get("rows").map(schema::json),
+        shows: node.get("shows").map(schema::json),
         outputs: node
             .get("outputs")
             .map(|outputs| reader.map(outputs))
