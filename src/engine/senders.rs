@@ -122,3 +122,44 @@ fn requirements(account: &Account, provider: &Provider) -> Vec<SecurityRequireme
         None => all.collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Diagnostics;
+    use crate::plan::{CsvOptions, Input, Request, check};
+    use crate::text::SourceMap;
+
+    const PLAN: &str = "version: 1
+providers: {digicert: {credentials: {api_key: \"env:KEY\"}}, second: {uses: digicert, credentials: {api_key: \"env:OTHER\"}}}
+actions:
+  - {provider: digicert, action: revoke, certificate_id: 1}
+  - {provider: second, action: revoke, certificate_id: 2}
+";
+
+    fn settings(catalog: &Catalog) -> Settings {
+        let request = Request {
+            plan: Input::Stdin(PLAN.into()),
+            settings: None,
+            catalog,
+            columns: CsvOptions::default(),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let (plan, findings) = check(&request, &mut SourceMap::default(), &mut drop);
+        plan.unwrap_or_else(|| panic!("{findings:?}")).settings().clone()
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_at_once_and_what_is_there_makes_a_sender_an_account() {
+        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let (settings, now) = (settings(&catalog), Timestamp::UNIX_EPOCH);
+        let missing = real_senders(&settings, &catalog, None, &|_| None, now, &mut |_| {}).unwrap_err();
+        assert_eq!(missing.len(), 2, "{missing:?}");
+        assert!(missing[0].contains("KEY") && missing[1].contains("OTHER"), "{missing:?}");
+        let there =
+            real_senders(&settings, &catalog, None, &|name| Some(format!("{name}-1")), now, &mut |_| {}).unwrap();
+        assert_eq!(there.iter().map(|sender| sender.name.as_str()).collect::<Vec<_>>(), ["digicert", "second"]);
+        // Two credentials, so two that the provider counts.
+        assert!(!there[0].limit_owner().shares_limits_with(there[1].limit_owner()));
+    }
+}
