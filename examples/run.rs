@@ -1,7 +1,7 @@
 //! Uses the library: carries a plan out and follows what happens, until the report is written. Against the simulator, so that nothing leaves
 //! this machine; two lines say what a run against the providers does instead.
 //!
-//!     cargo run --example run -- plans/key-compromise.yaml /tmp/a-run
+//!     cargo run --example run -- plans/order-clean-up.yaml /tmp/a-run
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its user")]
 
 use certsweep::diag::Diagnostics;
@@ -77,6 +77,7 @@ pub(crate) fn carry_out(
         return Err(lines.collect::<Vec<_>>().join("\n").into());
     };
     if let Some(failed) = failed {
+        maker.abandon();
         return Err(failed.into());
     }
     // Who answers for it stands in every report.

@@ -1,5 +1,5 @@
-//! What people and scripts see: diagnostics, previews, progress, status, reports. Values in, text or drawing out; decides nothing, and knows
-//! neither the engine nor the wire.
+//! What people and scripts see: diagnostics, previews, progress, status, reports, and the files that a run leaves. Values in, text or drawing
+//! out; decides nothing, and knows neither the engine nor the wire.
 
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "half of it is for a terminal alone"))]
 mod bars;
