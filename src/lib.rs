@@ -9,6 +9,21 @@
 //! 3. [`engine`] decides which action goes next, waits for its place under the provider's limits, makes the intent
 //!    durable, has [`wire`] sign and send, reads the answer by the document's rules, and makes the end durable.
 //! 4. [`view`] shows events, previews and reports; [`simulator`] plays the providers on loopback; [`cli`] wires it all.
+//!
+//! # As a library
+//!
+//! `examples/library.rs` checks a plan, `examples/run.rs` carries one out and follows its events; `docs/library.md` says what the program does
+//! beyond that. Features, both on by default: `cli` is the program (and implies `simulator`), `simulator` plays the providers on loopback.
+//! Without them there is neither terminal, signals nor server:
+//!
+//! ```toml
+//! certsweep = { version = "0.1", default-features = false }
+//! ```
+//!
+//! **Stable** are the names that the two examples use, with what is public of them, and [`engine::real_senders`]: what of them changes is told in
+//! the changelog, under Changed, and raises the minor version. [`run::Event`] gets new variants without that, so it is matched with `_`. The
+//! formats that people and programs read (plans, provider documents, run directories, reports, event lines) have versions of their own.
+//! **All else** is public so that the program's own floors and tests reach it, and may change with any version.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 
 // Floor 0: pure words.
@@ -30,7 +45,9 @@ pub mod wire;
 // Floor 5: what is sent when, and what it meant.
 pub mod engine;
 // Floor 6: what people see; a CA on loopback.
+#[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod view;
 // Floor 7: arguments, wiring, exit codes, signals.
+#[cfg(feature = "cli")]
 pub mod cli;

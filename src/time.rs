@@ -1,9 +1,13 @@
 //! Time as values: instants, durations in the plan's notation, and the clock that comes in from outside.
 
+mod system_clock;
+
+pub use system_clock::SystemClock;
+
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// Where the time comes from. The program's own clock is made in [`crate::cli`]; tests use a virtual one.
+/// Where the time comes from: [`SystemClock`], or a virtual one in tests.
 pub trait Clock {
     /// The wall clock, for signatures, records and reports. It may jump.
     fn now(&self) -> Timestamp;

@@ -5,6 +5,7 @@
 use certsweep::diag::{Diagnostics, Severity};
 use certsweep::plan::{Action, CsvOptions, Input, Request, check};
 use certsweep::provider::Catalog;
+use certsweep::run::Event;
 use certsweep::text::SourceMap;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -14,6 +15,9 @@ use std::process::{Command, Output};
 #[path = "../examples/library.rs"]
 #[allow(dead_code, reason = "its `main` is the example's own")]
 mod library;
+#[path = "../examples/run.rs"]
+#[allow(dead_code, reason = "its `main` is the example's own")]
+mod run;
 
 /// A ready plan, and what a rehearsal of it comes to.
 struct Ready {
@@ -208,6 +212,35 @@ fn the_example_of_the_library_counts_and_finds() {
     assert!(counted.contains("1  huawei revoke-ca") && counted.contains("30  in all; digest "), "{counted}");
     let found = library::count(root().join("tests/data/plans/bad/conflict.yaml")).unwrap_err();
     assert!(found.contains("conflict.yaml:"), "{found}");
+}
+
+#[test]
+fn the_example_of_the_library_carries_a_plan_out_and_follows_it() {
+    let place = tempfile::tempdir().unwrap();
+    let (plan, run_dir) = (place.path().join("plan.yaml"), place.path().join("run"));
+    let text = "version: 1\nsafety: {canary: 1}\nactions:\n  \
+        - {provider: digicert, action: revoke, certificate_id: 11, reason: keyCompromise, skip_approval: true}\n  \
+        - {provider: digicert, action: revoke-order, order_id: 12, comments: INC-42}\n  \
+        - {provider: naver, action: revoke, orderId: \"13\", certificateNo: 14, reason: superseded}\n";
+    std::fs::write(&plan, text).unwrap();
+    let mut ended = BTreeMap::new();
+    let counts = run::carry_out(plan, &run_dir, &mut |event| {
+        if let Event::ActionEnded { outcome, .. } = event {
+            *ended.entry(outcome).or_default() += 1_u64;
+        }
+    });
+    assert_eq!(counts.unwrap().outcomes, ended);
+    let expected = [("pending-approval".to_owned(), 1), ("succeeded".to_owned(), 2)];
+    assert_eq!(outcomes(&run_dir.join("report.rehearsal.csv")), expected);
+    // The program takes it for any other run.
+    let status = certsweep(place.path(), &["status", run_dir.to_str().unwrap(), "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((&status["state"], &status["actions"]), (&"finished".into(), &3.into()), "{status}");
+
+    let found =
+        run::carry_out(root().join("tests/data/plans/bad/conflict.yaml"), &place.path().join("none"), &mut drop);
+    assert!(found.unwrap_err().to_string().contains("conflict.yaml:"));
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2, "a plan with errors leaves nothing");
 }
 
 #[test]

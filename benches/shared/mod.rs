@@ -3,20 +3,15 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 #![allow(dead_code, reason = "each bench reads its part of what came of a run")]
 
-use certsweep::cli::process::SystemClock;
 use certsweep::diag::Diagnostics;
-use certsweep::engine::{self, Ending, Run, Sender};
+use certsweep::engine::{self, Ending, PlayedAccount, Run, rehearsal_senders};
 use certsweep::journal::{RunFacts, RunMaker};
-use certsweep::plan::{Account, CsvOptions, Input, Request, check};
+use certsweep::plan::{CsvOptions, Input, Request, check};
 use certsweep::provider::Catalog;
-use certsweep::run::Event;
+use certsweep::run::{Event, RunOrigin};
 use certsweep::simulator::{self, Faults, SimulatedAccount, SimulatorOptions};
 use certsweep::text::SourceMap;
-use certsweep::time::Clock;
-use certsweep::wire::HttpHandle;
-use certsweep::wire::client::{HttpOptions, HttpTransport};
-use certsweep::wire::credentials::Credentials;
-use certsweep::wire::signer::Signer;
+use certsweep::time::{Clock, SystemClock};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -78,18 +73,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
     let (plan, findings) =
         check(&request, &mut sources, &mut |action| failed = maker.add(action).err().or(failed.take()));
     let plan = plan.ok_or_else(|| format!("the bench's plan is wrong: {findings:?}"))?;
-    let facts = RunFacts {
-        settings: plan.settings().clone(),
-        digest: plan.digest().to_owned(),
-        actions: plan.actions(),
-        documents: plan.documents().clone(),
-        made_at: clock.now(),
-        provider_directories: Vec::new(),
-        simulated: true,
-        issuers: Vec::new(),
-        part: None,
-        origin: certsweep::run::RunOrigin::default(),
-    };
+    let facts = RunFacts { simulated: true, ..RunFacts::of(&plan, clock.now(), RunOrigin::default()) };
     let dir = maker.finish(&place.path().join("run"), &facts, plan.files(), &[])?;
     let open = if setting.journal { dir.open()? } else { dir.open_unjournaled_for_a_bench()? };
     if let Some(failed) = failed {
@@ -110,15 +94,11 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         known: Vec::new(),
         clock: Arc::new(clock.clone()),
     })?;
-    let requirement = provider.auth.first().ok_or("the provider declares no way to sign")?;
-    let names = requirement.required().into_iter();
-    let credentials = Credentials::new(names.map(|name| (name.to_owned(), simulator::credential(&provider.id, name))));
-    let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
-    let concurrency = account.concurrency as usize;
-    let http = HttpOptions { timeout: facts.settings.timeout, concurrency, ca_file: None, identity: None };
-    let signer = Signer::new(requirement, &account.variables, credentials);
-    let sender =
-        Sender::new(&there, Arc::clone(provider), signer, HttpTransport::loopback_only(&http, &HttpHandle::start()?)?);
+    let senders = rehearsal_senders(&facts.settings, &catalog, |account| PlayedAccount {
+        base_url: simulator.base_url(&account.name),
+        auth_url: simulator.auth_url(&account.name),
+        credential: simulator::credential_of,
+    })?;
 
     let reader = open.dir.read()?;
     // Nobody says anything; the sender is kept so that the channel stays open.
@@ -127,7 +107,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         settings: &facts.settings,
         reader: &reader,
         journal: open.journal.clone(),
-        senders: vec![Rc::new(sender)],
+        senders,
         clock: Rc::new(clock),
         reopen: BTreeSet::new(),
         commands,

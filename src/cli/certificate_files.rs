@@ -1,14 +1,15 @@
 //! The new certificates of a run as files in its directory: they are there while the run goes on, for whoever deploys them, since later steps wait
 //! until servers show them. The journal has them, and the files are its copies: a run does not fail for one.
 
-use super::report_rows::certificate_file;
 use crate::journal::dir::OpenRun;
-use crate::journal::files::{put_whole, replace};
+use crate::journal::files::put_whole;
 use crate::journal::{JournalError, Reader, RunWatch};
 use crate::run::Event;
 use crate::text::safe;
 use crate::view::printer::Printer;
 use crate::view::progress::Observer;
+use crate::view::report::rows::certificate_file;
+use crate::view::report::run_files::each_certificate;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -67,40 +68,8 @@ fn put(path: &Path, pem: &str) -> io::Result<()> {
 /// # Errors
 /// Where the journal cannot be read.
 pub fn tell_of_earlier(reader: &Reader, observer: &mut dyn Observer) -> Result<(), JournalError> {
-    each(reader, |account, id, pem| {
+    each_certificate(reader, |account, id, pem| {
         observer.event(&Event::CertificateIssued { account, id, pem });
         Ok(())
     })
-}
-
-/// Writes all certificates of a run, synced.
-///
-/// # Errors
-/// Where one cannot be written.
-pub fn write_all(reader: &Reader, run_dir: &Path) -> Result<(), JournalError> {
-    each(reader, |_, id, pem| {
-        let path = run_dir.join(certificate_file(&id));
-        let folder = path.parent().unwrap_or(run_dir);
-        let failed = |source| JournalError::File { path: folder.to_path_buf(), action: "making", source };
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        replace(&path, |file| file.write_all(pem.as_bytes()))
-    })
-}
-
-/// Each new certificate with its account and its action's id.
-fn each(
-    reader: &Reader,
-    mut take: impl FnMut(String, String, String) -> Result<(), JournalError>,
-) -> Result<(), JournalError> {
-    if !reader.has_issued()? {
-        return Ok(());
-    }
-    let accounts = reader.facts()?.settings.accounts;
-    for found in reader.histories_without_parameters() {
-        let (action, history) = found?;
-        let Some(issued) = history.issued else { continue };
-        let account = accounts.get(action.account).map(|account| account.name.clone()).unwrap_or_default();
-        take(account, action.id, issued.pem)?;
-    }
-    Ok(())
 }

@@ -1,33 +1,26 @@
 //! What every command starts from: the printer, the global options, the clock, the provider documents; and, for commands that send, one
-//! sender an account. Everything that can fail before the first request fails here.
+//! sender an account.
 
 use super::args::{Global, IgnoredColumns, PlanSource};
 use super::exit::Exit;
-use super::process::SystemClock;
 use crate::diag::{Diagnostics, Severity};
-use crate::engine::Sender;
+use crate::engine::{PlayedAccount, Senders, real_senders, rehearsal_senders};
 use crate::journal::JournalError;
 use crate::journal::files::replace;
 use crate::plan::{
     Account, Action, CheckedPlan, CsvOptions, Division, IgnoreColumns, Input, Request, Settings, ShardKeys, check,
 };
-use crate::provider::{Catalog, Provider, SecurityRequirement};
+use crate::provider::Catalog;
 use crate::run::{Ordinal, Shard};
 use crate::simulator::{self, Simulator};
 use crate::text::SourceMap;
-use crate::time::Clock;
+use crate::time::{Clock, SystemClock};
 use crate::view::diagnostics::{self, FindingsLayout};
 use crate::view::printer::Printer;
 use crate::view::progress::ReadingProgress;
-use crate::wire::client::{HttpOptions, HttpTransport};
-use crate::wire::resolve::resolve;
-use crate::wire::signer::Signer;
-use crate::wire::{Credentials, HttpHandle, Resolved};
 use jiff::Timestamp;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::sync::Arc;
 
 /// What every command starts from.
 #[derive(Debug, Clone)]
@@ -255,60 +248,14 @@ pub fn build_senders(
     settings: &Settings,
     catalog: &Catalog,
     ca_file: Option<&Path>,
-) -> Result<Vec<Rc<Sender<HttpTransport>>>, Exit> {
-    let handle = HttpHandle::start().map_err(|error| context.failed(&error))?;
-    let mut senders = Vec::new();
-    // All failures at once: otherwise each missing variable would cost the user one more start.
-    let mut failures: Vec<String> = Vec::new();
-    for account in &settings.accounts {
-        let Some(provider) = catalog.get(&account.provider) else {
-            failures.push(format!(
-                "{}: there is no provider document `{}`; name its directory with --provider-dir",
-                account.name, account.provider
-            ));
-            continue;
-        };
-        let requirements = requirements(account, provider);
-        let none =
-            || Resolved { requirement: 0, credentials: Credentials::default(), identity: None, warnings: Vec::new() };
-        // Each action of such an account (ACME) brings its own key: there is nothing to resolve for the account.
-        let resolved = if account.own_keys {
-            Ok(none())
-        } else {
-            resolve(
-                &account.name,
-                &account.credentials,
-                &requirements,
-                &|name| std::env::var(name).ok(),
-                context.clock.now(),
-            )
-        };
-        let options = HttpOptions {
-            timeout: settings.timeout,
-            concurrency: account.concurrency as usize,
-            ca_file: ca_file.map(Path::to_path_buf),
-            identity: resolved.as_ref().ok().and_then(|resolved| resolved.identity.clone()),
-        };
-        match (resolved, HttpTransport::new(&options, &handle)) {
-            (Ok(Resolved { requirement, credentials, warnings, .. }), Ok(transport)) => {
-                for warning in warnings {
-                    context.printer.warning(&warning);
-                }
-                let signer = Signer::new(&requirements[requirement], &account.variables, credentials);
-                senders.push(Rc::new(Sender::new(account, Arc::clone(provider), signer, transport)));
-            }
-            (resolved, transport) => {
-                failures.extend(resolved.err().map(|error| error.to_string()));
-                failures.extend(transport.err().map(|error| error.to_string()));
-            }
-        }
-    }
-    // Accounts of one provider lack the same: once is enough.
-    failures.dedup();
-    for failure in &failures {
-        context.printer.error(failure);
-    }
-    if failures.is_empty() { Ok(senders) } else { Err(Exit::Environment) }
+) -> Result<Senders, Exit> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let mut warn = |warning: &str| context.printer.warning(warning);
+    let built = real_senders(settings, catalog, ca_file, &environment, context.clock.now(), &mut warn);
+    built.map_err(|failures| {
+        failures.iter().for_each(|failure| context.printer.error(failure));
+        Exit::Environment
+    })
 }
 
 /// One sender an account, for a run against the simulator: its URLs and its credentials instead of the real ones.
@@ -320,41 +267,11 @@ pub fn build_simulated_senders(
     settings: &Settings,
     catalog: &Catalog,
     simulator: &Simulator,
-) -> Result<Vec<Rc<Sender<HttpTransport>>>, Exit> {
-    let handle = HttpHandle::start().map_err(|error| context.failed(&error))?;
-    let sender = |account: &Account| -> Result<Rc<Sender<HttpTransport>>, Exit> {
-        let provider = catalog.get(&account.provider);
-        let provider =
-            provider.ok_or_else(|| context.failed(&format!("no provider document `{}`", account.provider)))?;
-        // That which the plan has references for; a rehearsal reads no credentials.
-        let named = provider.auth_for(|name| account.credentials.contains_key(name));
-        let requirement = named.or(provider.auth.first());
-        let requirement =
-            requirement.ok_or_else(|| context.failed(&format!("`{}` declares no way to sign", provider.id)))?;
-        let names = requirement.required().into_iter();
-        let names = names.map(|name| (name.to_owned(), simulator::credential_of(provider, name)));
-        let credentials = Credentials::new(names);
-        let options = HttpOptions {
-            timeout: settings.timeout,
-            concurrency: account.concurrency as usize,
-            ca_file: None,
-            identity: None,
-        };
-        // Whatever a plan or a document says, a rehearsal reaches nothing but this machine.
-        let transport = HttpTransport::loopback_only(&options, &handle).map_err(|error| context.failed(&error))?;
-        let requirement = requirement.clone().with_token_url(&simulator.auth_url(&account.name));
-        let signer = Signer::new(&requirement, &account.variables, credentials);
-        let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
-        Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))
+) -> Result<Senders, Exit> {
+    let played = |account: &Account| PlayedAccount {
+        base_url: simulator.base_url(&account.name),
+        auth_url: simulator.auth_url(&account.name),
+        credential: simulator::credential_of,
     };
-    settings.accounts.iter().map(sender).collect()
-}
-
-/// The provider's security requirements, with the account's own place to fetch tokens from.
-fn requirements(account: &Account, provider: &Provider) -> Vec<SecurityRequirement> {
-    let all = provider.auth.iter().cloned();
-    match &account.auth_url {
-        Some(own) => all.map(|requirement| requirement.with_token_url(own)).collect(),
-        None => all.collect(),
-    }
+    rehearsal_senders(settings, catalog, played).map_err(|error| context.failed(&error))
 }

@@ -7,12 +7,10 @@ use super::control;
 use super::exit::Exit;
 use super::outlets::{OutletWriter, Outlets};
 use super::process::listen_for_signals;
-use super::report::{write_reports, write_rescued_report};
-use super::report_rows::Counts;
 use super::status::{LiveStatusWriter, resume_command, verify_command};
 use super::verify::revokes;
 use crate::engine::verify::PublishedLooks;
-use crate::engine::{self, Ending, Question, Run, RunCommand, Sender};
+use crate::engine::{self, Ending, Question, Run, Sender, Senders, stop_when_taken};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
 use crate::journal::{JournalError, Reader, RunFacts, RunWatch, live_control};
@@ -24,6 +22,8 @@ use crate::view::RunDeadline;
 use crate::view::events::RunIdentity;
 use crate::view::progress::{Observer, fitting};
 use crate::view::report::file_name;
+use crate::view::report::rows::Counts;
+use crate::view::report::run_files::{write_reports, write_rescued_report};
 use crate::view::status::{Outcomes, RunState, Summary, render_summary};
 use crate::view::table::{grouped, plural};
 use crate::wire::client::HttpTransport;
@@ -33,9 +33,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-
-/// One sender an account.
-type Senders = Vec<Rc<Sender<HttpTransport>>>;
 
 /// A run that is ready to start: on disk, locked, with its senders.
 #[derive(Debug)]
@@ -201,20 +198,6 @@ fn rescue(context: &Context, reader: &Reader, path: &Path, report: Option<&Path>
             Exit::Environment
         }
         Err(error) => context.failed(&error),
-    }
-}
-
-/// Stops the run once something of its directory is taken away. The journal looks too, but only when something is written.
-async fn stop_when_taken(watch: RunWatch, sender: UnboundedSender<RunCommand>) {
-    loop {
-        if let Err(taken) = watch.look() {
-            drop(sender.send(RunCommand::Stop(StopReason::Environment(taken.to_string()))));
-            return;
-        }
-        tokio::select! {
-            () = sender.closed() => return,
-            () = tokio::time::sleep(WATCH_POLL) => {}
-        }
     }
 }
 
@@ -471,5 +454,3 @@ fn summary(
 
 /// How long the process stays for its listener's last round, which takes one poll of the directory.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
-/// How often a process looks whether its run is still there: it stops within a second of what happens.
-const WATCH_POLL: Duration = Duration::from_millis(250);

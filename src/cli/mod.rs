@@ -27,7 +27,6 @@ pub mod providers;
 pub mod report;
 pub mod report_page;
 pub mod report_plan;
-pub mod report_rows;
 pub mod resume;
 pub mod run;
 pub mod run_documents;

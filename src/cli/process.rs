@@ -1,16 +1,12 @@
-//! The operating system's clocks (the one place that reads them), signals and log lines, who asks it, and what is left to do at a panic. Decides nothing:
-//! signals become commands to the engine, which leaves at once at a second one.
+//! Signals and log lines, who asks the program, and what is left to do at a panic. Decides nothing: signals become commands to the engine, which leaves at once at a second one.
 
 use super::exit::Exit;
 use crate::engine::RunCommand;
 use crate::run::{RunOrigin, StopReason};
-use crate::time::{Clock, rfc3339};
+use crate::time::{Clock, SystemClock, rfc3339};
 use crate::view::printer::{Printer, log_line};
 use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
@@ -31,7 +27,7 @@ pub fn origin(operator: Option<&str>, ticket: Option<&str>) -> RunOrigin {
         user,
         host,
         command_line: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..RunOrigin::default()
     }
 }
 
@@ -50,85 +46,6 @@ fn user_and_host() -> (String, String) {
 fn user_and_host() -> (String, String) {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     (variable("USERNAME"), variable("COMPUTERNAME"))
-}
-
-/// The wall clock, and a steady one: on Linux it counts from the machine's start and over its sleep, elsewhere from this value's
-/// making.
-#[derive(Debug, Clone)]
-pub struct SystemClock {
-    start: Instant,
-    /// How far a rehearsal's clock is ahead of the world, in milliseconds, for all who have this clock.
-    ahead: Option<Arc<AtomicU64>>,
-}
-
-impl SystemClock {
-    /// Starts the steady clock.
-    pub fn start() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the clock that the lint asks for")]
-        Self { start: Instant::now(), ahead: None }
-    }
-
-    /// A rehearsal's clock: it can be moved on. It shows this moment, where that is still to come: the rehearsal that it goes on with got so far.
-    #[must_use]
-    pub fn rehearsal(&self, reached: Option<Timestamp>) -> Self {
-        let clock = Self { start: self.start, ahead: Some(Arc::default()) };
-        let ahead = reached.and_then(|reached| Duration::try_from(reached.duration_since(self.now())).ok());
-        clock.skip(ahead.unwrap_or_default());
-        clock
-    }
-
-    /// The world's time, which a rehearsal may have left behind.
-    #[must_use]
-    pub fn actual(&self) -> Self {
-        Self { start: self.start, ahead: None }
-    }
-
-    fn ahead(&self) -> Duration {
-        self.ahead.as_ref().map_or(Duration::ZERO, |ahead| Duration::from_millis(ahead.load(Ordering::Relaxed)))
-    }
-}
-
-/// A steady clock that begins with the process does not begin at zero, so that requests of an earlier process can be placed before
-/// this one's start.
-const HEAD_START: Duration = Duration::from_secs(7 * 86_400);
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "this is the clock that the lint asks for")]
-        Timestamp::now().saturating_add(self.ahead()).unwrap_or(Timestamp::MAX)
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.ahead() + since_boot().unwrap_or_else(|| HEAD_START + self.start.elapsed())
-    }
-
-    fn boot(&self) -> Option<String> {
-        // A clock that was moved on no longer counts from there.
-        if self.ahead.is_some() {
-            return None;
-        }
-        since_boot()?;
-        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
-    }
-
-    fn skip(&self, wait: Duration) -> bool {
-        let Some(ahead) = &self.ahead else { return false };
-        // Rounded up: whoever waits for a moment must not be woken before it.
-        let wait = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        ahead.fetch_add(wait, Ordering::Relaxed);
-        true
-    }
-}
-
-// CLOCK_MONOTONIC stops while a machine sleeps, but the providers' rate windows do not: CLOCK_BOOTTIME counts on.
-#[cfg(target_os = "linux")]
-fn since_boot() -> Option<Duration> {
-    Duration::try_from(rustix::time::clock_gettime(rustix::time::ClockId::Boottime)).ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-const fn since_boot() -> Option<Duration> {
-    None
 }
 
 /// Forwards SIGINT, SIGTERM and SIGHUP as [`RunCommand::Stop`], from now on. Must be called inside a runtime.

@@ -1,21 +1,18 @@
-//! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it. The page is
-//! `report_page`'s to make, a plan of what is left `report_plan`'s.
+//! `certsweep report`: the fold of a run's records, in any format. The page is `report_page`'s to make, a plan of what is left `report_plan`'s.
 
 use super::args;
-use super::certificate_files;
 use super::context::Context;
 use super::exit::Exit;
 use super::option_values::ReportFormat;
 use super::report_page::{check_page, write_page};
 use super::report_plan::write_plan;
-use super::report_rows::{Counts, ReportedRun, Rows, title};
 use super::status::quoted;
-use crate::journal::files::replace;
-use crate::journal::{JournalError, Reader, RunDir};
+use crate::journal::{Reader, RunDir};
 use crate::run::Outcome;
-use crate::view::report::{csv as csv_report, file_name, json, junit, markdown};
+use crate::view::report::rows::{Counts, ReportedRun, Rows, title};
+use crate::view::report::run_files::write_csv;
+use crate::view::report::{json, junit, markdown};
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -102,40 +99,6 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Writes the report of a run whose directory was taken away while it went on: beside the place where that was, unless the user has named
-/// another.
-///
-/// # Errors
-/// Where it cannot be written.
-pub fn write_rescued_report(reader: &Reader, run_dir: &Path, named: Option<&Path>) -> Result<PathBuf, JournalError> {
-    let mut name = run_dir.file_name().unwrap_or_default().to_owned();
-    // Where not even this can be read, nothing was read that could be taken for a real report.
-    let simulated = reader.facts().is_ok_and(|facts| facts.simulated);
-    name.push(if simulated { ".rescued.rehearsal.csv" } else { ".rescued.csv" });
-    let path = named.map_or_else(|| run_dir.with_file_name(name), Path::to_path_buf);
-    replace(&path, |file| write_csv(reader, file).map(drop))?;
-    Ok(path)
-}
-
-/// Writes a run's report to its own file ([`file_name`]) and, where `copy` names one, a copy. Returns the counts of all actions.
-///
-/// # Errors
-/// Where one of them cannot be written.
-pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Result<Counts, JournalError> {
-    let report = run_dir.join(file_name(reader.facts()?.simulated));
-    let mut counts = Counts::default();
-    replace(&report, |file| {
-        counts = write_csv(reader, file)?;
-        Ok(())
-    })?;
-    certificate_files::write_all(reader, run_dir)?;
-    if let Some(path) = copy {
-        // Copied, not made a second time: folding a million actions takes longer than reading the file.
-        replace(path, |file| io::copy(&mut File::open(&report)?, file).map(drop))?;
-    }
-    Ok(counts)
-}
-
 /// Writes the rows in any format but the page and the plan, which are not made here: as CSV instead.
 fn write_rows(
     runs: &[ReportedRun<'_>],
@@ -161,15 +124,6 @@ fn write_rows(
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
-        ReportFormat::Csv | ReportFormat::Plan | ReportFormat::Html => {
-            let mut writer = csv_report::CsvReport::new(output, columns)?;
-            let counts = rows.each(|row| writer.write(row))?;
-            writer.finish().map(|_| counts)
-        }
+        ReportFormat::Csv | ReportFormat::Plan | ReportFormat::Html => write_csv(runs, outcomes, output),
     }
-}
-
-/// The rows of one run as CSV, all of them.
-fn write_csv(reader: &Reader, output: &mut dyn Write) -> io::Result<Counts> {
-    write_rows(&[ReportedRun::of(reader, String::new())?], ReportFormat::Csv, &BTreeSet::new(), output)
 }

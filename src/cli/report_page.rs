@@ -3,7 +3,6 @@
 
 use super::context::Context;
 use super::exit::Exit;
-use super::report_rows::{Counts, ReportedRun, Rows};
 use super::status::{quoted, state_of};
 use crate::engine::safety::Waves;
 use crate::journal::{JournalError, Reader, RunDir};
@@ -11,6 +10,7 @@ use crate::plan::Settings;
 use crate::run::Outcome;
 use crate::text::file;
 use crate::view::report::html::{HtmlReport, JoinedRuns, PageMark, PageRun, PageSource, Timeline};
+use crate::view::report::rows::{Counts, ReportedRun, Rows};
 use crate::view::status::RunState;
 use crate::view::table::plural;
 use std::collections::BTreeSet;

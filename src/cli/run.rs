@@ -19,7 +19,7 @@ use super::process::origin;
 use super::resume::resume;
 use super::simulate::{register_targets, simulator_for};
 use super::verify::published_looks;
-use crate::engine::Sender;
+use crate::engine::Senders;
 use crate::journal::dir::default_path;
 use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
 use crate::plan::calendar;
@@ -33,10 +33,8 @@ use crate::time::Clock;
 use crate::view::preview_text::render_to_confirm;
 use crate::view::table::plural;
 use crate::wire::Proxies;
-use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// Runs a plan.
@@ -191,7 +189,7 @@ struct Prepared<'c> {
     facts: RunFacts,
     files: Vec<ReadFile>,
     simulator: Option<Simulator>,
-    senders: Vec<Rc<Sender<HttpTransport>>>,
+    senders: Senders,
     /// `None` for a rehearsal: it sends nothing twice, and no later run needs to know of it.
     previous: Option<PreviousRuns<'c>>,
     /// What the forecast needs of the actions.
@@ -230,17 +228,11 @@ fn prepare<'c>(
         warned = previous
             .judge(context, ThisPlan { digest: read.plan.digest(), shard: args.shard, costs, again: args.again })?;
     }
+    let origin = origin(args.operator.as_deref(), args.ticket.as_deref());
     let facts = RunFacts {
-        settings: read.plan.settings().clone(),
-        digest: read.plan.digest().to_owned(),
-        actions: read.plan.actions(),
-        documents: read.plan.documents().clone(),
-        made_at: context.clock.now(),
         provider_directories: context.provider_directories(),
         simulated: args.simulate,
-        issuers: read.plan.issuers().to_vec(),
-        part: read.plan.part(),
-        origin: origin(args.operator.as_deref(), args.ticket.as_deref()),
+        ..RunFacts::of(&read.plan, context.clock.now(), origin)
     };
     // Before anybody is asked: who has read a preview and typed `yes` must not hear then that a variable is missing.
     let (simulator, senders) = if args.simulate {

@@ -4,11 +4,11 @@ use super::args;
 use super::context::Context;
 use super::control::user;
 use super::exit::Exit;
-use super::report::write_reports;
 use crate::journal::dir::OpenRun;
 use crate::journal::{Record, RunDir};
 use crate::run::{Ordinal, Outcome};
 use crate::time::Clock;
+use crate::view::report::run_files::write_reports;
 use crate::view::table::plural;
 use std::collections::BTreeSet;
 

@@ -5,8 +5,6 @@ use super::args;
 use super::context::{Context, build_senders, build_simulated_senders};
 use super::exit::Exit;
 use super::process::listen_for_signals;
-use super::report::write_reports;
-use super::report_rows::verified_cells;
 use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use crate::engine::verify::{
@@ -26,6 +24,8 @@ use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
 use crate::text::file;
 use crate::time::human;
+use crate::view::report::rows::verified_cells;
+use crate::view::report::run_files::write_reports;
 use crate::view::verification::{
     EachVerified, EarlierRevoked, VerificationJson, VerificationSummary, VerifiedAction, render,
 };

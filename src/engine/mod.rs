@@ -20,12 +20,16 @@ pub mod retry;
 pub mod safety;
 pub mod scheduler;
 pub mod sender;
+pub mod senders;
 pub mod stages;
 mod start;
 pub mod status_query;
 pub mod step;
+mod taken;
 pub mod timing;
 pub mod verify;
 
 pub use dispatcher::{CommandDone, CommandReply, Ending, Question, Run, RunCommand, run};
 pub use sender::Sender;
+pub use senders::{PlayedAccount, Senders, real_senders, rehearsal_senders};
+pub use taken::stop_when_taken;

@@ -1,6 +1,6 @@
 //! What is true of a run from its first moment, as the run directory keeps it. Reads and writes nothing.
 
-use crate::plan::Settings;
+use crate::plan::{CheckedPlan, Settings};
 use crate::run::{PlanPart, RunOrigin};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,4 +32,22 @@ pub struct RunFacts {
     /// Who began it, where, and with which command; empty in runs of earlier versions.
     #[serde(default)]
     pub origin: RunOrigin,
+}
+
+impl RunFacts {
+    /// Of a checked plan whose run is made at this moment, by this version, against the providers themselves.
+    pub fn of(plan: &CheckedPlan, made_at: Timestamp, origin: RunOrigin) -> Self {
+        Self {
+            settings: plan.settings().clone(),
+            digest: plan.digest().to_owned(),
+            actions: plan.actions(),
+            documents: plan.documents().clone(),
+            made_at,
+            provider_directories: Vec::new(),
+            simulated: false,
+            issuers: plan.issuers().to_vec(),
+            part: plan.part(),
+            origin: RunOrigin { version: env!("CARGO_PKG_VERSION").to_owned(), ..origin },
+        }
+    }
 }

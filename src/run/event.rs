@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// Something that happened in a run. `account` is the name of a configured provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// The run (or its resumption) begins.
     RunBegan {

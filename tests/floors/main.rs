@@ -62,7 +62,18 @@ const OWNED: [Owned; 21] = [
     Owned { path: "walkdir", only: &["plan", "find"] },
     Owned {
         path: "std::fs",
-        only: &["provider", "plan", "find", "wire", "journal", "cli", "text", "view", "simulator/tests.rs"],
+        only: &[
+            "provider",
+            "plan",
+            "find",
+            "wire",
+            "journal",
+            "cli",
+            "text",
+            "view",
+            "simulator/tests.rs",
+            "time/system_clock.rs",
+        ],
     },
     Owned {
         path: "std::net",

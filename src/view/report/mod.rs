@@ -5,6 +5,8 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod rows;
+pub mod run_files;
 
 use crate::pki::RevocationReason;
 use crate::run::{Outcome, Seen, Shard, StatusSource};

@@ -1,25 +1,28 @@
 //! The rows of a report of one run or of several, whatever writes them: each action with the fold of its records, and the counts of all. Writes nothing.
 
+use super::{IssuedCells, ReportColumns, ReportRow, RunCells, SettledCells, VerifiedCells};
 use crate::journal::reader::{Histories, Overview};
 use crate::journal::{History, Phase, Reader, Reply, RunFacts, Settlement, Verified};
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::{Action, Settings};
 use crate::run::{Ordinal, Outcome};
-use crate::view::report::{IssuedCells, ReportColumns, ReportRow, RunCells, SettledCells, VerifiedCells};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasher;
 use std::io;
 
 /// A run of which a report is made.
-pub(super) struct ReportedRun<'r> {
-    pub(super) reader: &'r Reader,
-    pub(super) facts: RunFacts,
+#[derive(Debug)]
+pub struct ReportedRun<'r> {
+    /// The run, open for reading.
+    pub reader: &'r Reader,
+    /// Its constants.
+    pub facts: RunFacts,
     /// The run as a whole; its actions are not counted.
-    pub(super) overview: Overview,
+    pub overview: Overview,
     /// Its directory, as it was named.
-    pub(super) run_dir: String,
+    pub run_dir: String,
 }
 
 impl<'r> ReportedRun<'r> {
@@ -27,7 +30,7 @@ impl<'r> ReportedRun<'r> {
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub(super) fn of(reader: &'r Reader, run_dir: String) -> io::Result<Self> {
+    pub fn of(reader: &'r Reader, run_dir: String) -> io::Result<Self> {
         let facts = reader.facts().map_err(io::Error::other)?;
         let overview = reader.overview_without_actions().map_err(io::Error::other)?;
         Ok(Self { reader, facts, overview, run_dir })
@@ -46,7 +49,7 @@ impl<'r> ReportedRun<'r> {
 }
 
 /// What a report calls itself: the plan, or the plans.
-pub(super) fn title(runs: &[ReportedRun<'_>]) -> String {
+pub fn title(runs: &[ReportedRun<'_>]) -> String {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
         if !names.contains(&run.facts.settings.name.as_str()) {
@@ -57,7 +60,7 @@ pub(super) fn title(runs: &[ReportedRun<'_>]) -> String {
 }
 
 /// Where an action's new certificate stands, below the run directory. A step's name is behind its entry's, in a folder.
-pub(super) fn certificate_file(id: &str) -> String {
+pub fn certificate_file(id: &str) -> String {
     let segments = id.split('/').map(|segment| match segment {
         "" | "." | ".." => utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string().replace('.', "%2E"),
         other => utf8_percent_encode(other, UNSAFE_IN_NAMES).to_string(),
@@ -66,7 +69,7 @@ pub(super) fn certificate_file(id: &str) -> String {
 }
 
 /// The message of an action that was not sent.
-pub(super) fn unsent(run: &Overview) -> String {
+pub fn unsent(run: &Overview) -> String {
     match &run.stopped {
         None => "not sent yet".to_owned(),
         Some((why, _)) => format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
@@ -91,7 +94,8 @@ pub struct Counts {
 }
 
 /// What the rows of a report are made of.
-pub(super) struct Rows<'a> {
+#[derive(Debug)]
+pub struct Rows<'a> {
     runs: &'a [ReportedRun<'a>],
     /// Rows of these outcomes alone; of all where there are none.
     outcomes: &'a BTreeSet<Outcome>,
@@ -146,7 +150,8 @@ impl<'a> RunRows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn of(runs: &'a [ReportedRun<'a>], outcomes: &'a BTreeSet<Outcome>) -> Self {
+    /// Of these runs, and only of actions with these outcomes where there are some.
+    pub fn of(runs: &'a [ReportedRun<'a>], outcomes: &'a BTreeSet<Outcome>) -> Self {
         let mut kept: Vec<String> = Vec::new();
         for name in runs.iter().flat_map(|run| &run.facts.settings.keep_columns) {
             if !kept.contains(name) {
@@ -160,7 +165,7 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// Where a run cannot be read.
-    pub(super) fn columns(&self) -> io::Result<ReportColumns<'_>> {
+    pub fn columns(&self) -> io::Result<ReportColumns<'_>> {
         let mut columns = ReportColumns { run: self.runs.len() > 1, kept: &self.kept, ..ReportColumns::default() };
         for ReportedRun { reader, facts, overview, .. } in self.runs {
             columns.simulated |= facts.simulated;
@@ -175,7 +180,10 @@ impl<'a> Rows<'a> {
     }
 
     /// Makes the rows one by one, in plan order; those of another plan's runs after them.
-    pub(super) fn each(&self, mut each: impl FnMut(&ReportRow<'_>) -> io::Result<()>) -> io::Result<Counts> {
+    ///
+    /// # Errors
+    /// Where a run cannot be read, or `each` fails.
+    pub fn each(&self, mut each: impl FnMut(&ReportRow<'_>) -> io::Result<()>) -> io::Result<Counts> {
         let mut counts = Counts::default();
         let rows = (0..self.runs.len()).map(|number| RunRows::begin(number, self.runs, &self.kept));
         let mut rows = rows.collect::<io::Result<Vec<RunRows<'_>>>>()?;
