@@ -14,6 +14,9 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+/// Sets of parameters by which a status query is asked; of each whether it may be left out.
+type ParameterSets = BTreeSet<Vec<(String, bool)>>;
+
 /// All targets.
 #[derive(Debug, Default)]
 pub(super) struct TargetStore {
@@ -22,7 +25,7 @@ pub(super) struct TargetStore {
     /// Account, status query and the values that it asks by → the targets that it then shows.
     by_query: HashMap<(usize, usize, String), Vec<Found>>,
     /// Account and status query → the sets of parameters by which it is asked.
-    asked_by: HashMap<(usize, usize), BTreeSet<Vec<(String, bool)>>>,
+    asked_by: HashMap<(usize, usize), ParameterSets>,
     /// Account and serial number → the target that is this certificate.
     by_serial: HashMap<(usize, SerialNumber), usize>,
     /// What waits for a person, by when it was asked for. All wait equally long, so whatever is due stands in front.
@@ -67,7 +70,7 @@ pub(super) struct Found {
 impl TargetStore {
     /// Prepares the status queries of all accounts.
     pub(super) fn new(accounts: &[SimulatedAccount]) -> Self {
-        let mut asked_by: HashMap<_, BTreeSet<_>> = HashMap::new();
+        let mut asked_by: HashMap<_, ParameterSets> = HashMap::new();
         for (account, simulated) in accounts.iter().enumerate() {
             for rule in simulated.provider.actions().flat_map(|(_, action)| &action.status_queries) {
                 if let Some(query) = index(&simulated.provider, &rule.operation) {

@@ -251,3 +251,34 @@ fn a_directory_that_the_user_made_is_left_alone() {
     place.certsweep(&["run", "bad.yaml", "--yes", "--run-dir", "ours/run"]).exits(2);
     assert!(!place.path("ours").exists());
 }
+
+#[test]
+fn a_list_or_a_certificate_that_has_changed_since_the_preview_is_told() {
+    let made = |serial: u8| {
+        let mut parameters = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        parameters.serial_number = Some(rcgen::SerialNumber::from(vec![0x0a, serial]));
+        parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+    };
+    let (mut place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.set("VAULT_TOKEN", "hvs.a-token-of-some-length");
+    place.file("a.pem", made(1));
+    place.file("b.pem", made(2));
+    let list = "serial_number,certificate\n0a:01,file:a.pem\n0a:02,file:b.pem\n";
+    place.file("targets.csv", list);
+    let actions = "  - {from: targets.csv, provider: vault, action: revoke}\n";
+    place.file("plan.yaml", plan(&mock, &["vault"], "", actions));
+    let digest =
+        place.certsweep(&["preview", "plan.yaml", "--json"]).exits(0).json()["digest"].as_str().unwrap().to_owned();
+    let run = ["run", "plan.yaml", "--yes", "--run-dir", "run", "--digest", digest.as_str()];
+    let refused = |words: &[&str]| {
+        place.certsweep(&run).exits(2).says(words);
+        assert!(mock.seen().is_empty() && !place.path("run").exists());
+    };
+    place.file("targets.csv", list.replace("0a:02,file:b.pem\n", ""));
+    refused(&["this is another plan than the one previewed"]);
+    place.file("targets.csv", list);
+    place.file("b.pem", made(3));
+    refused(&["the certificate's serial number is 0a03, not 0a02", "targets.csv:3:7", "is it the right file?"]);
+    std::fs::remove_file(place.path("b.pem")).unwrap();
+    refused(&["the file b.pem cannot be read: there is no such file", "targets.csv:3:7"]);
+}
