@@ -67,28 +67,28 @@ const ACTIONS: &str = r#"actions:
      dnsName: [shop.example.com, www.shop.example.com], validationMethod: D, csr: "file:shop.csr"}
   - {id: succeeded4, provider: huawei, action: revoke-ca, ca_id: 6434f74f-2d13-4e6a-89eb-93ee313f1a43, reason: keyCompromise}
   - {id: succeeded5, provider: huawei, action: revoke-ca, ca_id: 7434f74f-2d13-4e6a-89eb-93ee313f1a43}
-  - {id: succeeded11, provider: huawei, action: revoke, certificate_id: 4c0e772e-a30c-4029-b929-b7acb04143f7, reason: superseded}
+  - {id: succeeded6, provider: huawei, action: revoke, certificate_id: 4c0e772e-a30c-4029-b929-b7acb04143f7, reason: superseded}
   - {id: pending1, provider: huawei-scm, action: revoke, project_id: 0a1b2c3d, cert_id: scs1590053258704, comments: INC-42}
-  - {id: succeeded12, provider: naver-pca, action: revoke, caTag: 1a2b3c-4d5e6f, serialNo: "0a:1b:2c"}
-  - {id: succeeded7, provider: vault, action: revoke, serial_number: "5a:92:08:16:15:6d"}
-  - {id: succeeded11, provider: vault, action: revoke-with-key, serial_number: "5a:92:08:16:15:6e", private_key: "file:shop.key"}
+  - {id: succeeded7, provider: naver-pca, action: revoke, caTag: 1a2b3c-4d5e6f, serialNo: "0a:1b:2c"}
+  - {id: succeeded8, provider: vault, action: revoke, serial_number: "5a:92:08:16:15:6d"}
+  - {id: succeeded9, provider: vault, action: revoke-with-key, serial_number: "5a:92:08:16:15:6e", private_key: "file:shop.key"}
   - {id: in-doubt1, provider: vault, action: reissue, role: web, csr: "file:shop.csr", common_name: shop.example.com, alt_names: www.shop.example.com}
-  - {id: succeeded8, provider: digicert, action: duplicate, order_id: 55, certificate.common_name: shop.example.com,
+  - {id: succeeded10, provider: digicert, action: duplicate, order_id: 55, certificate.common_name: shop.example.com,
      certificate.dns_names: [www.shop.example.com], certificate.csr: "file:shop.csr", certificate.signature_hash: sha256, certificate.server_platform.id: 2}
   - {id: pending-approval4, provider: digicert, action: reissue, order_id: 56, certificate.common_name: shop.example.com,
      certificate.dns_names: [www.shop.example.com], certificate.csr: "file:shop.csr", certificate.signature_hash: sha256, certificate.server_platform.id: 2}
-  - {id: succeeded9, provider: digicert, action: approve, request_id: 77}
-  - {id: succeeded10, provider: digicert, action: cancel-order-request, order_id: 57, note: INC-42}
-  - {id: succeeded11, provider: ejbca, action: revoke, issuer: "CN=Sub CA,O=A/B", serial_number: "0a:0b", reason: privilegeWithdrawn}
+  - {id: succeeded11, provider: digicert, action: approve, request_id: 77}
+  - {id: succeeded12, provider: digicert, action: cancel-order-request, order_id: 57, note: INC-42}
+  - {id: succeeded13, provider: ejbca, action: revoke, issuer: "CN=Sub CA,O=A/B", serial_number: "0a:0b", reason: privilegeWithdrawn}
   - {id: in-doubt2, provider: ejbca, action: reissue, csr: "file:shop.csr", certificate_profile_name: SERVER, end_entity_profile_name: WebServers,
      certificate_authority_name: ExampleCA, username: shop, password: used-once}
-  - {id: succeeded12, provider: keyfactor, action: revoke, certificate_id: 42, reason: superseded, comments: INC-42}
-  - {id: succeeded13, provider: sectigo, action: revoke, ssl_id: 123, reason: keyCompromise, comments: INC-42}
-  - {id: succeeded14, provider: sectigo, action: revoke-by-serial, serial_number: "0a:0b:0c", reason: superseded, comments: "철회 · \"1\""}
+  - {id: succeeded14, provider: keyfactor, action: revoke, certificate_id: 42, reason: superseded, comments: INC-42}
+  - {id: succeeded15, provider: sectigo, action: revoke, ssl_id: 123, reason: keyCompromise, comments: INC-42}
+  - {id: succeeded16, provider: sectigo, action: revoke-by-serial, serial_number: "0a:0b:0c", reason: superseded, comments: "철회 · \"1\""}
   - {id: in-doubt3, provider: sectigo, action: reissue, ssl_id: 124, csr: "file:shop.csr", common_name: shop.example.com,
      dns_names: [www.shop.example.com], comments: INC-42}
-  - {id: succeeded15, provider: digicert-one, action: revoke, serial_number: 4099abf9c1bb7c02bbe1cdc7836ca9d58a71c2a5, reason: keyCompromise}
-  - {id: succeeded16, provider: google-cas, action: revoke, caPool: web, certificateId: shop-2026, reason: keyCompromise}
+  - {id: succeeded17, provider: digicert-one, action: revoke, serial_number: 4099abf9c1bb7c02bbe1cdc7836ca9d58a71c2a5, reason: keyCompromise}
+  - {id: succeeded18, provider: google-cas, action: revoke, caPool: web, certificateId: shop-2026, reason: keyCompromise}
   - {id: in-doubt4, provider: google-cas, action: reissue, caPool: web, certificateId: shop-2027, csr: "file:shop.csr", lifetime: 7776000s}
-  - {id: succeeded6, provider: in-house, action: revoke, serial: 00e5, reason: keyCompromise, ticket: INC-42}
+  - {id: succeeded19, provider: in-house, action: revoke, serial: 00e5, reason: keyCompromise, ticket: INC-42}
 "#;
