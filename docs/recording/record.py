@@ -251,7 +251,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "target/release/certsweep")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path(__file__).with_name("first-run.svg"))
+    parser.add_argument("--columns", type=int, default=COLUMNS, help="the terminal's width")
     arguments = parser.parse_args()
+    globals()["COLUMNS"] = arguments.columns
     text = svg(record(arguments.program.resolve()))
     arguments.output.write_text(text, encoding="utf-8")
     print(f"{arguments.output}: {len(text.encode()):,} bytes")
