@@ -55,7 +55,7 @@ impl StageKind {
 pub struct StagePlace {
     /// Whether a stage before it has taken effect: the provider has accepted something.
     pub accepted: bool,
-    /// Whether one of these is not idempotent: what it cost is spent, and the action must not begin anew.
+    /// Whether one of these is not idempotent, or is by its key alone: what it cost is spent, and the action must not begin anew.
     pub spent: bool,
     /// Whether others follow.
     pub followed: bool,
@@ -141,7 +141,10 @@ impl<'p> StageRules<'p> {
             // The first takes effect, or it would be no action.
             place: StagePlace {
                 accepted: true,
-                spent: costs(StageKind::of(action.idempotency)) || earlier().any(costs),
+                // An idempotency key makes a repetition harmless, not the first request: begun anew, the action would have another key.
+                spent: costs(StageKind::of(action.idempotency))
+                    || action.idempotency_key.is_some()
+                    || earlier().any(costs),
                 followed,
             },
             status_queries: &declared.status_queries,
