@@ -61,7 +61,14 @@ fn object(
         };
         // A target that is not known yet must not read as done either: a run may ask for it later.
         let of_any = |(action, rule): &(&Operation, &StatusQueryRule)| {
-            done().any(|(_, by, _)| by.name == action.name) || !reads_as_done(rule, &Map::new())
+            let revokes = |one: &Operation| {
+                one.action
+                    .as_ref()
+                    .is_some_and(|rules| rules.target.kind == TargetKind::Certificate && rules.csr.is_none())
+            };
+            // Two ways to revoke one certificate come to the same.
+            let same = |by: &Operation| by.name == action.name || revokes(by) && revokes(action);
+            done().any(|(_, by, _)| same(by)) || !reads_as_done(rule, &Map::new())
         };
         // A request that an answer has named is nobody else's.
         let by_answer = |(_, _, rule): &ShownTarget<'_>| {
