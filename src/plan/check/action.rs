@@ -27,7 +27,7 @@ impl Checker<'_> {
     pub(super) fn check_action(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>) {
         // First, and for wrong rows too: ids that are made must not depend on which rows are wrong, and `needs` may name any row.
         let (ordinal, id) = self.assign_id(row, name);
-        for field in row.present().filter(|field| !has_value(field)) {
+        for (_, field) in row.present().filter(|(_, field)| !has_value(field)) {
             self.report(no_value(field));
         }
         let needs = self.read_needs(row, layers, ordinal);
@@ -85,7 +85,7 @@ impl Checker<'_> {
         };
         let (settled, needs_accepted) = self.link(ordinal, rules.target.kind == TargetKind::Request);
         needs.splice(0..0, settled);
-        let hashes = self.hashes(account, &operation.name);
+        let hashes = self.shared_by(account, &operation.name);
         let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
         let fingerprint = match rules.idempotency_of_all() {
             // A second certificate is bought whatever else the second request says: another name, another comment, another key.

@@ -117,13 +117,15 @@ pub(super) struct ActionIds {
     shared_lines: HashMap<(usize, u32), u64>,
 }
 
-/// The ids that the plan gives to [`IDS_PER_TEXT`] actions, one behind the other in one text.
+/// The ids that the plan gives to [`IDS_PER_TEXT`] actions.
 #[derive(Default)]
 struct IdBlock {
-    /// Each with a line end behind it, so that an empty one differs from none.
+    /// One a line; an empty one where an action has none.
     texts: String,
-    /// Where the text of each action ends; those behind the last have none.
-    ends: Vec<u32>,
+    /// How many lines these are; the actions behind them have none.
+    count: usize,
+    /// Where each [`IDS_PER_PLACE`]th line begins: a place for every line would take as much as a short id.
+    places: Vec<u32>,
 }
 
 struct IdPrefix {
@@ -192,12 +194,12 @@ impl ActionIds {
             }
             self.given.resize_with(block + 1, IdBlock::default);
         }
-        let IdBlock { texts, ends } = &mut self.given[block];
+        let block = &mut self.given[block];
         // Those in between have no id of their own.
-        ends.resize(index, ends.last().copied().unwrap_or_default());
-        texts.push_str(id);
-        texts.push('\n');
-        ends.push(u32::try_from(texts.len()).unwrap_or(u32::MAX));
+        while block.count < index {
+            block.push("");
+        }
+        block.push(id);
     }
 
     /// Makes the id of an action that has none; its place is known already.
@@ -255,18 +257,33 @@ impl ActionIds {
     }
 }
 
+impl IdBlock {
+    fn push(&mut self, id: &str) {
+        if self.count.is_multiple_of(IDS_PER_PLACE) {
+            self.places.push(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
+        }
+        // One with a line end in it is reported as no id.
+        self.texts.extend(id.split('\n'));
+        self.texts.push('\n');
+        self.count += 1;
+    }
+
+    fn get(&self, index: usize) -> Option<&str> {
+        let begin = *self.places.get(index / IDS_PER_PLACE)? as usize;
+        let mut lines = self.texts.get(begin..)?.split('\n');
+        lines.nth(index % IDS_PER_PLACE).filter(|id| !id.is_empty())
+    }
+}
+
 fn given_id(given: &[IdBlock], ordinal: u32) -> Option<&str> {
-    let IdBlock { texts, ends } = given.get(ordinal as usize / IDS_PER_TEXT)?;
-    let index = ordinal as usize % IDS_PER_TEXT;
-    let end = *ends.get(index)? as usize;
-    let begin = index.checked_sub(1).map_or(0, |before| ends[before] as usize);
-    texts[begin..end].strip_suffix('\n')
+    given.get(ordinal as usize / IDS_PER_TEXT)?.get(ordinal as usize % IDS_PER_TEXT)
 }
 
 /// So many actions of one line are counted each time anew.
 const FEW_ON_A_LINE: u64 = 8;
 /// Actions whose ids are in one text.
 const IDS_PER_TEXT: usize = 1 << 12;
+const IDS_PER_PLACE: usize = 8;
 
 /// The targets so far.
 #[derive(Default)]
@@ -540,8 +557,8 @@ fn shard(hash: u64) -> usize {
 /// Items of a block.
 const ITEMS_PER_BLOCK: usize = 1 << 12;
 /// A table doubles when it is seven eighths full. All shards do so at nearly the same number of actions; with so many of them a million
-/// comes well before that.
-const SHARDS: usize = 192;
+/// comes shortly before that, when they are fullest: 6,579 of 7,168 in each, where one in a million has 400 more.
+const SHARDS: usize = 152;
 
 #[cfg(test)]
 mod tests {
@@ -585,6 +602,32 @@ mod tests {
             assert_eq!(ids.id(ordinal, &spans), id);
             assert_eq!(ids.find(id, &spans), Some(first));
         }
+    }
+
+    #[test]
+    fn given_ids_are_found_among_actions_without_any() {
+        let source = SourceMap::default().add_text("p", None, "".into());
+        let (mut ids, mut spans) = (ActionIds::default(), SpanList::default());
+        let given =
+            |ordinal: u32| (ordinal.is_multiple_of(3) || ordinal > 9_000).then(|| format!("äb-{}", ordinal * 7));
+        for ordinal in 0..10_000 {
+            spans.push(Span { source, line: ordinal + 2, column: 1, length: 1 });
+            match given(ordinal) {
+                Some(id) => assert_eq!(ids.insert(ordinal, &id, &spans), Ok(())),
+                None => ids.generate(ordinal, "l.csv", &spans),
+            }
+        }
+        for ordinal in 0..10_000 {
+            let expected = given(ordinal).unwrap_or_else(|| format!("l.csv:{}", ordinal + 2));
+            assert_eq!(ids.id(ordinal, &spans), expected);
+            assert_eq!(ids.find(&expected, &spans), Some(ordinal), "{expected}");
+        }
+        // Neither can be an id, which is reported; they must not hide others.
+        for (ordinal, id) in [(10_000, ""), (10_001, "a\nb"), (10_002, "c")] {
+            spans.push(Span { source, line: ordinal + 2, column: 1, length: 1 });
+            assert_eq!(ids.insert(ordinal, id, &spans), Ok(()));
+        }
+        assert_eq!((ids.id(10_001, &spans), ids.find("c", &spans)), ("ab".into(), Some(10_002)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::action_index::{Index, targets_of};
 use super::chain::Chain;
 use super::digest::{FingerprintBase, PlanDigest};
 use super::exception_list::Exceptions;
-use super::fields::{no_single_value, no_value};
+use super::fields::{FieldUses, no_single_value, no_value};
 use super::pem_files::{CsrFiles, IssuerFiles, SentCertificates};
 use super::shared_keys::SharedKeys;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
@@ -119,8 +119,8 @@ pub(super) struct Checker<'r> {
     pub(super) maybe_decimal: HashSet<SourceId>,
     /// What is to be warned of about `not_before`, file by file.
     pub(super) timings: Vec<NotedTiming>,
-    /// By account and operation, what the hashes of all their actions begin with: every row needs it, and it is the same each time.
-    hashes: Vec<HashBegin>,
+    /// By account and operation, what all their actions share.
+    shared: Vec<SharedByActions>,
 }
 
 /// What is wrong with a `not_before` that can be kept to.
@@ -144,10 +144,12 @@ pub(super) struct NotedTiming {
     pub(super) last: Timestamp,
 }
 
-/// What the hashes of all actions of one account and operation begin with.
-pub(super) struct HashBegin {
+/// What the actions of one account and operation share: every row needs it, and it is the same each time.
+pub(super) struct SharedByActions {
     account: usize,
     operation: String,
+    pub(super) uses: FieldUses,
+    /// What the hashes begin with.
     pub(super) fingerprint: FingerprintBase,
     pub(super) target: DefaultHasher,
 }
@@ -189,7 +191,7 @@ impl<'r> Checker<'r> {
             mapped_away: HashSet::new(),
             maybe_decimal: HashSet::new(),
             timings: Vec::new(),
-            hashes: Vec::new(),
+            shared: Vec::new(),
         }
     }
 
@@ -232,19 +234,20 @@ impl<'r> Checker<'r> {
         }
     }
 
-    /// What the hashes of an action begin with.
-    pub(super) fn hashes(&mut self, account: usize, operation: &str) -> &HashBegin {
+    /// What an action shares with the others of its account and operation.
+    pub(super) fn shared_by(&mut self, account: usize, operation: &str) -> &mut SharedByActions {
         // A plan has few accounts and operations, so a list is enough.
-        let known = self.hashes.iter().position(|known| known.account == account && known.operation == operation);
+        let known = self.shared.iter().position(|known| known.account == account && known.operation == operation);
         let index = known.unwrap_or_else(|| {
-            self.hashes.push(HashBegin {
+            self.shared.push(SharedByActions {
                 account,
                 operation: operation.to_owned(),
+                uses: FieldUses::default(),
                 fingerprint: FingerprintBase::new(&self.draft.accounts.drafts[account], operation),
                 target: targets_of(account, operation),
             });
-            self.hashes.len() - 1
+            self.shared.len() - 1
         });
-        &self.hashes[index]
+        &mut self.shared[index]
     }
 }

@@ -25,6 +25,28 @@ pub(super) struct Row<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct NameSet(u64);
 
+/// What a field is to an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FieldUse {
+    /// It means the same for every action.
+    Common,
+    /// It gives the operation's parameter of this index.
+    Parameter(usize),
+    /// It is for people: a column of the lists of `certsweep find`.
+    Descriptive,
+    /// It gives a reason, and the operation takes none.
+    Reason,
+    /// A `<<` that merges nothing, which the YAML reader has reported.
+    Merge,
+    /// The operation does not know it.
+    Unknown,
+}
+
+/// What the fields of the row before were to an operation. Nearly all rows have the same ones in the same places, and to compare a name with all
+/// that there are is a tenth of the check of a long list.
+#[derive(Debug, Default)]
+pub(super) struct FieldUses(Vec<(String, FieldUse)>);
+
 /// The header of a row's CSV list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header<'a> {
@@ -57,10 +79,10 @@ impl<'a> Row<'a> {
         self.fields.iter().find(|field| field.name == name && (self.header.is_none() || has_value(field)))
     }
 
-    /// The fields that are there.
-    pub(super) fn present(&self) -> impl Iterator<Item = &'a Field> + use<'a> {
+    /// The fields that are there, each with its place among all.
+    pub(super) fn present(&self) -> impl Iterator<Item = (usize, &'a Field)> + use<'a> {
         let from_csv = self.header.is_some();
-        self.fields.iter().filter(move |field| !from_csv || has_value(field))
+        self.fields.iter().enumerate().filter(move |(_, field)| !from_csv || has_value(field))
     }
 
     /// The field of a name: the row's, else the nearest default.
@@ -97,6 +119,36 @@ impl NameSet {
     fn bit(name: &str) -> u64 {
         let first = name.bytes().next().map_or(0, usize::from);
         1 << ((first + 5 * name.len()) % 64)
+    }
+}
+
+impl FieldUse {
+    fn of(name: &str, operation: &Operation, rules: &ActionRules) -> Self {
+        let index = index_of(operation, name);
+        match name {
+            "<<" => Self::Merge,
+            _ if index.is_none() && is_descriptive(name) => Self::Descriptive,
+            "reason" if rules.reason.is_none() && index.is_none() => Self::Reason,
+            _ if is_common(name, operation, rules) => Self::Common,
+            _ => index.map_or(Self::Unknown, Self::Parameter),
+        }
+    }
+}
+
+impl FieldUses {
+    /// What the field of a name is, which stands in this place of its row.
+    pub(super) fn find(&mut self, place: usize, name: &str, operation: &Operation, rules: &ActionRules) -> FieldUse {
+        match self.0.get(place) {
+            Some((known, found)) if known == name => *found,
+            _ => {
+                let found = FieldUse::of(name, operation, rules);
+                if place >= self.0.len() {
+                    self.0.resize_with(place + 1, || (String::new(), FieldUse::Unknown));
+                }
+                self.0[place] = (name.to_owned(), found);
+                found
+            }
+        }
     }
 }
 
@@ -142,7 +194,7 @@ pub(super) fn no_single_value(field: &Field) -> Diagnostic {
 }
 
 /// Whether a field means the same for every action. An operation's own field of such a name wins where it can.
-pub(super) fn is_common(name: &str, operation: &Operation, rules: &ActionRules) -> bool {
+fn is_common(name: &str, operation: &Operation, rules: &ActionRules) -> bool {
     COMMON_FIELDS.contains(&name)
         && match name {
             "reason" => rules.reason.is_some(),

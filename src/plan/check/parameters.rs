@@ -2,9 +2,7 @@
 //! revocation reason is one of them: given in RFC 5280's names or the provider's, sent in the provider's. Guesses nothing.
 
 use super::context::Checker;
-use super::fields::{
-    COMMON_FIELDS, LIST_FIELDS, Layers, Row, has_value, index_of, is_common, is_descriptive, names_of,
-};
+use super::fields::{COMMON_FIELDS, FieldUse, LIST_FIELDS, Layers, Row, has_value, names_of};
 use super::pem_files::{CsrResult, NamedKey, SentCertificate};
 use crate::diag::Diagnostic;
 use crate::pki::{RevocationReason, SpkiFingerprint};
@@ -59,7 +57,7 @@ impl Checker<'_> {
     ) -> Option<ReadParameters<'a>> {
         let mut read = ReadParameters {
             map: Map::new(),
-            given: self.assign_fields(row, layers, operation, rules),
+            given: self.assign_fields(row, layers, account, operation, rules),
             reason: None,
             key: None,
             certificate: None,
@@ -247,40 +245,42 @@ impl Checker<'_> {
         &mut self,
         row: &Row<'a>,
         layers: Layers<'a>,
+        account: usize,
         operation: &Operation,
         rules: &ActionRules,
     ) -> Vec<Option<&'a Field>> {
         let mut given: Vec<Option<&Field>> = vec![None; operation.parameters.len()];
-        // A `<<` that merges nothing was reported by the YAML reader.
+        let mut uses = std::mem::take(&mut self.shared_by(account, &operation.name).uses);
         // What describes the certificates of find's lists is for those actions alone that have such a field.
         let is_of_find = row.header.is_some_and(|header| header.is_of_find);
-        let describes = |name: &str| is_of_find && is_descriptive(name) && index_of(operation, name).is_none();
-        for field in row.present().filter(|field| field.name != "<<" && !describes(&field.name)) {
+        for (place, field) in row.present() {
             let name = field.name.as_str();
-            if name == "reason" && rules.reason.is_none() && operation.parameter(name).is_none() {
-                let what = format!("the action `{}` takes no reason", operation.name);
-                self.report(Diagnostic::error("unknown-field", field.span, what).help("drop it"));
-            } else if is_common(name, operation, rules) {
-            } else if let Some(index) = index_of(operation, name) {
-                if let Some(first) = given[index] {
-                    let what = format!("`{}` and `{name}` are the same field", first.name);
-                    let error = Diagnostic::error("field-twice", field.span, what);
-                    self.report(error.related(first.span, "the other").help("keep one of them"));
-                } else {
-                    given[index] = Some(field);
+            match uses.find(place, name, operation, rules) {
+                FieldUse::Common | FieldUse::Merge => {}
+                FieldUse::Descriptive if is_of_find => {}
+                FieldUse::Reason => {
+                    let what = format!("the action `{}` takes no reason", operation.name);
+                    self.report(Diagnostic::error("unknown-field", field.span, what).help("drop it"));
                 }
-            } else {
-                self.report_unknown_field(field, operation);
+                FieldUse::Parameter(index) => {
+                    if let Some(first) = given[index] {
+                        let what = format!("`{}` and `{name}` are the same field", first.name);
+                        let error = Diagnostic::error("field-twice", field.span, what);
+                        self.report(error.related(first.span, "the other").help("keep one of them"));
+                    } else {
+                        given[index] = Some(field);
+                    }
+                }
+                FieldUse::Descriptive | FieldUse::Unknown => self.report_unknown_field(field, operation),
             }
         }
         // Defaults are for many operations: one that this operation does not know is no error.
-        for field in layers.iter() {
-            if !is_common(&field.name, operation, rules)
-                && let Some(index) = index_of(operation, &field.name)
-            {
+        for (place, field) in (row.fields.len()..).zip(layers.iter()) {
+            if let FieldUse::Parameter(index) = uses.find(place, &field.name, operation, rules) {
                 given[index].get_or_insert(field);
             }
         }
+        self.shared_by(account, &operation.name).uses = uses;
         given
     }
 

@@ -132,7 +132,7 @@ impl Checker<'_> {
             if group.is_empty() {
                 continue;
             }
-            let group = hash_of(self.hashes(account, &operation.name).target.clone(), &group);
+            let group = hash_of(self.shared_by(account, &operation.name).target.clone(), &group);
             self.index.groups.add(&wide.reaches, group, is_wide, place);
         }
     }

@@ -483,7 +483,7 @@ impl Checker<'_> {
         if !by.is_empty() {
             parts = format!("{parts} {}", by.iter().map(StatusSource::as_str).collect::<Vec<_>>().join(" "));
         }
-        let hashes = self.hashes(account, &operation);
+        let hashes = self.shared_by(account, &operation);
         let digest = hashes.fingerprint.with(parts.as_bytes());
         let hash = hash_of(hashes.target.clone(), &parts);
         let account = self.draft.accounts.mark_used(account);
