@@ -42,8 +42,8 @@ pub(super) enum FieldUse {
     Unknown,
 }
 
-/// What the fields of the row before were to an operation. Nearly all rows have the same ones in the same places, and to compare a name with all
-/// that there are is a tenth of the check of a long list.
+/// What the fields of the row before were to an operation. Nearly all rows have the same ones in the same places: their names need not be compared
+/// with all that there are, a million times.
 #[derive(Debug, Default)]
 pub(super) struct FieldUses(Vec<(String, FieldUse)>);
 
@@ -145,7 +145,9 @@ impl FieldUses {
                 if place >= self.0.len() {
                     self.0.resize_with(place + 1, || (String::new(), FieldUse::Unknown));
                 }
-                self.0[place] = (name.to_owned(), found);
+                let (known, was) = &mut self.0[place];
+                name.clone_into(known);
+                *was = found;
                 found
             }
         }
