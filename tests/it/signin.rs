@@ -5,8 +5,13 @@ use super::mock::{Act, Mock, Seen, json};
 use super::place::{CommandOutput, Place};
 use super::requests::contains;
 use super::tls::serve;
+use aws_lc_rs::pbkdf2;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cbc::cipher::block_padding::Pkcs7;
+use cbc::cipher::{BlockModeEncrypt as _, KeyIvInit as _};
+use der::asn1::{AnyRef, Null, ObjectIdentifier};
+use der::{Encode as _, Tag, TagNumber};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -244,14 +249,34 @@ impl Authority {
     }
 }
 
-/// A PKCS #12 store with a certificate and its key.
+/// A PKCS #12 store with a certificate and its key (RFC 7292): one part with both, encrypted by PBES2 (RFC 8018), and no check value.
 fn store(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> Vec<u8> {
-    let certificate = p12_keystore::Certificate::from_der(certificate.der()).unwrap();
-    let key = p12_keystore::PrivateKey::from_der(&key.serialize_der()).unwrap();
-    let chain = p12_keystore::PrivateKeyChain::new("operator", key, [certificate]);
-    let mut store = p12_keystore::KeyStore::new();
-    store.add_entry("operator", p12_keystore::KeyStoreEntry::PrivateKeyChain(chain));
-    store.writer(STORE_PASSWORD).write().unwrap()
+    let (salt, iv, mut cipher_key) = ([7; 16], [9; 16], [0; 32]);
+    let element = |tag, parts: &[&[u8]]| AnyRef::new(tag, &parts.concat()).unwrap().to_der().unwrap();
+    let sequence = |parts: &[&[u8]]| element(Tag::Sequence, parts);
+    let octets = |bytes: &[u8]| element(Tag::OctetString, &[bytes]);
+    let oid = |text| ObjectIdentifier::new_unwrap(text).to_der().unwrap();
+    let number = |number: u16| number.to_der().unwrap();
+    let tagged =
+        |constructed, bytes: &[u8]| element(Tag::ContextSpecific { constructed, number: TagNumber::N0 }, &[bytes]);
+    let typed = |kind, value: &[u8]| sequence(&[&oid(kind), &tagged(true, value)]);
+    let algorithm = |kind, parameters: &[u8]| sequence(&[&oid(kind), parameters]);
+
+    let certificate = typed("1.2.840.113549.1.9.22.1", &octets(certificate.der()));
+    let certificate = typed("1.2.840.113549.1.12.10.1.3", &certificate);
+    let bags = sequence(&[&certificate, &typed("1.2.840.113549.1.12.10.1.1", &key.serialize_der())]);
+    let iterations = std::num::NonZeroU32::new(2048).unwrap();
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, STORE_PASSWORD.as_bytes(), &mut cipher_key);
+    let cipher = cbc::Encryptor::<aes::Aes256>::new_from_slices(&cipher_key, &iv).unwrap();
+    let encrypted = cipher.encrypt_padded_vec::<Pkcs7>(&bags);
+
+    let prf = algorithm("1.2.840.113549.2.9", &Null.to_der().unwrap());
+    let derivation = algorithm("1.2.840.113549.1.5.12", &sequence(&[&octets(&salt), &number(2048), &prf]));
+    let encryption = algorithm("2.16.840.1.101.3.4.1.42", &octets(&iv));
+    let scheme = algorithm("1.2.840.113549.1.5.13", &sequence(&[&derivation, &encryption]));
+    let content = sequence(&[&oid("1.2.840.113549.1.7.1"), &scheme, &tagged(false, &encrypted)]);
+    let part = typed("1.2.840.113549.1.7.6", &sequence(&[&number(0), &content]));
+    sequence(&[&number(3), &typed("1.2.840.113549.1.7.1", &octets(&sequence(&[&part])))])
 }
 
 const STORE_PASSWORD: &str = "store-secret-example";
