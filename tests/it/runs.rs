@@ -66,6 +66,32 @@ fn a_run_that_is_watched_is_shown_until_it_is_over() {
 }
 
 #[test]
+fn what_needs_an_action_that_a_person_settles_as_done_goes_on() {
+    let (mut place, mock) =
+        (Place::new(), Mock::start(|seen, _| if seen.target.contains("/1/") { empty(299) } else { empty(204) }));
+    place.set("CERTSWEEP_OPERATOR", "");
+    place.set("USER", "");
+    place.set("LOGNAME", "");
+    let plan = revokes(&mock, "rate: [1000/1s]", 1);
+    let first = "action: revoke, certificate_id";
+    assert!(plan.contains(first), "{plan}");
+    let plan = plan.replace(&format!("{{{first}"), &format!("{{id: one, {first}"));
+    let more = "  - {id: two, action: revoke, certificate_id: 2, needs: [one]}\n  - {action: revoke, certificate_id: 3, needs: [two]}\n  \
+                - {id: four, action: revoke, certificate_id: 4}\n";
+    place.file("plan.yaml", format!("{}\n{more}", plan.trim_end()));
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run"]).exits(1);
+    let sent = mock.seen().len();
+    let settled = place.certsweep(&["settle", "run", "one", "--as", "succeeded", "--note", "seen"]).exits(0);
+    assert!(settled.out.contains("2 actions that needed this can go on: certsweep resume run"), "{}", settled.out);
+    let row = place.rows().into_iter().find(|row| row["action_id"] == "one").unwrap();
+    assert!(!row["settled_by"].is_empty(), "the system knows the user where no variable does: {row:?}");
+    assert_eq!(place.certsweep(&["status", "run", "--json"]).exits(0).json()["state"], "stopped");
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+    assert_eq!(mock.seen().len(), sent + 2, "and each of them once");
+    assert!(place.outcomes().iter().all(|(_, outcome)| outcome == "succeeded"), "{:?}", place.outcomes());
+}
+
+#[test]
 fn a_person_settles_what_is_in_doubt_and_the_report_says_who() {
     let (mut place, mock) =
         (Place::new(), Mock::start(|seen, _| if seen.target.contains("/1/") { empty(299) } else { empty(204) }));
