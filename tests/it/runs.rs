@@ -43,7 +43,11 @@ fn runs_are_listed_newest_first_and_found_by_name_and_beginning() {
     assert_eq!(status(&[&slow[..slow.len() - 2]])["run_dir"], slow);
     assert_eq!(status(&[slow.strip_prefix("runs/").unwrap()])["run_dir"], slow);
     place.certsweep(&["status", "runs/2"]).exits(2).says(&["is the beginning of 4 runs", "give more of it"]);
-    place.certsweep(&["status", "nothing"]).exits(2);
+    assert_eq!(status(&["fir"])["run_dir"], listed[0]["run_dir"], "the beginning of a plan's name");
+    place
+        .certsweep(&["status", "nothing"])
+        .exits(2)
+        .says(&["nothing: this is no run directory", "`certsweep runs` lists them"]);
     let report = place.certsweep(&["report", "slow"]).exits(0);
     assert_eq!(report.out.lines().count(), 51);
     place.certsweep(&["resume", "slow", "--yes"]).exits(0).says(&["run directory: runs/"]);
