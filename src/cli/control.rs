@@ -4,6 +4,7 @@
 use super::args;
 use super::context::Context;
 use super::exit::Exit;
+use super::process::system_user;
 use super::status::{resume_command, unpause_command};
 use crate::engine::{CommandDone, CommandReply, RunCommand};
 use crate::journal::{JournalError, RunDir, RunFacts, live_control};
@@ -67,7 +68,9 @@ pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
 /// Who gives a command, as the environment says: told to whoever looks at the run, and never relied on.
 pub(super) fn user() -> Option<String> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    ["CERTSWEEP_OPERATOR", "SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable)
+    let named = ["CERTSWEEP_OPERATOR", "SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable);
+    // Services and containers have no such variable; the id is known all the same.
+    named.or_else(|| Some(system_user()).filter(|user| !user.is_empty()))
 }
 
 /// Sets the limits of a run's accounts.

@@ -13,12 +13,14 @@ use crate::find::{Criteria, LocatedCertificate, Looked, NamePatterns, Placement,
 use crate::journal::files::replace;
 use crate::pki::weakness::DebianKeys;
 use crate::pki::{Certificate, SpkiFingerprint, named_keys, pem};
+use crate::text::decode::decode;
 use crate::text::{Secret, file, safe};
 use crate::time::Clock;
 use crate::view::search_progress::{SearchProgress, summary};
-use crate::view::table::plural;
+use crate::view::table::{grouped, plural};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Cursor};
 use std::path::Path;
 
 /// Looks for certificates and writes the list of them.
@@ -165,7 +167,11 @@ fn password(reference: &str) -> Result<Secret, String> {
         Some(("env", name)) => {
             std::env::var(name).map_err(|_| format!("--password: the variable {name} is not set"))?
         }
-        Some(("file", path)) => read_text(Path::new(path))?,
+        // As it stands: what is undone for lists would be another password.
+        Some(("file", path)) => {
+            let path = Path::new(path);
+            file::read_text(path, MAX_NAMED).map_err(|error| unreadable(path, &error))?
+        }
         _ => {
             return Err(
                 "--password takes a reference, `env:NAME` or `file:PATH`, and never the password itself".to_owned()
@@ -175,11 +181,17 @@ fn password(reference: &str) -> Result<Secret, String> {
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 
+/// A list that a person has: UTF-16 and gzip are undone, as for the lists of plans.
 fn read_text(path: &Path) -> Result<String, String> {
-    file::read_text(path, MAX_NAMED).map_err(|error| unreadable(path, &error))
+    let read = || {
+        let bytes = file::read(path, MAX_NAMED)?;
+        let bytes = file::read_to_bound(decode(Box::new(Cursor::new(bytes)))?, MAX_NAMED)?;
+        String::from_utf8(bytes).map_err(|_| io::Error::other("it is neither UTF-8 nor UTF-16 text"))
+    };
+    read().map_err(|error| unreadable(path, &error))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> String {
+fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{} cannot be read: {}", safe::terminal(&path.display().to_string()), file::reason(error))
 }
 
@@ -246,6 +258,7 @@ fn to_json(list: &TargetList, result: &SearchResult, unplaced: &BTreeMap<Unplace
             "sockets_pipes_devices": looked.specials,
         },
         "left_out": {"expired": left_out.expired, "revoked": left_out.revoked, "of_cas": left_out.cas, "not_issued": left_out.not_issued},
+        "not_found": {"keys": result.unmet.keys, "serials": result.unmet.serials, "names": result.unmet.names},
         "undecided": result.undecided,
         "unplaced": unplaced.iter().map(|(why, count)| (reason(why), *count)).collect::<BTreeMap<_, _>>(),
         "unread": result.unread,
@@ -269,6 +282,28 @@ fn tell(context: &Context, result: &SearchResult, unplaced: &BTreeMap<Unplaced, 
         context.printer.warning(&format!(
             "{rows} of lists could not be judged: the list does not tell {what}, and no file here holds the certificate"
         ));
+    }
+    // Of one that was asked for, the summary says it.
+    for (what, unmet, all) in [
+        ("keys", &result.unmet.keys, result.unmet.of.0),
+        ("serial numbers", &result.unmet.serials, result.unmet.of.1),
+        ("names", &result.unmet.names, result.unmet.of.2),
+    ] {
+        if all > 1 && !unmet.is_empty() {
+            let shown = if context.global.verbose > 0 { unmet.len() } else { MAX_UNMET };
+            let first: Vec<_> = unmet.iter().take(shown).map(|text| safe::terminal(text)).collect();
+            let more = if unmet.len() > shown {
+                format!(", … and {} more; -v shows them", grouped((unmet.len() - shown) as u64))
+            } else {
+                String::new()
+            };
+            context.printer.warning(&format!(
+                "{} of the {} {what} that were asked for are of no certificate that was found: {}{more}",
+                grouped(unmet.len() as u64),
+                grouped(all as u64),
+                first.join(", ")
+            ));
+        }
     }
     for (why, count) in unplaced {
         let nobody = asked && *why == Unplaced::NoProvider;
@@ -301,3 +336,5 @@ const MAX_NAMED: u64 = 64 << 20;
 const MAX_STEM: usize = 100;
 /// Lines about what could not be read.
 const MAX_SHOWN: usize = 50;
+/// What was asked for and not found, by name.
+const MAX_UNMET: usize = 5;

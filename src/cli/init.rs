@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::exit::Exit;
 use super::list_args::InitArgs;
+use crate::find::exports::column_of;
 use crate::find::target_list::TargetList;
 use crate::pki::RevocationReason;
 use crate::plan::DESCRIPTIVE_COLUMNS;
@@ -164,11 +165,22 @@ fn from_list(from: &FromList<'_>, operation: &Operation, rules: &ActionRules) ->
     let mut notes = Vec::new();
     let has = |column: &str| from.list.column(column).is_some();
     let mut columns = Map::new();
-    let mut maps = |field: &str, column: &str| {
-        if !has(field) && has(column) {
+    let mut maps = |field: &str, told: &str| {
+        if !has(field)
+            && !columns.contains_key(field)
+            && let Some(column) = column_of(&from.list.header, told)
+        {
             columns.insert(field.to_owned(), column.into());
         }
     };
+    // What the list calls otherwise than the plan: `Certificate ID`.
+    let is_reason = |name: &str| rules.reason.as_ref().is_some_and(|rule| rule.field == name);
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.required && parameter.fixed.is_none()) {
+        let mut names = std::iter::once(&parameter.name).chain(&parameter.aliases);
+        if !is_reason(&parameter.name) && !names.any(|name| has(name)) {
+            maps(parameter.name_in_plans(), parameter.name_in_plans());
+        }
+    }
     for name in &rules.target.parameters {
         let is_serial =
             operation.parameter(name).is_some_and(|parameter| matches!(parameter.format, ValueFormat::Serial(_)));
@@ -186,9 +198,11 @@ fn from_list(from: &FromList<'_>, operation: &Operation, rules: &ActionRules) ->
         }
     }
     let needed = operation.parameters.iter().filter(|parameter| parameter.required && parameter.fixed.is_none());
-    for parameter in needed.filter(|parameter| rules.reason.as_ref().is_none_or(|rule| rule.field != parameter.name)) {
+    for parameter in needed.filter(|parameter| !is_reason(&parameter.name)) {
         let names = std::iter::once(&parameter.name).chain(&parameter.aliases);
-        let is_given = names.into_iter().any(|name| has(name)) || columns.contains_key(&parameter.name);
+        let is_given = names.into_iter().any(|name| has(name))
+            || columns.contains_key(parameter.name_in_plans())
+            || columns.contains_key(&parameter.name);
         if !is_given {
             let help = match &rules.csr {
                 Some(csr) if csr.field == parameter.name => "; `certsweep csr --from LIST --out keys/` adds it",

@@ -35,6 +35,8 @@ pub struct PreviewData {
     excepted: u64,
     wide: WideEffects,
     certificates: NamedCertificates,
+    /// The certificate of the action before: the steps of an entry are about one.
+    last_named: Option<Box<CertificateNames>>,
     /// The first [`MAX_CANARIES`] actions that are sent: the rows that the preview shows, and the candidates for canaries.
     first: Vec<Action>,
     /// Actions on certificates whose order is known: ordinal, account, operation, order id with the reason.
@@ -131,8 +133,9 @@ impl PreviewData {
                     reaches: reaches.clone(),
                 });
             }
-            if let Some(names) = &action.names {
+            if let Some(names) = action.names.as_ref().filter(|names| self.last_named.as_ref() != Some(*names)) {
                 self.certificates.add(|| named_certificate(&action.id, names));
+                self.last_named = Some(names.clone());
             }
             if self.first.len() < MAX_CANARIES {
                 self.first.push(action.clone());

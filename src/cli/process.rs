@@ -31,6 +31,11 @@ pub fn origin(operator: Option<&str>, ticket: Option<&str>) -> RunOrigin {
     }
 }
 
+/// The user whom the system knows, with the id.
+pub fn system_user() -> String {
+    user_and_host().0
+}
+
 /// The user with the id that the system goes by: a name in the environment alone proves nothing. Who became another by `sudo` is named too.
 #[cfg(unix)]
 fn user_and_host() -> (String, String) {

@@ -8,8 +8,10 @@ use super::previous_runs::RUNS;
 use super::status::{quoted, status_of_run};
 use crate::journal::dir::runs_in;
 use crate::journal::{JournalError, RunDir};
+use crate::text::safe;
 use crate::view::runs::{ListedRun, render};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Lists the runs.
@@ -83,7 +85,29 @@ fn find_run(context: &Context, named: &Path) -> Result<PathBuf, Exit> {
             context.printer.note(&format!("run directory: {}", path.display()));
             Ok(path)
         }
-        NamedRun::None => Ok(named.to_path_buf()),
+        NamedRun::None => match newest_of_plans(&candidates, name) {
+            Ok(Some(path)) => {
+                context.printer.note(&format!("run directory: {}", path.display()));
+                Ok(path)
+            }
+            Ok(None) => {
+                let shown = quoted(named);
+                context.printer.error(&format!(
+                    "{shown}: this is no run directory of certsweep: nothing is there, and no run below `{RUNS}` or its plan is called so or begins so; \
+                     `certsweep runs` lists them"
+                ));
+                Err(Exit::Usage)
+            }
+            Err(plans) => {
+                let plans: Vec<String> =
+                    plans.iter().take(MAX_SHOWN).map(|plan| safe::terminal(plan).into_owned()).collect();
+                context.printer.error(&format!(
+                    "`{name}` is the beginning of several plans' names: {}; give more of it",
+                    plans.join(", ")
+                ));
+                Err(Exit::Usage)
+            }
+        },
         NamedRun::Several(paths) => {
             let first: Vec<String> = paths.iter().take(MAX_SHOWN).map(|path| quoted(path)).collect();
             let more = if paths.len() > MAX_SHOWN { ", …" } else { "" };
@@ -123,6 +147,20 @@ fn newest_of_plan(candidates: &[PathBuf], name: &str) -> Option<PathBuf> {
     let of_plan = candidates.iter().filter_map(|path| Some((facts(path)?, path)));
     let newest = of_plan.filter(|(facts, _)| facts.settings.name == name).max_by_key(|(facts, _)| facts.made_at);
     newest.map(|(_, path)| path.clone())
+}
+
+/// The newest run of the one plan whose name begins so.
+///
+/// # Errors
+/// The names of the plans, where there are several.
+fn newest_of_plans(candidates: &[PathBuf], begin: &str) -> Result<Option<PathBuf>, BTreeSet<String>> {
+    let name = |path: &PathBuf| RunDir::existing(path).and_then(|dir| Ok(dir.read()?.facts()?.settings.name)).ok();
+    let names: BTreeSet<String> = candidates.iter().filter_map(name).filter(|name| name.starts_with(begin)).collect();
+    match names.first() {
+        Some(plan) if names.len() == 1 => Ok(newest_of_plan(candidates, plan)),
+        Some(_) => Err(names),
+        None => Ok(None),
+    }
 }
 
 /// The newest run that is not finished; where all are, the newest.

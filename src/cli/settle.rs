@@ -5,7 +5,7 @@ use super::context::Context;
 use super::control::user;
 use super::exit::Exit;
 use crate::journal::dir::OpenRun;
-use crate::journal::{Record, RunDir};
+use crate::journal::{JournalError, Phase, Reader, Record, RunDir};
 use crate::run::{Ordinal, Outcome};
 use crate::time::Clock;
 use crate::view::report::run_files::write_reports;
@@ -39,8 +39,17 @@ fn settle_open_run(context: &Context, args: &args::SettleArgs, run: &OpenRun) ->
         by: by.clone(),
         note: args.note.clone(),
     }));
+    let freed = match args.outcome {
+        Outcome::Succeeded => freed(&reader, &ordinals).map_err(|error| failed(&error))?,
+        _ => Vec::new(),
+    };
+    records.extend(freed.iter().map(|ordinal| Record::Reopened { ordinal: *ordinal, at, follows: false }));
     let is_finished = reader.overview_without_actions().map_err(|error| failed(&error))?.finished_at.is_some();
-    if waiting == 0 && !is_finished {
+    let waits = plural(freed.len() as u64, "action");
+    if !freed.is_empty() && is_finished {
+        let why = format!("{waits} may be sent now that what it needs is settled");
+        records.push(Record::Stopped { at, why, code: Exit::Stopped.code() });
+    } else if waiting == 0 && freed.is_empty() && !is_finished {
         records.push(Record::Finished { at });
     }
     run.journal.append_and_wait(records, steady).map_err(|why| failed(&why))?;
@@ -51,8 +60,39 @@ fn settle_open_run(context: &Context, args: &args::SettleArgs, run: &OpenRun) ->
         context.printer.result_json(&serde_json::json!({"settled": ids, "as": outcome, "by": by, "note": args.note}));
     } else {
         context.printer.result(&format!("settled {actions} as {}; the report says so", args.outcome));
+        if !freed.is_empty() {
+            let run = run.dir.path().display();
+            context.printer.result(&format!("{waits} that needed this can go on: certsweep resume {run}"));
+        }
     }
     Ok(Exit::Well)
+}
+
+/// Actions that were skipped since one of these had not ended well, and those that were skipped because of them: nothing stands in their way once
+/// these have succeeded.
+fn freed(reader: &Reader, settled: &[Ordinal]) -> Result<Vec<Ordinal>, JournalError> {
+    let (queue, states) = (reader.queue()?, reader.states()?);
+    let mut good: BTreeSet<Ordinal> = settled.iter().copied().collect();
+    let mut freed = Vec::new();
+    loop {
+        let before = freed.len();
+        for (ordinal, needs) in queue.needing() {
+            let is_skipped =
+                states.of(ordinal).phase == Phase::Ended(Outcome::Skipped) && !queue.is_never_sent(ordinal);
+            let is_met = |need: &Ordinal| good.contains(need) || queue.is_met(ordinal, *need, states.of(*need));
+            if is_skipped
+                && !good.contains(&ordinal)
+                && needs.iter().any(|need| good.contains(need))
+                && needs.iter().all(is_met)
+            {
+                good.insert(ordinal);
+                freed.push(ordinal);
+            }
+        }
+        if freed.len() == before {
+            return Ok(freed);
+        }
+    }
 }
 
 /// The actions of these ids, and how many others have not ended. All or none: a list of which a part was taken is not what was meant.
@@ -63,7 +103,7 @@ fn find_actions(context: &Context, args: &args::SettleArgs, run: &OpenRun) -> Re
     for found in reader.histories_without_parameters() {
         let (action, history) = found.map_err(|error| context.failed(&error))?;
         let outcome = history.state.outcome();
-        let has_ended = matches!(history.state.phase, crate::journal::Phase::Ended(_));
+        let has_ended = matches!(history.state.phase, Phase::Ended(_));
         if !missing.remove(action.id.as_str()) {
             waiting += u64::from(!has_ended);
         } else if history.state.is_open_to_a_person() && history.doubt.is_none() {

@@ -9,7 +9,7 @@ use glob::Pattern;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What is looked for. What is `None` or empty asks nothing.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Criteria {
     /// One of these keys.
     pub keys: Option<HashSet<SpkiFingerprint>>,
     /// One of these serial numbers.
-    pub serials: Option<HashSet<SerialNumber>>,
+    pub serials: Option<WantedSerials>,
     /// One of these names.
     pub names: Option<NamePatterns>,
     /// An issuer.
@@ -39,6 +39,25 @@ pub enum WantedIssuer {
     Certificates(Vec<Certificate>),
     /// Its issuer's name holds this text.
     Text(String),
+}
+
+/// Serial numbers of a file, each with what it stands in: digits of which nobody can tell whether they are decimal are two numbers of one entry.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct WantedSerials {
+    entries: HashMap<SerialNumber, u32>,
+}
+
+/// What was looked for and is of no certificate that was found, in order.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// Keys.
+    pub keys: Vec<String>,
+    /// Serial numbers.
+    pub serials: Vec<String>,
+    /// Names, and patterns of names.
+    pub names: Vec<String>,
+    /// How many keys, serial numbers and names were looked for.
+    pub of: (usize, usize, usize),
 }
 
 /// Names, and patterns of names.
@@ -139,8 +158,58 @@ impl Criteria {
         }
     }
 
+    /// What none of these certificates has.
+    pub fn unmet<'a>(&self, found: impl Iterator<Item = &'a Sighting>) -> Unmet {
+        let (mut keys, mut entries, mut names) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for known in found {
+            keys.extend(known.key);
+            let entry = |wanted: &WantedSerials| wanted.entries.get(known.serial.as_ref()?).copied();
+            entries.extend(self.serials.as_ref().and_then(entry));
+            if self.names.is_some() {
+                names.extend(known.names.iter().chain([&known.common_name]).map(|name| comparable(name)));
+            }
+        }
+        let keys = self.keys.iter().flatten().filter(|key| !keys.contains(key)).map(ToString::to_string);
+        let serials = self.serials.iter().flat_map(|wanted| &wanted.entries);
+        let mut serials: Vec<(u32, String)> = serials
+            .filter(|(_, entry)| !entries.contains(entry))
+            .map(|(serial, entry)| (*entry, serial.to_string()))
+            .collect();
+        serials.sort_unstable();
+        serials.dedup_by_key(|(entry, _)| *entry);
+        let mut unmet = Unmet {
+            keys: keys.collect(),
+            serials: serials.into_iter().map(|(_, serial)| serial).collect(),
+            names: self.names.iter().flat_map(|wanted| wanted.not_among(&names)).collect(),
+            of: (
+                self.keys.as_ref().map_or(0, HashSet::len),
+                self.serials.as_ref().map_or(0, WantedSerials::len),
+                self.names.as_ref().map_or(0, NamePatterns::len),
+            ),
+        };
+        unmet.keys.sort_unstable();
+        unmet.names.sort_unstable();
+        unmet
+    }
+
     fn issued_then(&self, begins: Timestamp) -> bool {
         self.issued.0.is_none_or(|from| from <= begins) && self.issued.1.is_none_or(|to| begins < to)
+    }
+}
+
+impl WantedSerials {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.values().collect::<HashSet<_>>().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn contains(&self, serial: &SerialNumber) -> bool {
+        self.entries.contains_key(serial)
     }
 }
 
@@ -150,6 +219,8 @@ impl NamePatterns {
     /// # Errors
     /// What is wrong with the pattern.
     pub fn add(&mut self, text: &str) -> Result<(), String> {
+        // Zone files and `dig` write names so; certificates never do.
+        let text = text.strip_suffix('.').unwrap_or(text);
         if text.contains(['*', '?', '[']) && !text.starts_with('[') {
             let pattern = Pattern::new(&text.to_lowercase());
             self.patterns.push(pattern.map_err(|why| format!("`{text}` is no pattern: {why}"))?);
@@ -164,6 +235,16 @@ impl NamePatterns {
         self.names.is_empty() && self.patterns.is_empty()
     }
 
+    fn len(&self) -> usize {
+        self.names.len() + self.patterns.len()
+    }
+
+    fn not_among<'a>(&'a self, names: &'a HashSet<String>) -> impl Iterator<Item = String> + 'a {
+        let patterns = self.patterns.iter().filter(|pattern| !names.iter().any(|name| pattern.matches(name)));
+        let wanted = self.names.iter().filter(|name| !names.contains(*name)).cloned();
+        wanted.chain(patterns.map(|pattern| pattern.as_str().to_owned()))
+    }
+
     fn have(&self, name: &str) -> bool {
         let name = comparable(name);
         self.names.contains(&name) || self.patterns.iter().any(|pattern| pattern.matches(&name))
@@ -175,8 +256,8 @@ impl NamePatterns {
 ///
 /// # Errors
 /// The first line that has none.
-pub fn serials(text: &str) -> Result<HashSet<SerialNumber>, u32> {
-    let mut serials = HashSet::new();
+pub fn serials(text: &str) -> Result<WantedSerials, u32> {
+    let mut serials = WantedSerials::default();
     for (line, number) in text.lines().zip(1_u32..) {
         let line = line.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\u{feff}', ',']);
         if line.is_empty() {
@@ -204,7 +285,9 @@ pub fn serials(text: &str) -> Result<HashSet<SerialNumber>, u32> {
                 return Err(number);
             }
         }
-        serials.extend(found);
+        for serial in found {
+            serials.entries.entry(serial).or_insert(number);
+        }
     }
     Ok(serials)
 }
@@ -279,7 +362,12 @@ mod tests {
         for serial in all {
             assert!(read.contains(&SerialNumber::parse(serial).unwrap()), "{serial}");
         }
-        assert_eq!(read.len(), all.len());
+        assert_eq!(read.entries.len(), all.len());
+        let known = |text: &str| Sighting { serial: Some(SerialNumber::parse(text).unwrap()), ..Sighting::default() };
+        let wanted = Criteria { serials: Some(read), ..Criteria::default() };
+        // Digits that could be either are one entry, and met by one of the two.
+        let found: Vec<Sighting> = ["0a1b2c", "0a1b2d", "0xab54a98ceb1f0ad2"].map(known).to_vec();
+        assert_eq!(wanted.unmet(found.iter()).serials, ["0a1b2e", "0362aabbccddeeff00112233445566778899"]);
         assert_eq!(serials("0a\nhello world\n"), Err(2));
     }
 
@@ -290,12 +378,19 @@ mod tests {
             names.add(name).unwrap();
         }
         assert!(names.add("[a*").is_ok() && names.add("a[*").is_err());
+        names.add("final.dot.example.").unwrap();
+        let found = Sighting { common_name: "a.example.com".to_owned(), ..Sighting::default() };
+        let wanted = Criteria { names: Some(names), ..Criteria::default() };
+        let unmet = wanted.unmet(std::iter::once(&found)).names;
+        assert_eq!(unmet, ["192.0.2.1", "[a*", "final.dot.example", "xn--bcher-kva.example"]);
+        let names = wanted.names.unwrap();
         for (name, expected) in [
             ("shop.example.com", true),
             ("a.b.EXAMPLE.com", true),
             ("*.example.com", true),
             ("example.com", false),
             ("xn--bcher-kva.example", true),
+            ("final.dot.example", true),
             ("192.0.2.1", true),
             ("192.0.2.10", false),
         ] {

@@ -8,12 +8,16 @@ use crate::pki::{Certificate, SerialNotation, SerialNumber, SpkiFingerprint};
 use crate::plan::{ListLayout, ListReader};
 use crate::provider::listing::ListedRow;
 use crate::provider::model::LIST_COLUMNS;
-use crate::text::{SourceMap, safe};
+use crate::text::decode::decode;
+use crate::text::{SourceMap, file, safe};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// What a column tells.
@@ -49,6 +53,9 @@ pub struct ListColumns {
 /// # Errors
 /// It cannot be read, or is no list of certificates; the cause. `None` where it is a list of something else.
 pub fn read(path: &Path, columns: &ListColumns, each: &mut dyn FnMut(Sighting)) -> Result<u64, Option<String>> {
+    if let Some(answer) = object_in(path) {
+        return read_answer(&answer, &path.display().to_string(), columns, each).ok_or(None);
+    }
     let mut sources = SourceMap::default();
     let shown = path.display().to_string();
     let source = sources.add_file(shown.clone(), path.to_owned());
@@ -91,6 +98,76 @@ pub fn read(path: &Path, columns: &ListColumns, each: &mut dyn FnMut(Sighting)) 
     }
     // Rows with defects were passed over.
     if diagnostics.has_errors() { Err(first(&diagnostics, &sources)) } else { Ok(rows) }
+}
+
+/// The JSON object that a file is; `None` where it is something else, or too large for one answer.
+fn object_in(path: &Path) -> Option<Map<String, Value>> {
+    // A pipe is read once.
+    let file = path.is_file().then(|| File::open(path).ok())??;
+    let mut text = decode(Box::new(file)).ok()?;
+    let mut head = Vec::new();
+    text.by_ref().take(HEAD).read_to_end(&mut head).ok()?;
+    if !head.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    head.extend(file::read_to_bound(text, MAX_ANSWER).ok()?);
+    serde_json::from_slice(&head).ok()
+}
+
+/// Reads a provider's answer that was saved as it came, such as CertCentral's list of orders: an object with the list in one of its members.
+/// `None` where no such list tells of certificates.
+fn read_answer(
+    answer: &Map<String, Value>,
+    shown: &str,
+    columns: &ListColumns,
+    each: &mut dyn FnMut(Sighting),
+) -> Option<u64> {
+    let lists = answer.iter().filter_map(|(name, value)| Some((name, value.as_array()?)));
+    let (list, items) = lists.max_by_key(|(_, items)| items.iter().filter(|item| item.is_object()).count())?;
+    let one = list.strip_suffix('s').unwrap_or(list);
+    let mut rows = 0;
+    for (index, item) in items.iter().enumerate() {
+        let mut cells = Vec::new();
+        add_members(item.as_object()?, one, &mut cells);
+        let header: Vec<&str> = cells.iter().map(|(name, _)| name.as_str()).collect();
+        let mut row = Sighting { place: format!("{shown} {list}[{index}]"), ..Sighting::default() };
+        if is_certcentral(&header) {
+            row.provider = "digicert".to_owned();
+        }
+        for (name, text) in &cells {
+            if let Some(told) = meaning(name, columns) {
+                fill(&mut row, &told, text);
+            }
+        }
+        if row.serial.is_some() || row.fingerprint.is_some() || !row.target.is_empty() {
+            rows += 1;
+            each(row);
+        }
+    }
+    (rows > 0).then_some(rows)
+}
+
+/// The single values of an object, then those of the certificate in it: an order has its own id and status, and so has its certificate.
+fn add_members(object: &Map<String, Value>, of: &str, cells: &mut Vec<(String, String)>) {
+    for (name, value) in object {
+        let name = if bare(name) == "id" { format!("{of}_id") } else { name.clone() };
+        match value {
+            Value::String(text) => cells.push((name, text.clone())),
+            Value::Number(_) | Value::Bool(_) => cells.push((name, value.to_string())),
+            Value::Array(items) => {
+                let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                cells.push((name, texts.join(" ")));
+            }
+            Value::Null | Value::Object(_) => {}
+        }
+    }
+    for (name, value) in object {
+        if let Value::Object(inner) = value
+            && matches!(bare(name).as_str(), "certificate" | "cert")
+        {
+            add_members(inner, "certificate", cells);
+        }
+    }
 }
 
 /// Whether the columns are those of an export of DigiCert's CertCentral, which alone has ids of orders and of certificates in them.
@@ -157,6 +234,13 @@ fn word(name: &str) -> Option<Told> {
         "provider" => Told::Provider,
         _ => return None,
     })
+}
+
+/// The column of a list that tells a field: by its name but for case and separators, else by what inventories call it.
+pub fn column_of<'a>(header: &'a [String], field: &str) -> Option<&'a str> {
+    let same = |column: &&String| bare(column) == bare(field);
+    let means = |column: &&String| word(column).is_some_and(|told| Some(told) == word(field));
+    header.iter().find(same).or_else(|| header.iter().find(means)).map(String::as_str)
 }
 
 /// A header's letters and digits: people write them in all ways.
@@ -292,6 +376,11 @@ fn numbers(text: &str) -> Option<Date> {
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
+/// Bytes in which an object is told from other things.
+const HEAD: u64 = 4096;
+/// Bytes of an answer that somebody saved.
+const MAX_ANSWER: u64 = 64 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,6 +426,18 @@ mod tests {
             (found[0].status.as_str(), found[0].ends.unwrap().to_string().as_str()),
             ("revoked", "2026-12-31T23:59:59Z")
         );
+        let (found, read) = rows(
+            r#"{"page": {"total": 1}, "orders": [{"id": 55, "status": "issued", "organization": {"id": 7}, "certificate": {"id": 112358,
+                "common_name": "a.example", "dns_names": ["a.example", "b.example"], "valid_till": "2027-01-31", "serial_number": "0A1B",
+                "status": "reissued"}}]}"#,
+            ".json",
+            &[],
+        );
+        let [row] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((read, row.provider.as_str(), row.status.as_str()), (Ok(1), "digicert", "issued"));
+        assert_eq!((row.target[0].1.as_str(), row.names.len()), ("112358", 2));
+        assert!(row.place.ends_with(".json orders[0]"), "{}", row.place);
+        assert_eq!(rows(r#"{"a": [{"b": 1}], "c": {}}"#, ".json", &[]).1, Err(None));
         let (found, _) = rows("Nr,What\n5,0c\n", ".csv", &[("certificateNo", "Nr"), ("serial_number", "What")]);
         assert_eq!(found[0].target, [("certificateNo".to_owned(), "5".to_owned())]);
         assert_eq!(found[0].serial.as_ref().unwrap().to_string(), "0c");

@@ -60,6 +60,11 @@ impl Gathering {
         self.all.is_empty()
     }
 
+    /// What is known of each certificate so far.
+    pub fn known(&self) -> impl Iterator<Item = &Sighting> {
+        self.all.iter().map(|found| &found.known)
+    }
+
     /// Whether something is known of the certificate of a sighting.
     pub fn knows(&self, sighting: &Sighting) -> bool {
         self.position(sighting).is_some()

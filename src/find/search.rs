@@ -2,7 +2,7 @@
 //! rest.
 
 use super::contents;
-use super::criteria::{Criteria, RowFit};
+use super::criteria::{Criteria, RowFit, Unmet};
 use super::exports::{self, ListColumns};
 use super::found::{Gathering, LeftOut, LocatedCertificate};
 use super::places::{Places, VisitedPlace};
@@ -57,6 +57,8 @@ pub struct SearchResult {
     pub found: Vec<LocatedCertificate>,
     /// What fits and is not taken.
     pub left_out: LeftOut,
+    /// What was looked for, and is of none of both.
+    pub unmet: Unmet,
     /// Rows that do not tell what was asked: what that is, and how many.
     pub undecided: BTreeMap<&'static str, u64>,
     /// What could not be read, a line each, sorted: the place and the cause.
@@ -138,7 +140,7 @@ pub fn search<'s>(search: &'s Search, looking: &mut dyn FnMut(&Looked)) -> Gathe
             Ok(_) => {}
             Err(Some(why)) => unread.push(format!("{why} (other rows may have defects, too)")),
             Err(None) if named => unread.push(format!(
-                "{shown}: this list has no column with serial numbers, fingerprints or a provider's ids; `--columns` names them"
+                "{shown}: there is no certificate in it, and it has no column with serial numbers, fingerprints or a provider's ids; `--columns` names them"
             )),
             // In a tree lie many lists of other things.
             Err(None) => looked.others += 1,
@@ -202,9 +204,10 @@ impl Gathered<'_> {
     pub fn finish(mut self) -> SearchResult {
         self.unread.sort();
         let undecided = std::mem::take(&mut self.gathering.undecided);
+        let unmet = self.search.criteria.unmet(self.gathering.known());
         let (found, left_out) = self.gathering.finish(self.search.now, self.search.all);
         let Self { looked, unread, more_unread, .. } = self;
-        SearchResult { found, left_out, undecided, unread, more_unread, looked }
+        SearchResult { found, left_out, unmet, undecided, unread, more_unread, looked }
     }
 }
 
@@ -241,6 +244,10 @@ fn read_file(search: &Search, path: &Path, named: bool, send: &dyn Fn(Message)) 
         return unreadable(file::reason(&error));
     }
     if is_list(path, named, &bytes) {
+        // It is read again, behind all certificates.
+        if !path.is_file() {
+            return unreadable("a list cannot be read through a pipe; write it into a file".to_owned());
+        }
         return send(Message::List(path.to_owned(), named));
     }
     if is_something_else(&bytes) {
@@ -255,6 +262,12 @@ fn read_file(search: &Search, path: &Path, named: bool, send: &dyn Fn(Message)) 
         Err(why) => return unreadable(why),
     };
     if placed.is_empty() {
+        // A provider's answer that was saved, such as a list of orders.
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
+            && bytes.trim_ascii_start().starts_with(b"{")
+        {
+            return send(Message::List(path.to_owned(), named));
+        }
         if named {
             unreadable("there is no certificate in it, and it is no list of certificates".to_owned());
         }

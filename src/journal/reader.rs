@@ -117,7 +117,8 @@ impl Overview {
             }
             Record::Paused { at, by } => self.paused = Some((*at, by.clone())),
             Record::WentOn { .. } => self.paused = None,
-            Record::Stopped { why, code, .. } => self.stopped = Some((why.clone(), *code)),
+            // A person who settles what was in doubt leaves what needs it to be sent.
+            Record::Stopped { why, code, .. } => (self.stopped, self.finished_at) = (Some((why.clone(), *code)), None),
             Record::Limited { account, windows, .. } => {
                 self.limits.insert(*account, windows.clone());
             }

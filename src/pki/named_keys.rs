@@ -45,13 +45,20 @@ pub fn of_file(bytes: &[u8]) -> Result<Vec<SpkiFingerprint>, String> {
             }
             Piece::Broken(line, why) => return Err(format!("line {line}: {why}")),
             // Beside a block, a line is a remark: `openssl x509 -text`, bag attributes.
-            Piece::Line(_, line) => keys.extend(SpkiFingerprint::parse(line.split('#').next().unwrap_or_default())),
+            Piece::Line(_, line) => keys.extend(of_line(line.split('#').next().unwrap_or_default())),
         }
     }
     if keys.is_empty() {
         keys.extend(pem::bare(&text).and_then(|der| of_der(&der).ok()));
     }
     if keys.is_empty() { Err(WHAT_IS_A_KEY.to_owned()) } else { Ok(keys) }
+}
+
+/// A fingerprint by itself, or as the tools print it that make one: `SHA2-256(stdin)= 0a1b…`, `0a1b…  -`.
+fn of_line(line: &str) -> Option<SpkiFingerprint> {
+    let named = || SpkiFingerprint::parse(line.rsplit_once("= ")?.1);
+    let first = || SpkiFingerprint::parse(line.split_whitespace().next()?);
+    SpkiFingerprint::parse(line).or_else(named).or_else(first)
 }
 
 fn of_der(der: &[u8]) -> Result<SpkiFingerprint, String> {

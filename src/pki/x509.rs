@@ -56,10 +56,12 @@ impl SpkiFingerprint {
         Self(Sha256::digest(spki).into())
     }
 
-    /// Reads 64 hexadecimal digits, with or without colons, or base64; `sha256:` or `SHA256:` may stand before it.
+    /// Reads 64 hexadecimal digits, with or without colons, or base64; `sha256:` or `SHA256:` may stand before it, or `sha256//`, as curl
+    /// writes pins.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let text = text.strip_prefix("sha256:").or_else(|| text.strip_prefix("SHA256:")).unwrap_or(text).trim_start();
+        let bare = ["sha256:", "SHA256:", "sha256//"].iter().find_map(|prefix| text.strip_prefix(prefix));
+        let text = bare.unwrap_or(text).trim_start();
         from_hex(text).or_else(|| from_base64(text)).map(Self)
     }
 }

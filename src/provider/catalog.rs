@@ -26,7 +26,7 @@ impl Catalog {
                 Ok(paths) => {
                     let overlaid: Vec<PathBuf> = paths.iter().filter_map(|path| overlaid(path)).collect();
                     // A document that an overlay makes a provider of is none by itself.
-                    for path in paths.into_iter().filter(|path| !overlaid.contains(path)) {
+                    for path in paths.into_iter().filter(|path| !overlaid.contains(path) && may_be_document(path)) {
                         catalog.add_file(path, &mut own, sources, diagnostics);
                     }
                 }
@@ -134,6 +134,12 @@ fn overlaid(path: &Path) -> Option<PathBuf> {
     let mut sources = SourceMap::default();
     let source = sources.add_text("", None, "".into());
     Some(beside(path, &openapi::extends(&file::read_text(path, MAX_DOCUMENT_BYTES).ok()?, source)?))
+}
+
+/// Whether a file may be a document: plans and settings lie in such a directory, too, as do other programs' files.
+fn may_be_document(path: &Path) -> bool {
+    // What cannot be read is told of by whoever reads it.
+    file::read_text(path, MAX_DOCUMENT_BYTES).map_or(true, |text| openapi::may_be_document(&text))
 }
 
 fn beside(path: &Path, extended: &str) -> PathBuf {

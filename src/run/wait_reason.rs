@@ -88,7 +88,7 @@ impl WaitReason {
             Self::Paused => "paused".to_owned(),
             Self::Unreachable { until } => format!("down, tried again in {}", left(*until)),
             Self::Others => "waits for other actions".to_owned(),
-            Self::AtWork => "waits for the CA's work".to_owned(),
+            Self::AtWork => "waits for the CA or for servers".to_owned(),
             Self::Answers | Self::Nothing => "waits for the last answers".to_owned(),
             Self::Stopped => "stopped".to_owned(),
         }
@@ -105,7 +105,7 @@ impl WaitReason {
             Self::Wave { .. } => "waves".to_owned(),
             Self::Closed { .. } => "schedule, closed between its windows".to_owned(),
             Self::Others => "needs and not_before".to_owned(),
-            Self::AtWork => "the CA's work".to_owned(),
+            Self::AtWork => "the CA or servers".to_owned(),
             Self::HeldBack { .. } | Self::Learnt { .. } | Self::Paused | Self::Unreachable { .. } => {
                 "held back".to_owned()
             }
@@ -186,7 +186,7 @@ mod tests {
             (WaitReason::HeldBack { until }, "paused by the provider for 1m 30s", "held back", true),
             (WaitReason::HeldBack { until: Timestamp::UNIX_EPOCH }, "paused by the provider for 0s", "held back", true),
             (WaitReason::Unreachable { until }, "down, tried again in 1m 30s", "held back", true),
-            (WaitReason::AtWork, "waits for the CA's work", "the CA's work", false),
+            (WaitReason::AtWork, "waits for the CA or for servers", "the CA or servers", false),
         ] {
             assert_eq!((reason.describe(wall).as_str(), reason.sends_nothing()), (now, sends_nothing));
             assert_eq!(reason.describe_forecast(latency), forecast);

@@ -164,6 +164,32 @@ fn all_that_is_asked_must_hold() {
         names.sort();
         assert_eq!(names, expected, "{args:?}: {}", found.err);
     }
+    // What was asked for and is not there is told by name, unless it was all that was asked for. Lists are read as people have them.
+    place.file(
+        "serials.csv",
+        [
+            b"\xff\xfe".to_vec(),
+            "serial\r\n0A1B2C3D4E5F60\r\n0x0FFFFFFFFFFF\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        ]
+        .concat(),
+    );
+    place.file("names.txt", "mail.example.com.\nnobody.example.com\n*.example.org\n");
+    place.file("others.txt", "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
+    for (args, expected) in [
+        (
+            &["--serials", "serials.csv"][..],
+            "1 of the 2 serial numbers that were asked for are of no certificate that was found: 0fffffffffff",
+        ),
+        (
+            &["--names", "names.txt"],
+            "2 of the 3 names that were asked for are of no certificate that was found: *.example.org, nobody.example.com",
+        ),
+        (&["--key", "leaked.key", "--key", "others.txt"], "1 of the 2 keys that were asked for"),
+    ] {
+        place.certsweep(&[&["find", "--in", "pems"][..], args].concat()).exits(0).says(&[expected]);
+    }
+    let told = place.certsweep(&["find", "--in", "pems", "--serials", "serials.csv", "--json"]).exits(0).json();
+    assert_eq!(told["not_found"]["serials"], serde_json::json!(["0fffffffffff"]));
     let weak = place.certsweep(&["find", "--weak", "--all", "--in", KEYS]);
     assert_eq!(rows(&weak.out).iter().map(|row| row["weakness"].as_str()).collect::<Vec<_>>(), ["RSA 1024, SHA-1"]);
 }

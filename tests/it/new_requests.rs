@@ -67,6 +67,33 @@ fn a_list_becomes_requests_and_a_plan() {
 }
 
 #[test]
+fn a_name_that_no_ca_takes_is_not_asked_for() {
+    let place = Place::bare();
+    place.file("list.csv", "common_name,dns_names\na.example,a.example https://b.example/\nb..example,\nc.example,\n");
+    place.certsweep(&["csr", "--from", "list.csv", "--out", "keys"]).exits(1).says(&[
+        "list.csv:2: `https://b.example/` is no DNS name: it is a URL; write the host's name alone",
+        "list.csv:3: `b..example` is no DNS name",
+        "made 1 key",
+    ]);
+}
+
+#[test]
+fn a_starter_plan_takes_a_list_whose_columns_have_other_names() {
+    let place = Place::new();
+    place.file(
+        "export.csv",
+        "Order ID,Certificate ID,Common Name,Status,Serial Number\n55,112358,a.example,Issued,0a1b2c\n",
+    );
+    place.certsweep(&["init", "--from", "export.csv", "--provider", "digicert", "-o", "plan.yaml"]).exits(0);
+    let plan = place.read("plan.yaml");
+    assert!(plan.contains("columns: {certificate_id: \"Certificate ID\"}"), "{plan}");
+    place.certsweep(&["check", "plan.yaml"]).exits(0);
+    place.file("list.csv", "Serial Number,Domain\n0a1b2c,a.example\n");
+    place.certsweep(&["init", "--from", "list.csv", "--provider", "vault", "-o", "vault.yaml"]).exits(0);
+    place.certsweep(&["check", "vault.yaml"]).exits(0);
+}
+
+#[test]
 fn a_key_is_never_overwritten_and_what_does_not_fit_is_told() {
     let place = Place::bare();
     place.file("list.csv", "common_name,dns_names\na.example,a.example\n,\nclient 7,\nb.example,b.example\n");

@@ -43,7 +43,11 @@ fn runs_are_listed_newest_first_and_found_by_name_and_beginning() {
     assert_eq!(status(&[&slow[..slow.len() - 2]])["run_dir"], slow);
     assert_eq!(status(&[slow.strip_prefix("runs/").unwrap()])["run_dir"], slow);
     place.certsweep(&["status", "runs/2"]).exits(2).says(&["is the beginning of 4 runs", "give more of it"]);
-    place.certsweep(&["status", "nothing"]).exits(2);
+    assert_eq!(status(&["fir"])["run_dir"], listed[0]["run_dir"], "the beginning of a plan's name");
+    place
+        .certsweep(&["status", "nothing"])
+        .exits(2)
+        .says(&["nothing: this is no run directory", "`certsweep runs` lists them"]);
     let report = place.certsweep(&["report", "slow"]).exits(0);
     assert_eq!(report.out.lines().count(), 51);
     place.certsweep(&["resume", "slow", "--yes"]).exits(0).says(&["run directory: runs/"]);
@@ -63,6 +67,32 @@ fn a_run_that_is_watched_is_shown_until_it_is_over() {
         .collect();
     assert_eq!((states.first().unwrap().as_str(), states.last().unwrap().as_str()), ("running", "finished"));
     finish(child).exits(0);
+}
+
+#[test]
+fn what_needs_an_action_that_a_person_settles_as_done_goes_on() {
+    let (mut place, mock) =
+        (Place::new(), Mock::start(|seen, _| if seen.target.contains("/1/") { empty(299) } else { empty(204) }));
+    place.set("CERTSWEEP_OPERATOR", "");
+    place.set("USER", "");
+    place.set("LOGNAME", "");
+    let plan = revokes(&mock, "rate: [1000/1s]", 1);
+    let first = "action: revoke, certificate_id";
+    assert!(plan.contains(first), "{plan}");
+    let plan = plan.replace(&format!("{{{first}"), &format!("{{id: one, {first}"));
+    let more = "  - {id: two, action: revoke, certificate_id: 2, needs: [one]}\n  - {action: revoke, certificate_id: 3, needs: [two]}\n  \
+                - {id: four, action: revoke, certificate_id: 4}\n";
+    place.file("plan.yaml", format!("{}\n{more}", plan.trim_end()));
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run"]).exits(1);
+    let sent = mock.seen().len();
+    let settled = place.certsweep(&["settle", "run", "one", "--as", "succeeded", "--note", "seen"]).exits(0);
+    assert!(settled.out.contains("2 actions that needed this can go on: certsweep resume run"), "{}", settled.out);
+    let row = place.rows().into_iter().find(|row| row["action_id"] == "one").unwrap();
+    assert!(!row["settled_by"].is_empty(), "the system knows the user where no variable does: {row:?}");
+    assert_eq!(place.certsweep(&["status", "run", "--json"]).exits(0).json()["state"], "stopped");
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+    assert_eq!(mock.seen().len(), sent + 2, "and each of them once");
+    assert!(place.outcomes().iter().all(|(_, outcome)| outcome == "succeeded"), "{:?}", place.outcomes());
 }
 
 #[test]

@@ -22,6 +22,32 @@ fn providers_are_listed_and_shown_as_json() {
 }
 
 #[test]
+fn a_directory_of_documents_may_hold_plans_and_other_files_too() {
+    let place = Place::bare();
+    place.file("mine.yaml", std::fs::read_to_string(repository("examples/in-house-ca.yaml")).unwrap());
+    place.file("compose.yml", "services:\n  web: {image: nginx}\n");
+    place.file("settings.yaml", "providers:\n  in-house: {rate: [5/1s]}\n");
+    let action = "  - {provider: in-house, action: revoke, serial: e5, reason: keyCompromise}\n";
+    place.file("plan.yaml", format!("version: 1\nactions:\n{action}"));
+    place.certsweep(&["check", "plan.yaml", "--settings", "settings.yaml", "--provider-dir", "."]).exits(0);
+    // What may be meant as a document is told of.
+    place.file("other.yaml", "openapi: 3.1.0\ninfo: {}\n");
+    place.certsweep(&["check", "plan.yaml", "--provider-dir", "."]).exits(2).says(&["other.yaml:"]);
+}
+
+#[test]
+fn a_sample_may_call_a_parameter_as_plans_do() {
+    let place = Place::bare();
+    let example = std::fs::read_to_string(repository("examples/in-house-ca.yaml")).unwrap();
+    let named = example
+        .replace("        idempotent: true", "        aliases: {certificate_id: serial}\n        idempotent: true");
+    let named = named.replace("parameters: {serial: e5, cause", "parameters: {certificate_id: e5, cause");
+    assert!(named.contains("{certificate_id: e5"));
+    place.file("mine.yaml", named);
+    place.certsweep(&["providers", "check", "mine.yaml"]).exits(0);
+}
+
+#[test]
 fn documents_are_checked_with_their_samples() {
     let place = Place::bare();
     for name in ["naver", "digicert", "huawei"] {

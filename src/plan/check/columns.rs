@@ -272,7 +272,9 @@ impl Checker<'_> {
         let mut left_out = Vec::new();
         let is_of_find = DESCRIPTIVE_COLUMNS.iter().all(|name| positions.contains_key(name));
         for (index, (name, span)) in header.iter().enumerate() {
+            // What `find` calls so is what certsweep does.
             let is_own = OWN_FIELDS.contains(&name.as_str())
+                && !is_of_find
                 && !(CERTIFICATE_FIELDS.contains(&name.as_str()) && known.parameters.contains(name));
             let first = positions.get(name.as_str()).copied().unwrap_or(index);
             // A second column of a name is another one, which nobody can mean.

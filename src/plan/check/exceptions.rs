@@ -212,6 +212,10 @@ impl Checker<'_> {
             }
         }
         let lists = std::mem::take(&mut self.exceptions.lists);
+        // Rows that could not be read may be what an entry means.
+        if self.diagnostics.has_errors() {
+            return;
+        }
         for list in &lists {
             let mut unmet = list.entries.iter().filter(|entry| !entry.is_met);
             for entry in unmet.by_ref().take(MAX_UNMET) {

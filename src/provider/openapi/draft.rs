@@ -1,6 +1,7 @@
 //! The draft of an overlay: what somebody must add to another's OpenAPI document so that one of its operations becomes an action of plans. What
 //! the document tells is filled in; what it cannot tell says `FILL-IN`, which no check lets pass.
 
+use super::operation::RESERVED;
 use super::overlay;
 use super::reader::placeholders;
 use crate::text::nearest;
@@ -188,6 +189,11 @@ fn action(root: &Node, path: &str, operation: &Node, text: &mut String) {
         "      x-certsweep:\n        target: {{kind: certificate, parameters: [{target}]}}  # certificate, order, request or ca; what names it\n        \
          idempotent: FILL-IN  # true: twice has the effect of once (a revoke). false: it may cost twice (a reissue)\n"
     );
+    // A plan's own words, such as `id`, cannot be given as parameters.
+    for name in placeholders(path).filter(|name| RESERVED.contains(name)) {
+        let _written =
+            writeln!(text, "        aliases: {{certificate_{name}: {name}}}  # `{name}` is the plan's own word");
+    }
     if let Some((name, words)) = reasons(root, operation) {
         let _written = write!(
             text,

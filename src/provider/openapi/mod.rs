@@ -76,6 +76,18 @@ pub fn read(text: &Arc<str>, source: SourceId, diagnostics: &mut Diagnostics) ->
     from_tree(root, text, findings, diagnostics)
 }
 
+/// Whether a text may be meant as a provider document or an overlay: what has none of their keys is something else, such as a plan.
+pub fn may_be_document(text: &str) -> bool {
+    let keys = ["openapi", "swagger", "overlay", "info", "servers", "paths", "components", "x-certsweep"];
+    let begins = |line: &str| {
+        let line = line.trim_start_matches(['{', '"', '\'', ' ', '\u{feff}']);
+        keys.iter().any(|key| {
+            line.strip_prefix(key).is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+        })
+    };
+    text.lines().any(begins)
+}
+
 /// The path of the document that a text is an overlay for, relative to the text's own directory; `None` where it is no overlay.
 pub fn extends(text: &str, source: SourceId) -> Option<String> {
     // Most texts are documents, and need not be read twice for this.

@@ -532,7 +532,7 @@ const ACTION: [&str; 16] = [
 /// The value of `expired` for providers that refuse expired certificates.
 const REFUSED: &str = "refused";
 /// Keys of a plan's action: a parameter of the same name could not be given there.
-const RESERVED: [&str; 13] = [
+pub(super) const RESERVED: [&str; 13] = [
     "id",
     "provider",
     "action",

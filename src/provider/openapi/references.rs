@@ -497,14 +497,14 @@ fn sample_action<'a>(
 fn sample_parameters<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operation: &Operation) -> Map<String, Value> {
     let mut parameters = Map::new();
     for field in reader.map(node) {
-        let Some(parameter) = operation.parameters.iter().find(|parameter| parameter.name == field.name) else {
+        let Some(parameter) = operation.parameter(&field.name) else {
             let names = operation.parameters.iter().map(|parameter| parameter.name.as_str());
             let what = format!("`{}` has no parameter `{}`", operation.name, field.name);
             reader.no_such(field.span, what, &field.name, names);
             continue;
         };
         match params::value(parameter, &field.value, None) {
-            Ok(value) => drop(parameters.insert(field.name.clone(), value)),
+            Ok(value) => drop(parameters.insert(parameter.name.clone(), value)),
             Err(wrong) => reader.error("wrong-value", field.value.span, wrong.what),
         }
     }
