@@ -83,7 +83,14 @@ fn find_run(context: &Context, named: &Path) -> Result<PathBuf, Exit> {
             context.printer.note(&format!("run directory: {}", path.display()));
             Ok(path)
         }
-        NamedRun::None => Ok(named.to_path_buf()),
+        NamedRun::None => {
+            context.printer.error(&format!(
+                "there is no run directory {}, and no run below {} whose name or plan begins so; `certsweep runs` lists those below `{RUNS}`",
+                quoted(named),
+                quoted(directory)
+            ));
+            Err(Exit::Usage)
+        }
         NamedRun::Several(paths) => {
             let first: Vec<String> = paths.iter().take(MAX_SHOWN).map(|path| quoted(path)).collect();
             let more = if paths.len() > MAX_SHOWN { ", …" } else { "" };

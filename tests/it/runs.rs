@@ -43,7 +43,10 @@ fn runs_are_listed_newest_first_and_found_by_name_and_beginning() {
     assert_eq!(status(&[&slow[..slow.len() - 2]])["run_dir"], slow);
     assert_eq!(status(&[slow.strip_prefix("runs/").unwrap()])["run_dir"], slow);
     place.certsweep(&["status", "runs/2"]).exits(2).says(&["is the beginning of 4 runs", "give more of it"]);
-    place.certsweep(&["status", "nothing"]).exits(2);
+    place
+        .certsweep(&["status", "nothing"])
+        .exits(2)
+        .says(&["there is no run directory nothing", "`certsweep runs` lists"]);
     let report = place.certsweep(&["report", "slow"]).exits(0);
     assert_eq!(report.out.lines().count(), 51);
     place.certsweep(&["resume", "slow", "--yes"]).exits(0).says(&["run directory: runs/"]);
