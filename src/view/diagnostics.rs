@@ -38,7 +38,7 @@ pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, layout: FindingsLa
         let _ = writeln!(text, "{}:\n", count(diagnostics));
     }
     let shown_by = if layout.all { "" } else { "; `-v` shows them" };
-    for Shown { finding, alike, uncounted } in &folded.shown {
+    for FindingShown { finding, alike, uncounted } in &folded.shown {
         text.push_str(&renderer.render(&groups(finding, sources, &lines, columns)));
         text.push_str("\n\n");
         let more = alike.len() + uncounted;
@@ -75,7 +75,7 @@ fn places(findings: &[&Diagnostic], sources: &SourceMap) -> String {
 
 /// What is shown of many findings.
 struct Folded<'d> {
-    shown: Vec<Shown<'d>>,
+    shown: Vec<FindingShown<'d>>,
     /// Those that are not shown because there are too many of different kinds.
     unlike: Vec<&'d Diagnostic>,
     /// Kinds of which not all findings are held, each with how many are not.
@@ -85,7 +85,7 @@ struct Folded<'d> {
 }
 
 /// A finding that is shown.
-struct Shown<'d> {
+struct FindingShown<'d> {
     finding: &'d Diagnostic,
     /// Those like it that follow and are not shown.
     alike: Vec<&'d Diagnostic>,
@@ -93,7 +93,7 @@ struct Shown<'d> {
     uncounted: usize,
 }
 
-impl<'d> Shown<'d> {
+impl<'d> FindingShown<'d> {
     const fn new(finding: &'d Diagnostic) -> Self {
         Self { finding, alike: Vec::new(), uncounted: 0 }
     }
@@ -101,7 +101,7 @@ impl<'d> Shown<'d> {
 
 impl<'d> Folded<'d> {
     fn nothing(sorted: &[&'d Diagnostic]) -> Self {
-        let shown = sorted.iter().map(|finding| Shown::new(finding)).collect();
+        let shown = sorted.iter().map(|finding| FindingShown::new(finding)).collect();
         Self { shown, unlike: Vec::new(), left_out: Vec::new(), codes: HashMap::new() }
     }
 
@@ -138,7 +138,7 @@ impl<'d> Folded<'d> {
                 kind.lines.push(line);
             }
             let last = folded.shown.len();
-            let mut shown = Shown::new(finding);
+            let mut shown = FindingShown::new(finding);
             // What is told of them follows the last one that is shown.
             shown.alike = kind.last.map_or_else(Vec::new, |before| std::mem::take(&mut folded.shown[before].alike));
             folded.shown.push(shown);

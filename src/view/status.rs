@@ -252,13 +252,16 @@ pub fn render(status: &Status, colors: bool) -> String {
     lines.extend(status.approvals.iter().map(|approvals| format!("\n{}", approvals_text(approvals).trim_end())));
     // Where the deadline is over, `resume` would stop again at once.
     let is_over = status.deadline.as_ref().is_some_and(|deadline| deadline.at <= status.now);
-    lines.extend(status.resume.as_ref().map(|resume| match is_over {
-        false => format!("\nTo go on: {}", safe::terminal(resume)),
-        true => format!(
+    lines.extend(status.resume.as_ref().map(|resume| {
+        let resume = safe::terminal(resume);
+        if !is_over {
+            return format!("\nTo go on: {resume}");
+        }
+        format!(
             "\nThe deadline is over, and nothing more is sent. What is left, as a plan without it: certsweep report {} \
              --format plan --outcome skipped -o left.yaml",
-            safe::terminal(resume.trim_start_matches("certsweep resume "))
-        ),
+            resume.trim_start_matches("certsweep resume ")
+        )
     }));
     lines.join("\n") + "\n"
 }

@@ -601,7 +601,7 @@ fn has_validity_end(header: &[(String, Span)]) -> bool {
 /// A value of an option as a shell takes it; `quotes` puts it between quotation marks in any case.
 fn for_shell(value: &str, quotes: bool) -> String {
     if value.contains(['"', '$', '`', '\\', '!']) {
-        return shlex::try_quote(value).map_or_else(|_| value.to_owned(), |quoted| quoted.into_owned());
+        return shlex::try_quote(value).map_or_else(|_| value.to_owned(), std::borrow::Cow::into_owned);
     }
     let is_plain = value.chars().all(|letter| letter.is_alphanumeric() || "_-=,./:@%+…".contains(letter));
     if is_plain && !quotes { value.to_owned() } else { format!("\"{value}\"") }
