@@ -327,7 +327,7 @@ where
             let name = &self.run.senders[account].name;
             let (by, side) = (human(skew.unsigned_abs()), if skew.is_negative() { "behind" } else { "ahead of" });
             self.notify(Event::Warning(format!(
-                "this machine's clock is {by} {side} that of {name} (its `Date` header); signed requests may be refused: set the clock right"
+                "this machine's clock is {by} {side} that of {name} (its `Date` header); signed requests may be refused until it is right"
             )));
         }
         // Another token may help, or the account stops.
