@@ -714,7 +714,7 @@ fn columns_of_a_bare_list_go_by_number_too() {
     assert!(check(Input::Stdin(list.into()), None, number("4")).findings[0].1.contains("no column `4`"));
     assert!(check(Input::Stdin(list.into()), None, number("Cert ID")).findings[0].1.contains("counts others"));
     let help = check_text(list).diagnostics.sorted()[0].help.clone().unwrap();
-    assert!(help.contains("`--columns renewal_id=3`") && help.contains("`--header-row 1`"), "{help}");
+    assert!(help.contains("`--columns FIELD=3`") && help.contains("`--header-row 1`"), "{help}");
     // In quotes a number is a name; a header below a title is found where the option says.
     let options = CsvOptions { columns: vec![("certificate_id".into(), "\"2026\"".into())], ..CsvOptions::default() };
     let named = "provider,action,2026\ndigicert,revoke,1\n";

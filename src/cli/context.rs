@@ -6,7 +6,7 @@ use super::exit::Exit;
 use crate::diag::{Diagnostics, Severity};
 use crate::engine::{PlayedAccount, Senders, real_senders, rehearsal_senders};
 use crate::journal::JournalError;
-use crate::journal::files::replace;
+use crate::journal::files::replace_named;
 use crate::plan::{
     Account, Action, CheckedPlan, CsvOptions, Division, IgnoreColumns, Input, Request, Settings, ShardKeys, check,
 };
@@ -208,7 +208,7 @@ impl Context {
             let failed = |source| JournalError::File { path: "standard output".into(), action: "writing", source };
             return written.map_err(failed);
         };
-        replace(path, write)
+        replace_named(path, write)
     }
 
     /// Prints a failure of the environment.

@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::find::reference;
 use super::list_args::CsrArgs;
 use crate::find::target_list::TargetList;
-use crate::journal::files::replace;
+use crate::journal::files::replace_named;
 use crate::pki::dns_name::{self, NameRule};
 use crate::pki::names::comparable;
 use crate::pki::new_request::{KeyAlgorithm, RequestKey};
@@ -109,7 +109,7 @@ pub fn csr(context: &Context, args: &CsrArgs) -> Exit {
     }
     let written = sync(&args.out)
         .map_err(|error| format!("{}: {error}", args.out.display()))
-        .and_then(|()| replace(output, |file| list.write(file)).map_err(|error| error.to_string()));
+        .and_then(|()| replace_named(output, |file| list.write(file)).map_err(|error| error.to_string()));
     if let Err(why) = written {
         return context.failed(&why);
     }

@@ -7,7 +7,7 @@ use super::control;
 use super::exit::Exit;
 use super::outlets::{OutletWriter, Outlets};
 use super::process::listen_for_signals;
-use super::status::{LiveStatusWriter, resume_command, verify_command};
+use super::status::{LiveStatusWriter, left_plan_command, resume_command, verify_command};
 use super::verify::revokes;
 use crate::engine::verify::PublishedLooks;
 use crate::engine::{self, Ending, Question, Run, Sender, Senders, stop_when_taken};
@@ -176,7 +176,8 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
         Ok(asked) => asked.iter().any(|operation| revoking_operations.contains(operation)),
         Err(error) => return context.failed(&error),
     };
-    let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revokes));
+    let is_over = deadline.is_some_and(|deadline| deadline.at <= context.clock.now());
+    let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revokes, is_over));
     observer.end(Some(&summary), &context.printer);
     if is_stdout_taken {
         // Its last line holds the same.
@@ -376,7 +377,7 @@ fn summary(
     ending: &Ending,
     path: &Path,
     elapsed_seconds: f64,
-    (exit, revokes): (Exit, bool),
+    (exit, revokes, is_over): (Exit, bool, bool),
 ) -> Summary {
     let state = if ending.complete { RunState::Finished } else { RunState::Stopped };
     let resume = resume_command(path, RunState::Stopped).unwrap_or_default();
@@ -389,6 +390,11 @@ fn summary(
         let left = ending.left.iter().map(|(account, left)| format!("{account} {}", grouped(*left)));
         next.push(format!("not finished: {}", left.collect::<Vec<_>>().join(", ")));
         match ending.reopens {
+            // `resume` would stop again at once.
+            _ if is_over => next.push(format!(
+                "the deadline is over: nothing more is sent, by {resume} neither. What is left, as a plan without it: {}",
+                left_plan_command(path)
+            )),
             Some(at) => {
                 next.push(format!("go on: {resume} --wait, which waits until {at}; or {resume}, from then on"));
             }

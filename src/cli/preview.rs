@@ -8,7 +8,7 @@ use super::online::OnlineTargets;
 use super::option_values::OnlineOptions;
 use super::preview_data::PreviewData;
 use crate::journal::History;
-use crate::journal::files::replace;
+use crate::journal::files::replace_named;
 use crate::plan::checked::NeverSent;
 use crate::run::{Outcome, Shard};
 use crate::time::Clock;
@@ -59,7 +59,7 @@ fn preview_plan(
     })?;
     if let Some(path) = report {
         let settings = read.plan.settings();
-        let written = replace(path, |file| {
+        let written = replace_named(path, |file| {
             let mut rows =
                 csv::CsvReport::new(file, ReportColumns { kept: &settings.keep_columns, ..ReportColumns::default() })?;
             let nothing = History::default();

@@ -91,10 +91,10 @@ fn find_run(context: &Context, named: &Path) -> Result<PathBuf, Exit> {
                 Ok(path)
             }
             Ok(None) => {
-                let shown = quoted(named);
                 context.printer.error(&format!(
-                    "{shown}: this is no run directory of certsweep: nothing is there, and no run below `{RUNS}` or its plan is called so or begins so; \
-                     `certsweep runs` lists them"
+                    "there is no run directory {}, and no run below {} whose name or plan begins so; `certsweep runs` lists those below `{RUNS}`",
+                    quoted(named),
+                    quoted(directory)
                 ));
                 Err(Exit::Usage)
             }

@@ -252,6 +252,11 @@ pub fn resume_command(path: &Path, state: RunState) -> Option<String> {
     can_resume.then(|| format!("certsweep resume {}", quoted(path)))
 }
 
+/// The command that makes a plan of what is left of a run.
+pub fn left_plan_command(path: &Path) -> String {
+    format!("certsweep report {} --format plan --outcome skipped -o left.yaml", quoted(path))
+}
+
 /// The command that lets a paused run, or its next wave, go on.
 pub fn unpause_command(path: &Path) -> String {
     format!("certsweep unpause {}", quoted(path))

@@ -4,7 +4,7 @@ use super::JournalError;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a file whole or not at all: beside its place, synced, then renamed. Private to the user.
 ///
@@ -24,6 +24,39 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
         .map_err(JournalError::file(path, "writing"))
 }
 
+/// Writes a file that a user named, as [`replace`] does. What is there and is no file (`/dev/null`, a pipe) is written into: to rename a file
+/// over it would take it away from everybody. A link stays, and what it leads to is replaced.
+///
+/// # Errors
+/// Where it cannot be written, or `write` says so.
+pub fn replace_named(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), JournalError> {
+    match NamedPlace::of(path).map_err(JournalError::file(path, "writing"))? {
+        NamedPlace::File(path) => replace(&path, write),
+        NamedPlace::Device(device) => {
+            let mut device = io::BufWriter::new(device);
+            write(&mut device).and_then(|()| device.flush()).map_err(JournalError::file(path, "writing"))
+        }
+    }
+}
+
+/// What a path leads to that a user named.
+enum NamedPlace {
+    File(PathBuf),
+    Device(File),
+}
+
+impl NamedPlace {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(match fs::metadata(path) {
+            Ok(there) if !there.is_file() && !there.is_dir() => {
+                Self::Device(OpenOptions::new().write(true).open(path)?)
+            }
+            Ok(_) if path.is_symlink() => Self::File(fs::canonicalize(path)?),
+            _ => Self::File(path.to_path_buf()),
+        })
+    }
+}
+
 /// Writes a file beside its place and renames it: there is the old one, or the new one whole. Private to the user; synced only where
 /// `write` does.
 ///
@@ -39,12 +72,17 @@ pub fn put_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> io:
     put.inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
-/// Writes a text file beside its place and renames it, for all to read: it holds nothing that is private. Not synced: the next one follows soon.
+/// Writes a text file that a user named beside its place and renames it, for all to read: it holds nothing that is private. Not synced: the next
+/// one follows soon.
 ///
 /// # Errors
 /// Where it cannot be written.
 pub fn put_readable(path: &Path, text: &str) -> io::Result<()> {
-    put_whole(path, |mut file| {
+    let path = match NamedPlace::of(path)? {
+        NamedPlace::File(path) => path,
+        NamedPlace::Device(mut device) => return device.write_all(text.as_bytes()),
+    };
+    put_whole(&path, |mut file| {
         #[cfg(unix)]
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
         file.write_all(text.as_bytes())
@@ -122,6 +160,27 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
 #[allow(clippy::disallowed_methods, reason = "these files need not survive a crash")]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_written_into_and_a_link_stays() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let place = tempfile::tempdir().unwrap();
+        let (device, link, file) = (place.path().join("device"), place.path().join("link"), place.path().join("file"));
+        symlink("/dev/full", &device).unwrap();
+        symlink(&file, &link).unwrap();
+        fs::write(&file, "old").unwrap();
+        assert!(replace_named(&device, |out| out.write_all(b"new")).is_err(), "nothing fits on it");
+        assert!(put_readable(&device, "new").is_err());
+        assert!(device.is_symlink() && fs::metadata(&device).unwrap().file_type().is_char_device());
+        replace_named(&link, |out| out.write_all(b"new")).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        put_readable(&link, "newer").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"newer");
+        assert!(link.is_symlink());
+        replace_named(&place.path().join("none"), |out| out.write_all(b"new")).unwrap();
+        assert!(replace_named(place.path(), |out| out.write_all(b"new")).is_err(), "a directory");
+    }
 
     #[test]
     fn only_what_a_gone_process_left_is_removed() {

@@ -79,6 +79,8 @@ impl WaitReason {
         match self {
             Self::Done => "done".to_owned(),
             Self::Window { window } => format!("limit {window}"),
+            // What bounds an account is told for a while longer than it lasts.
+            Self::HeldBack { until } if *until <= wall => "was paused by the provider".to_owned(),
             Self::HeldBack { until } => format!("paused by the provider for {}", left(*until)),
             Self::Learnt { per_1000_s } => format!("slowed to {:.1}/s after refusals", *per_1000_s as f64 / 1000.0),
             Self::Concurrency { slots } => format!("{slots} at once"),
@@ -86,6 +88,7 @@ impl WaitReason {
             Self::Wave { number, of } => format!("waits for wave {number} of {of}"),
             Self::Closed { until } => format!("window closed until {}, for {}", rfc3339(*until), left(*until)),
             Self::Paused => "paused".to_owned(),
+            Self::Unreachable { until } if *until <= wall => "down, is being tried again".to_owned(),
             Self::Unreachable { until } => format!("down, tried again in {}", left(*until)),
             Self::Others => "waits for other actions".to_owned(),
             Self::AtWork => "waits for the CA or for servers".to_owned(),
@@ -184,7 +187,7 @@ mod tests {
             ),
             (WaitReason::Paused, "paused", "held back", true),
             (WaitReason::HeldBack { until }, "paused by the provider for 1m 30s", "held back", true),
-            (WaitReason::HeldBack { until: Timestamp::UNIX_EPOCH }, "paused by the provider for 0s", "held back", true),
+            (WaitReason::HeldBack { until: Timestamp::UNIX_EPOCH }, "was paused by the provider", "held back", true),
             (WaitReason::Unreachable { until }, "down, tried again in 1m 30s", "held back", true),
             (WaitReason::AtWork, "waits for the CA or for servers", "the CA or servers", false),
         ] {

@@ -3,7 +3,7 @@
 
 use super::table::grouped;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
-use crate::text::{SourceId, SourceMap, Span, safe};
+use crate::text::{SourceId, SourceMap, Span, credential, safe};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -37,18 +37,20 @@ pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, layout: FindingsLa
     if folded.shown.len() > FEW {
         let _ = writeln!(text, "{}:\n", count(diagnostics));
     }
-    for (diagnostic, more) in &folded.shown {
-        text.push_str(&renderer.render(&groups(diagnostic, sources, &lines, columns)));
+    let shown_by = if layout.all { "" } else { "; `-v` shows them" };
+    for FindingShown { finding, alike, uncounted } in &folded.shown {
+        text.push_str(&renderer.render(&groups(finding, sources, &lines, columns)));
         text.push_str("\n\n");
-        if *more > 0 {
-            let rows = if *more == 1 { "row" } else { "rows" };
-            let shown_by = if layout.all { "" } else { "; `-v` shows them" };
+        let more = alike.len() + uncounted;
+        if more > 0 {
+            let (rows, places) = (if more == 1 { "row" } else { "rows" }, places(alike, sources));
             // Writing to a text does not fail.
-            let _ = writeln!(text, "… and {} more {rows} like this{shown_by}\n", grouped(*more as u64));
+            let _ = writeln!(text, "… and {} more {rows} like this{places}{shown_by}\n", grouped(more as u64));
         }
     }
-    if folded.unlike > 0 {
-        let _ = writeln!(text, "… and {} more findings; `-v` shows them\n", grouped(folded.unlike as u64));
+    if !folded.unlike.is_empty() {
+        let (count, places) = (folded.unlike.len() as u64, places(&folded.unlike, sources));
+        let _ = writeln!(text, "… and {} more findings{places}{shown_by}\n", grouped(count));
     }
     for (code, count) in &folded.left_out {
         let _ = writeln!(text, "… and {} more findings [{code}]\n", grouped(*count as u64));
@@ -58,53 +60,88 @@ pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, layout: FindingsLa
     text
 }
 
+/// ` (list.csv:5:16, list.csv:6:16, …)`: where findings are that are not shown, so that each can be found all the same.
+fn places(findings: &[&Diagnostic], sources: &SourceMap) -> String {
+    let placed = findings.iter().filter_map(|finding| finding.span);
+    let mut places: Vec<String> = placed
+        .take(MAX_PLACES + 1)
+        .map(|span| format!("{}:{}:{}", safe::terminal(sources.name(span.source)), span.line, span.column))
+        .collect();
+    if places.len() > MAX_PLACES {
+        places[MAX_PLACES] = "…".to_owned();
+    }
+    if places.is_empty() { String::new() } else { format!(" ({})", places.join(", ")) }
+}
+
 /// What is shown of many findings.
 struct Folded<'d> {
-    /// Those that are shown, each with how many like it follow that are not.
-    shown: Vec<(&'d Diagnostic, usize)>,
-    /// How many are not shown because there are too many of different kinds.
-    unlike: usize,
+    shown: Vec<FindingShown<'d>>,
+    /// Those that are not shown because there are too many of different kinds.
+    unlike: Vec<&'d Diagnostic>,
     /// Kinds of which not all findings are held, each with how many are not.
     left_out: Vec<(&'static str, usize)>,
     /// By severity and code: how many kinds of findings have it, and where the last one that is shown of the first such kind stands in `shown`.
     codes: HashMap<(Severity, &'static str), (usize, usize)>,
 }
 
+/// A finding that is shown.
+struct FindingShown<'d> {
+    finding: &'d Diagnostic,
+    /// Those like it that follow and are not shown.
+    alike: Vec<&'d Diagnostic>,
+    /// How many more there are that are not even held.
+    uncounted: usize,
+}
+
+impl<'d> FindingShown<'d> {
+    const fn new(finding: &'d Diagnostic) -> Self {
+        Self { finding, alike: Vec::new(), uncounted: 0 }
+    }
+}
+
 impl<'d> Folded<'d> {
     fn nothing(sorted: &[&'d Diagnostic]) -> Self {
-        let shown = sorted.iter().map(|diagnostic| (*diagnostic, 0)).collect();
-        Self { shown, unlike: 0, left_out: Vec::new(), codes: HashMap::new() }
+        let shown = sorted.iter().map(|finding| FindingShown::new(finding)).collect();
+        Self { shown, unlike: Vec::new(), left_out: Vec::new(), codes: HashMap::new() }
     }
 
     /// Of those that are alike the first few lines are shown: a list of 5,000 wrong rows has one cause. Of one line all are, since each of them is
-    /// mended by itself.
+    /// mended by itself, and so are a handful: each may have a cause of its own.
     fn of(sorted: &[&'d Diagnostic], lines: &SourceLines) -> Self {
         let mut folded = Self::nothing(&[]);
+        let kind_of = |finding: &Diagnostic| (finding.severity, finding.code, shape(finding, lines));
+        let mut counts: HashMap<(Severity, &str, String), usize> = HashMap::new();
+        for finding in sorted {
+            *counts.entry(kind_of(finding)).or_default() += 1;
+        }
         let mut kinds: HashMap<(Severity, &str, String), ShownKind> = HashMap::new();
         let mut by_severity: HashMap<Severity, usize> = HashMap::new();
-        for diagnostic in sorted {
-            let (severity, code) = (diagnostic.severity, diagnostic.code);
-            let kind = kinds.entry((severity, code, shape(diagnostic, lines))).or_default();
+        for finding in sorted {
+            let (severity, code) = (finding.severity, finding.code);
+            let kind = kind_of(finding);
+            let is_handful = counts.get(&kind).is_some_and(|count| *count <= HANDFUL);
+            let kind = kinds.entry(kind).or_default();
             let is_new = kind.last.is_none();
-            let line = diagnostic.span.map(|span| (span.source, span.line));
-            let is_shown = kind.lines.contains(&line) || kind.lines.len() < MAX_ALIKE;
+            let line = finding.span.map(|span| (span.source, span.line));
+            let is_shown = is_handful || kind.lines.contains(&line) || kind.lines.len() < MAX_ALIKE;
             if let (false, Some(last)) = (is_shown, kind.last) {
-                folded.shown[last].1 += 1;
+                folded.shown[last].alike.push(finding);
                 continue;
             }
             let of_severity = by_severity.entry(severity).or_default();
             *of_severity += 1;
             if *of_severity > MAX_SHOWN {
-                folded.unlike += 1;
+                folded.unlike.push(finding);
                 continue;
             }
             if !kind.lines.contains(&line) {
                 kind.lines.push(line);
             }
             let last = folded.shown.len();
-            // The count follows the last one.
-            let moved = kind.last.map_or(0, |before| std::mem::take(&mut folded.shown[before].1));
-            folded.shown.push((diagnostic, moved));
+            let mut shown = FindingShown::new(finding);
+            // What is told of them follows the last one that is shown.
+            shown.alike = kind.last.map_or_else(Vec::new, |before| std::mem::take(&mut folded.shown[before].alike));
+            folded.shown.push(shown);
             kind.last = Some(last);
             let of_code = folded.codes.entry((severity, code)).or_insert((0, last));
             of_code.0 += usize::from(is_new);
@@ -119,7 +156,7 @@ impl<'d> Folded<'d> {
     fn count_in(&mut self, diagnostics: &Diagnostics) {
         for (severity, code, count) in diagnostics.left_out() {
             match self.codes.get(&(severity, code)) {
-                Some((1, last)) => self.shown[*last].1 += count,
+                Some((1, last)) => self.shown[*last].uncounted += count,
                 _ => self.left_out.push((code, count)),
             }
         }
@@ -188,7 +225,6 @@ pub fn to_json(diagnostics: &Diagnostics, sources: &SourceMap) -> Value {
 /// The source lines that are shown.
 struct SourceLines {
     texts: HashMap<(SourceId, u32), String>,
-    secret: HashSet<(SourceId, u32)>,
 }
 
 impl SourceLines {
@@ -206,12 +242,15 @@ impl SourceLines {
                 wanted.push(line);
             }
         }
-        Self { texts: sources.lines(&wanted), secret }
+        let mut texts = sources.lines(&wanted);
+        // Where something else is wrong nobody may have seen that a secret stands beside it: the provider's name is misspelled, or the
+        // file is no YAML.
+        texts.retain(|line, text| !secret.contains(line) && !credential::may_stand_in(text));
+        Self { texts }
     }
 
     fn text_at(&self, span: Span) -> Option<&str> {
-        let line = (span.source, span.line);
-        if self.secret.contains(&line) { None } else { self.texts.get(&line).map(String::as_str) }
+        self.texts.get(&(span.source, span.line)).map(String::as_str)
     }
 }
 
@@ -354,6 +393,10 @@ const MAX_SENTENCE: usize = 4000;
 const MAX_MARK: usize = 80;
 /// Lines that are shown of findings that are alike.
 const MAX_ALIKE: usize = 3;
+/// So many findings that are alike are all shown.
+const HANDFUL: usize = 10;
+/// Places that are told of findings that are not shown.
+const MAX_PLACES: usize = 20;
 /// Findings that are shown of a severity.
 const MAX_SHOWN: usize = 50;
 /// So many findings are surveyed without a count above them.
@@ -542,8 +585,10 @@ error[unknown-field]: there is no `foo`
         for (words, times) in [
             ("`order_id`: ", 3),
             ("`certificate_id`: ", 3),
-            ("… and 977 more rows like this; `-v` shows them\n", 1),
-            ("… and 17 more rows like this; `-v` shows them\n", 1),
+            ("… and 977 more rows like this (list.csv:4:1, list.csv:5:1, ", 1),
+            (", list.csv:23:1, …); `-v` shows them\n", 1),
+            ("… and 17 more rows like this (list.csv:4:4, ", 1),
+            (", list.csv:20:5); `-v` shows them\n", 1),
             ("… and 1,020 more findings [wrong-type]\n", 1),
             ("error[once]", 1),
             // What is wrong with one line is mended one by one.
@@ -565,8 +610,28 @@ error[unknown-field]: there is no `foo`
             all.push(Diagnostic::error("wrong", span(id, row, 1, 1), format!("row {row}: `a` is wrong")));
         }
         let folded = render(&all, &sources, FindingsLayout::default());
-        assert!(folded.ends_with("… and 4,997 more rows like this; `-v` shows them\n\n5000 errors\n"), "{folded}");
+        assert!(folded.contains("… and 4,997 more rows like this (list.csv:4:1, "), "{folded}");
+        assert!(folded.ends_with(", list.csv:23:1, …); `-v` shows them\n\n5000 errors\n"), "{folded}");
         assert!(folded.lines().count() < 30, "{folded}");
+    }
+
+    #[test]
+    fn a_handful_that_are_alike_are_all_shown() {
+        let keys: String = (1..=11).map(|key| format!("k{key}: 1\n")).collect();
+        let mut sources = SourceMap::default();
+        let id = sources.add_text("plan.yaml", None, keys.as_str().into());
+        for (count, shown) in [(4, 4), (10, 10), (11, 3)] {
+            let mut all = Diagnostics::default();
+            for key in 1..=count {
+                let what = format!("a plan has no key `k{key}`");
+                all.push(Diagnostic::error("unknown-key", span(id, key, 1, key.to_string().len() as u32 + 1), what));
+            }
+            let folded = render(&all, &sources, FindingsLayout::default());
+            assert_eq!(folded.matches("error[unknown-key]").count(), shown, "{folded}");
+            for key in 1..=count {
+                assert!(folded.contains(&format!("plan.yaml:{key}:1")), "{folded}");
+            }
+        }
     }
 
     #[test]

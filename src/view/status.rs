@@ -250,7 +250,19 @@ pub fn render(status: &Status, colors: bool) -> String {
         lines.push(format!("\n{}", counts.trim_end()));
     }
     lines.extend(status.approvals.iter().map(|approvals| format!("\n{}", approvals_text(approvals).trim_end())));
-    lines.extend(status.resume.as_ref().map(|resume| format!("\nTo go on: {}", safe::terminal(resume))));
+    // Where the deadline is over, `resume` would stop again at once.
+    let is_over = status.deadline.as_ref().is_some_and(|deadline| deadline.at <= status.now);
+    lines.extend(status.resume.as_ref().map(|resume| {
+        let resume = safe::terminal(resume);
+        if !is_over {
+            return format!("\nTo go on: {resume}");
+        }
+        format!(
+            "\nThe deadline is over, and nothing more is sent. What is left, as a plan without it: certsweep report {} \
+             --format plan --outcome skipped -o left.yaml",
+            resume.trim_start_matches("certsweep resume ")
+        )
+    }));
     lines.join("\n") + "\n"
 }
 

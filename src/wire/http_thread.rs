@@ -165,21 +165,33 @@ async fn read(mut response: Response) -> Delivery {
     }
 }
 
-/// The whole chain of causes as one safe line; a cause that only repeats the one above is left out.
+/// The whole chain of causes as one safe line; a cause that only repeats the one above is left out, and so are the HTTP client's words that say
+/// where in it the cause struck.
 pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
         let words = error.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
+        next = error.source();
+        if text.ends_with(&words) || next.is_some() && WITHOUT_CAUSE.contains(&words.as_str()) {
+            continue;
         }
-        cause = error.source();
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&words);
     }
     safe::terminal(&text).into_owned()
 }
 
+/// What the HTTP client says above a cause, of which only the cause is news.
+const WITHOUT_CAUSE: [&str; 5] = [
+    "error sending request",
+    "client error (SendRequest)",
+    "client error (Connect)",
+    "error decoding response body",
+    "request or response body error",
+];
 /// Answers of CAs have some hundred bytes; what is longer would only fill the memory.
 pub(super) const MAX_BODY: usize = 1024 * 1024;
 
@@ -187,6 +199,34 @@ pub(super) const MAX_BODY: usize = 1024 * 1024;
 mod tests {
     use super::*;
     use reqwest::Method;
+
+    #[test]
+    fn of_a_chain_of_causes_what_the_client_says_of_itself_is_left_out() {
+        #[derive(Debug)]
+        struct Link(&'static str, Option<Box<Self>>);
+        impl std::fmt::Display for Link {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.0)
+            }
+        }
+        impl Error for Link {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                self.1.as_deref().map(|link| link as _)
+            }
+        }
+        for (words, expected) in [
+            (&["error sending request", "operation timed out"][..], "operation timed out"),
+            (
+                &["error sending request", "client error (Connect)", "tcp connect error", "refused"],
+                "tcp connect error: refused",
+            ),
+            (&["a: b", "b", "c"], "a: b: c"),
+            (&["error sending request"], "error sending request"),
+        ] {
+            let chained = words.iter().rev().fold(None, |below, words| Some(Box::new(Link(words, below))));
+            assert_eq!(chain(&*chained.unwrap()), expected);
+        }
+    }
 
     #[tokio::test]
     async fn a_request_is_lost_where_the_thread_ended_before_it_answered_and_barred_where_it_had_ended_before() {

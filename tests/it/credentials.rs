@@ -273,6 +273,32 @@ fn a_key_at_the_end_of_a_long_message_is_masked_whole() {
     }
 }
 
+/// Whatever else is wrong on its line, and where no check knows that it is one.
+#[test]
+fn a_literal_secret_is_not_shown_by_the_finding_about_something_else() {
+    let place = Place::bare();
+    for text in [
+        "providers: {mine: {uses: digicrt, credentials: {api_key: \"S3cr3t99\"}}}",
+        "provider: {digicert: {credentials: {api_key: S3cr3t99}}}",
+        "providers: {digicert: {credential: {api_key: S3cr3t99}}}",
+        "providers: {digicert: {credentials: {api_key: \"S3cr3t99\"}, rate: 1/1s} x",
+        "providers: {digicert: S3cr3t99}",
+        "providers: {digicert: {base_url: \"https://ca.example/?token=S3cr3t99\"}}",
+        "api_key: S3cr3t99",
+        "defaults: {comments: x, credentials: {api_key: S3cr3t99}}",
+        "hooks: [{on: endd, command: \"curl -H 'Authorization: Bearer S3cr3t99'\"}]",
+    ] {
+        place.file(
+            "plan.yaml",
+            format!("version: 1\n{text}\nactions:\n  - {{provider: digicert, action: revoke, certificate_id: 1}}\n"),
+        );
+        for args in [&["check", "plan.yaml"][..], &["check", "plan.yaml", "-v"], &["check", "plan.yaml", "--json"]] {
+            let done = place.certsweep(args).exits(2);
+            assert!(!done.out.contains("S3cr3t99") && !done.err.contains("S3cr3t99"), "{text}: {done:?}");
+        }
+    }
+}
+
 #[test]
 fn a_credential_that_cannot_be_sent_is_an_error_before_anything_is_sent() {
     for value in ["", "  ", "a\nb", "k\u{e9}y", "\u{7}"] {

@@ -186,3 +186,18 @@ fn what_is_no_file_is_neither_waited_for_nor_read_without_end() {
             .says(&["and no file; `command:cat PATH` reads one"]);
     }
 }
+
+#[test]
+fn a_list_that_names_no_provider_is_told_how_a_plan_does() {
+    let place = Place::new();
+    place.file("list.csv", "certificate_id\n5\n");
+    let done = place.certsweep(&["check", "list.csv"]).exits(2);
+    done.says(&[
+        "`provider` is missing",
+        "add a column `provider`",
+        "certsweep init --provider PROVIDER --action ACTION",
+    ]);
+    place.file("list.csv", "provider,action;certificate_id\ndigicert,revoke;5\n");
+    let done = place.certsweep(&["check", "list.csv"]).exits(2);
+    done.says(&["`--columns \"FIELD=action;certificate_id\"` maps it", "`--ignore-columns \"action;certificate_id\"`"]);
+}

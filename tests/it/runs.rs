@@ -47,7 +47,7 @@ fn runs_are_listed_newest_first_and_found_by_name_and_beginning() {
     place
         .certsweep(&["status", "nothing"])
         .exits(2)
-        .says(&["nothing: this is no run directory", "`certsweep runs` lists them"]);
+        .says(&["there is no run directory nothing", "`certsweep runs` lists"]);
     let report = place.certsweep(&["report", "slow"]).exits(0);
     assert_eq!(report.out.lines().count(), 51);
     place.certsweep(&["resume", "slow", "--yes"]).exits(0).says(&["run directory: runs/"]);

@@ -80,8 +80,19 @@ fn a_deadline_that_passes_stops_the_run() {
     let done = place.run(&with(&mock, "deadline: 1s", "rate: [2/10s], concurrency: 2", 5)).exits(3);
     assert!(done.out.contains("deadline"), "{}", done.out);
     assert_eq!(mock.seen().len(), 2);
-    place.certsweep(&["resume", "run", "--yes"]).exits(3);
+    let resumed = place.certsweep(&["resume", "run", "--yes"]).exits(3);
     assert_eq!(mock.seen().len(), 2, "it is over for the resumed run too");
+    // What goes on instead is shown, and does.
+    let left = ["report", "run", "--format", "plan", "--outcome", "skipped", "-o", "left.yaml"];
+    let command = format!("certsweep {}", left.join(" "));
+    for text in [&done.out, &resumed.out, &place.certsweep(&["status", "run"]).exits(0).out] {
+        assert!(text.contains(&command) && !text.contains("o on: "), "{text}");
+    }
+    place.certsweep(&left).exits(0);
+    let plan = place.read("left.yaml").replace("2/10s", "100/1s");
+    place.file("left.yaml", plan);
+    place.certsweep(&["run", "left.yaml", "--yes"]).exits(0);
+    assert_eq!(mock.seen().len(), 5);
 }
 
 #[test]

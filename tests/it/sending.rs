@@ -16,6 +16,8 @@ fn a_clock_that_is_far_off_is_warned_of_once() {
         });
         let done = place.run(&revokes(&mock, "rate: [1000/1s]", 3)).exits(0);
         assert_eq!(done.err.matches("clock").count(), warned, "{ahead}: {}", done.err);
+        let side = if ahead > 0 { "behind that of digicert" } else { "ahead of that of digicert" };
+        assert_eq!(done.err.matches(side).count(), warned, "{ahead}: {}", done.err);
     }
 }
 

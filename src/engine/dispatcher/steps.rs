@@ -325,8 +325,10 @@ where
             && self.skew_warned.insert(account)
         {
             let name = &self.run.senders[account].name;
-            let seconds = skew.as_secs();
-            self.notify(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
+            let (by, side) = (human(skew.unsigned_abs()), if skew.is_negative() { "behind" } else { "ahead of" });
+            self.notify(Event::Warning(format!(
+                "this machine's clock is {by} {side} that of {name} (its `Date` header); signed requests may be refused until it is right"
+            )));
         }
         // Another token may help, or the account stops.
         let stays_refused = exchanged.is_unauthorized() && !self.run.senders[account].renew(token_number);

@@ -320,7 +320,14 @@ impl Checker<'_> {
         let Some(field) = row.field_or_default(layers, "provider") else {
             let place = row.place_of_missing(&["provider"]);
             let error = Diagnostic::error("missing-provider", place, "`provider` is missing");
-            let help = format!("name one of {}, here or in `defaults`", self.provider_names().join(", "));
+            let names = self.provider_names().join(", ");
+            let help = match row.header {
+                None => format!("name one of {names}, here or in `defaults`"),
+                Some(header) if header.is_bare => {
+                    format!("{}; there are the providers {names}", in_a_list_by_itself("provider"))
+                }
+                Some(_) => format!("name one of {names}, beside `from`, in a column or in `defaults`"),
+            };
             self.report(error.help(help));
             return Err(());
         };
@@ -363,6 +370,8 @@ impl Checker<'_> {
                 let draft = &self.draft.accounts.drafts[account];
                 let names: Vec<&str> = draft.provider.actions().map(|(operation, _)| operation.name.as_str()).collect();
                 error = error.help(format!("the provider `{}` has {}", draft.account.name, names.join(", ")));
+            } else if row.header.is_some_and(|header| header.is_bare) {
+                error = error.help(in_a_list_by_itself("action"));
             }
             self.report(error);
         }
@@ -391,6 +400,13 @@ impl Checker<'_> {
         self.report(Diagnostic::error("unknown-action", field.value.span, what).help(help));
         None
     }
+}
+
+/// How a list without a plan gives what its columns lack.
+fn in_a_list_by_itself(column: &str) -> String {
+    format!(
+        "add a column `{column}`, or write a plan that names the list: `certsweep init --provider PROVIDER --action ACTION --from FILE`"
+    )
 }
 
 /// What an action acts on, as reports show it.

@@ -61,6 +61,7 @@ pub(super) struct Columns {
     header: Vec<Field>,
     pub(super) header_span: Span,
     is_of_find: bool,
+    is_bare: bool,
 }
 
 impl Columns {
@@ -77,7 +78,7 @@ impl Columns {
     /// The row as filled.
     pub(super) fn row(&self, span: Span) -> Row<'_> {
         let is_of_find = self.is_of_find;
-        let header = Some(Header { span: self.header_span, fields: &self.header, is_of_find });
+        let header = Some(Header { span: self.header_span, fields: &self.header, is_of_find, is_bare: self.is_bare });
         Row { span, fields: &self.fields, header, kept: &self.kept_values, names: self.names }
     }
 
@@ -331,6 +332,7 @@ impl Checker<'_> {
             names,
             header_span,
             is_of_find,
+            is_bare: options.bare,
         })
     }
 
@@ -432,7 +434,7 @@ impl Checker<'_> {
         let is_validity = header::is_validity_begin(name) || header::is_validity_end(name);
         let mut help = match nearest(&shown, known.iter()) {
             _ if is_validity => format!("it is the certificate's validity: {leave}"),
-            Some(right) => format!("did you mean `{right}`? {} maps it", options.maps(right, &shown)),
+            Some(right) => format!("did you mean `{right}`? {} maps it, {leave}", options.maps(right, &shown)),
             None => format!("{} maps it, {leave}", options.maps(known.example(), &shown)),
         };
         // Nothing shows that it is a header: no remedy may make one of an action.
@@ -537,9 +539,7 @@ impl ListOptions {
 
     fn one(&self, name: &str, value: &str) -> String {
         if self.bare {
-            let (value, name) = (value.replace(": ", "="), name.replace('_', "-"));
-            let value = if value.contains(' ') { format!("\"{value}\"") } else { value };
-            return format!("`--{name} {value}`");
+            return format!("`--{} {}`", name.replace('_', "-"), for_shell(&value.replace(": ", "="), false));
         }
         match name {
             "columns" => format!("`columns: {{{value}}}`"),
@@ -553,7 +553,7 @@ impl ListOptions {
 
     fn maps(&self, field: &str, column: &str) -> String {
         if self.bare {
-            format!("`--columns \"{field}={column}\"`")
+            format!("`--columns {}`", for_shell(&format!("{field}={column}"), true))
         } else {
             format!("`columns: {{{field}: \"{column}\"}}`")
         }
@@ -577,9 +577,9 @@ impl KnownFields {
         self.names.iter().map(String::as_str)
     }
 
-    /// A field that is not every action's, for examples.
+    /// A field for examples: the first of the operation, where the list has only one.
     fn example(&self) -> &str {
-        self.iter().find(|name| !COMMON_FIELDS.contains(name)).unwrap_or("id")
+        self.parameters.first().map_or("FIELD", String::as_str)
     }
 }
 
@@ -598,6 +598,15 @@ fn defect_of_name(header: &[(String, Span)], index: usize, first: usize) -> Opti
 
 fn has_validity_end(header: &[(String, Span)]) -> bool {
     header.iter().any(|(name, _)| header::is_validity_end(name))
+}
+
+/// A value of an option as a shell takes it; `quotes` puts it between quotation marks in any case.
+fn for_shell(value: &str, quotes: bool) -> String {
+    if value.contains(['"', '$', '`', '\\', '!']) {
+        return shlex::try_quote(value).map_or_else(|_| value.to_owned(), std::borrow::Cow::into_owned);
+    }
+    let is_plain = value.chars().all(|letter| letter.is_alphanumeric() || "_-=,./:@%+…".contains(letter));
+    if is_plain && !quotes { value.to_owned() } else { format!("\"{value}\"") }
 }
 
 /// A name as a finding shows it: a header may be of any length.

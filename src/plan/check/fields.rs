@@ -56,6 +56,8 @@ pub(super) struct Header<'a> {
     pub(super) fields: &'a [Field],
     /// Whether it has all columns of the lists that `certsweep find` writes.
     pub(super) is_of_find: bool,
+    /// Whether the list is a plan by itself.
+    pub(super) is_bare: bool,
 }
 
 /// Defaults for what a row does not have, nearest first.

@@ -350,7 +350,11 @@ fn violation_found(
             let names: Vec<&str> =
                 std::iter::once(&parameter.name).chain(&parameter.aliases).map(String::as_str).collect();
             let what = format!("{what} for the action `{}`", operation.name);
-            Diagnostic::error("missing-field", row.place_of_missing(&names), what)
+            // The schema's words are what the field is for; beside them people need its name.
+            let name = Some(&parameter.name).filter(|name| !name.contains('.')).or(parameter.aliases.first());
+            let add = format!("add `{}`", name.unwrap_or(&parameter.name));
+            let error = Diagnostic::error("missing-field", row.place_of_missing(&names), what);
+            return error.help(help.map_or_else(|| add.clone(), |words| format!("{add}: {words}")));
         }
         (None, None) => Diagnostic::error("invalid-value", row.span, what),
     };

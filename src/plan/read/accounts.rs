@@ -93,15 +93,23 @@ impl SettingsReader<'_> {
     }
 
     fn read_account(&mut self, entry: &Field) -> Option<AccountDraft> {
-        let provider = self.provider_of(entry)?;
-        let mut draft = unconfigured(&entry.name, &provider);
         let map = &entry.value;
+        let Some(provider) = self.provider_of(entry) else {
+            self.check_without_provider(map);
+            return None;
+        };
+        let mut draft = unconfigured(&entry.name, &provider);
         if matches!(map.shape, Shape::Null) {
             return Some(draft);
         }
         if !matches!(map.shape, Shape::Map(_)) {
             let what = format!("the provider `{}` must be a map, not {}", safe::terminal(&entry.name), map.kind());
-            self.diagnostics.push(Diagnostic::error("wrong-kind", map.span, what));
+            // A single text here is likely to be the credential itself.
+            let (code, place) = match map.text() {
+                Some(_) => ("literal-secret", entry.span),
+                None => ("wrong-kind", map.span),
+            };
+            self.diagnostics.push(Diagnostic::error(code, place, what));
             return Some(draft);
         }
         self.refuse_unknown(map, &provider);
@@ -117,13 +125,11 @@ impl SettingsReader<'_> {
         if let Some(credentials) = field(map, "credentials") {
             self.read_credentials(credentials, &provider, &mut draft);
         }
-        if let Some(rate) = field(map, "rate") {
-            self.read_rate(rate, &mut draft.account);
+        if let Some(windows) = field(map, "rate").and_then(|rate| self.read_rate(rate)) {
+            draft.account.windows = windows;
         }
         if let Some(concurrency) = field(map, "concurrency") {
-            let value = scalar::count(concurrency, 1, MAX_CONCURRENCY, self.diagnostics);
-            let value = value.and_then(|value| u32::try_from(value).ok());
-            draft.account.concurrency = value.unwrap_or(draft.account.concurrency);
+            draft.account.concurrency = self.read_concurrency(concurrency).unwrap_or(draft.account.concurrency);
             // A number in the plan is meant as it is, whatever rate and latency are.
             draft.account.concurrency_follows = false;
         }
@@ -132,6 +138,21 @@ impl SettingsReader<'_> {
         }
         draft.account.challenge_hook = challenges::read_hook(map, &provider, self.sources, self.diagnostics);
         Some(draft)
+    }
+
+    /// Checks what an account says whatever its provider is, where there is no such provider.
+    fn check_without_provider(&mut self, map: &Node) {
+        for unknown in map.fields().iter().filter(|field| !ACCOUNT_KEYS.contains(&field.name.as_str())) {
+            self.diagnostics.push(scalar::unknown_key(unknown, "a provider", &ACCOUNT_KEYS));
+        }
+        for name in ["base_url", "auth_url"] {
+            field(map, name).and_then(|url| self.read_base_url(url));
+        }
+        for credential in map.get("credentials").into_iter().flat_map(Node::fields) {
+            self.read_reference(credential, None);
+        }
+        field(map, "rate").and_then(|rate| self.read_rate(rate));
+        field(map, "concurrency").and_then(|concurrency| self.read_concurrency(concurrency));
     }
 
     fn provider_of(&mut self, entry: &Field) -> Option<Arc<Provider>> {
@@ -156,7 +177,8 @@ impl SettingsReader<'_> {
             }
             None => format!("there are {}", have.join(", ")),
         };
-        help.push_str("; `--provider-dir` adds documents of your own");
+        help.push_str(if help.ends_with('?') { " " } else { "; " });
+        help.push_str("`--provider-dir` adds documents of your own");
         self.diagnostics.push(Diagnostic::error("unknown-provider", place, what).help(help));
         None
     }
@@ -262,8 +284,8 @@ impl SettingsReader<'_> {
         None
     }
 
-    fn read_rate(&mut self, rate: &Field, account: &mut Account) {
-        let Some(texts) = scalar::texts(&rate.value, self.diagnostics) else { return };
+    fn read_rate(&mut self, rate: &Field) -> Option<Vec<Window>> {
+        let texts = scalar::texts(&rate.value, self.diagnostics)?;
         let mut windows = Vec::new();
         for (text, place) in &texts {
             match Window::parse(text) {
@@ -274,9 +296,13 @@ impl SettingsReader<'_> {
         if texts.is_empty() {
             let error = Diagnostic::error("rate", rate.value.span, "`rate` names no limit");
             self.diagnostics.push(error.help("leave it out for the limits of the provider's document"));
-        } else if windows.len() == texts.len() {
-            account.windows = windows;
         }
+        (!texts.is_empty() && windows.len() == texts.len()).then_some(windows)
+    }
+
+    fn read_concurrency(&mut self, concurrency: &Field) -> Option<u32> {
+        let value = scalar::count(concurrency, 1, MAX_CONCURRENCY, self.diagnostics);
+        value.and_then(|value| u32::try_from(value).ok())
     }
 
     fn read_reasons(&mut self, map: &Field, provider: &Provider, account: &mut Account) {
@@ -377,7 +403,7 @@ impl SettingsReader<'_> {
                 self.diagnostics.push(Diagnostic::error("unknown-credential", credential.span, what).help(help));
                 good = false;
             }
-            match self.read_reference(credential, provider) {
+            match self.read_reference(credential, Some(provider)) {
                 Some(reference) => {
                     written.push_str(&credential.name);
                     written.push('=');
@@ -401,9 +427,10 @@ impl SettingsReader<'_> {
         draft.references = written;
     }
 
-    fn read_reference(&mut self, credential: &Field, provider: &Provider) -> Option<CredentialReference> {
+    fn read_reference(&mut self, credential: &Field, provider: Option<&Provider>) -> Option<CredentialReference> {
         let literal = |what: String| {
-            let variable = provider.environment.get(&credential.name).map_or("NAME", String::as_str);
+            let variable = provider.and_then(|provider| provider.environment.get(&credential.name));
+            let variable = variable.map_or("NAME", String::as_str);
             let help = format!("write `env:{variable}`, `file:PATH` or `command:CMD ARG…`");
             // Only the key is pointed at: the value may be a secret.
             Some(Diagnostic::error("literal-secret", credential.span, what).help(help))

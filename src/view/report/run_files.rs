@@ -3,7 +3,7 @@
 use super::csv::CsvReport;
 use super::file_name;
 use super::rows::{Counts, ReportedRun, Rows, certificate_file};
-use crate::journal::files::replace;
+use crate::journal::files::{replace, replace_named};
 use crate::journal::{JournalError, Reader};
 use crate::run::Outcome;
 use std::collections::BTreeSet;
@@ -22,7 +22,9 @@ pub fn write_rescued_report(reader: &Reader, run_dir: &Path, named: Option<&Path
     let simulated = reader.facts().is_ok_and(|facts| facts.simulated);
     name.push(if simulated { ".rescued.rehearsal.csv" } else { ".rescued.csv" });
     let path = named.map_or_else(|| run_dir.with_file_name(name), Path::to_path_buf);
-    replace(&path, |file| write_csv(&[ReportedRun::of(reader, String::new())?], &BTreeSet::new(), file).map(drop))?;
+    replace_named(&path, |file| {
+        write_csv(&[ReportedRun::of(reader, String::new())?], &BTreeSet::new(), file).map(drop)
+    })?;
     Ok(path)
 }
 
@@ -40,7 +42,7 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
     write_certificates(reader, run_dir)?;
     if let Some(path) = copy {
         // Copied, not made a second time: folding a million actions takes longer than reading the file.
-        replace(path, |file| io::copy(&mut File::open(&report)?, file).map(drop))?;
+        replace_named(path, |file| io::copy(&mut File::open(&report)?, file).map(drop))?;
     }
     Ok(counts)
 }
