@@ -305,6 +305,7 @@ impl Checker<'_> {
         match read {
             Ok(read) => {
                 self.copy_once(&path.display().to_string(), &path, true);
+                self.certificates.keep_issuers(&read.all[0], &read.all[1..]);
                 Some(read)
             }
             Err(unusable) => {

@@ -39,6 +39,10 @@ pub(super) struct SentCertificates {
     known_issuers: HashSet<u64>,
     /// The same in DER, at most [`MAX_ISSUERS`].
     issuer_ders: Vec<Vec<u8>>,
+    /// Their names, as hashes.
+    issuer_names: HashSet<u64>,
+    /// Names of issuers without whose certificates a step waits in vain, in DER, each with the first such step.
+    awaited: HashMap<Vec<u8>, Span>,
 }
 
 /// A certificate that is sent, and the place that gives it.
@@ -133,8 +137,25 @@ impl SentCertificates {
     pub(super) fn keep_issuer(&mut self, ca: &Certificate) {
         let is_kept = ca.is_ca && self.issuer_ders.len() < MAX_ISSUERS;
         if is_kept && self.known_issuers.insert(hash_of(DefaultHasher::new(), &ca.der)) {
+            self.issuer_names.insert(hash_of(DefaultHasher::new(), &ca.subject));
             self.issuer_ders.push(ca.der.clone());
         }
+    }
+
+    /// Notes that a step waits for what only the issuer of this name makes believable.
+    pub(super) fn await_issuer(&mut self, name: &[u8], place: Span) {
+        if !self.awaited.contains_key(name) {
+            self.awaited.insert(name.to_owned(), place);
+        }
+    }
+
+    /// The steps that wait for what nobody would believe: no file of the plan holds the issuer's certificate.
+    pub(super) fn without_issuer(&self) -> impl Iterator<Item = Span> + '_ {
+        // Where there are too many, the rest is not known.
+        let all_are_known = self.issuer_ders.len() < MAX_ISSUERS;
+        let lacks =
+            move |name: &[u8]| all_are_known && !self.issuer_names.contains(&hash_of(DefaultHasher::new(), name));
+        self.awaited.iter().filter(move |(name, _)| lacks(name)).map(|(_, place)| *place)
     }
 
     /// The serial number as reports show it; with the issuer's fingerprint where another issuer's certificate has the same.
