@@ -34,7 +34,7 @@ const READY: [Ready; 14] = [
     Ready { file: "inventory.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "key-compromise.yaml", warnings: 1, outcomes: &[("pending-approval", 2), ("succeeded", 28)] },
     Ready { file: "leaked-key.yaml", warnings: 0, outcomes: &[("succeeded", 30)] },
-    Ready { file: "leave-private-ca.yaml", warnings: 0, outcomes: &[("succeeded", 18)] },
+    Ready { file: "leave-private-ca.yaml", warnings: 0, outcomes: &[("succeeded", 24)] },
     Ready { file: "lets-encrypt.yaml", warnings: 0, outcomes: &[("succeeded", 2)] },
     Ready { file: "mass-revocation.yaml", warnings: 0, outcomes: &[("succeeded", 14)] },
     Ready { file: "order-clean-up.yaml", warnings: 0, outcomes: &[("pending-approval", 6)] },

@@ -14,12 +14,13 @@ import part_find
 import part_http
 import part_large
 import part_limits
+import part_verify
 import table
 import tools as installing
 from measure import OursFailed, PeerFailed, run, say
 from ours import Ours
 
-PARTS = ["http", "check", "yaml", "large", "limits", "find"]
+PARTS = ["http", "check", "yaml", "large", "limits", "find", "verify"]
 
 
 class Bench:
@@ -98,6 +99,8 @@ def install(tools, parts):
         installing.for_yaml(tools)
     if "find" in parts:
         installing.for_find(tools)
+    if "verify" in parts:
+        installing.for_verify(tools)
 
 
 def machine(bench):
@@ -125,7 +128,8 @@ ACTS = {
     "yaml": [part_check.yaml],
     "large": [part_large.large],
     "limits": [part_limits.limits],
-    "find": [part_find.find, part_find.requests],
+    "find": [part_find.find, part_find.rows, part_find.requests],
+    "verify": [part_verify.verify],
 }
 
 if __name__ == "__main__":

@@ -51,6 +51,28 @@ def find(bench):
     return [*rows.values(), peak]
 
 
+def rows(bench):
+    """`find --serials` in an export: one row of a long list."""
+    number = 100_000 if bench.quick else 1_000_000
+    peak = most(f"Q13 find --serials in a list of {number:,} rows: peak memory", 64, unit=" MB")
+    place, wanted = bench.scratch / "export.csv", bench.scratch / "serials.txt"
+    with open(place, "w") as export:
+        export.write("certificate_id,serial_number,common_name\n")
+        export.writelines(f"{index},0x4A{index:030X},{index}.example.com\n" for index in range(1, number + 1))
+    wanted.write_text(f"4A{number // 2:030X}\n")
+    done = {}
+    for _ in bench.rounds("list", at_most=3):
+        found = run([bench.tools.paths["certsweep"], "find", "--serials", wanted, "--in", place, "--provider", "digicert"], 600, env=bench.environment)
+        if found.code or "found 1 certificate" not in found.out:
+            raise OursFailed(f"find ended with {found.code}: {found.out.strip()[-300:]}")
+        peak.ratios.append(found.peak_mb)
+        keep(done, f"certsweep find, a list of {number:,} rows", number, found)
+        bench.told({"MB": f"{found.peak_mb:.0f}", "s": f"{found.wall:.2f}"})
+    place.unlink()
+    bench.table(absolutes((name, *numbers) for name, numbers in done.items()))
+    return [peak]
+
+
 def requests(bench):
     """`csr` for a list of names."""
     number = 200 if bench.quick else 1000

@@ -76,8 +76,12 @@ def for_check(tools):
     tools.find("ajv-cli", ajv, lambda path: json.loads((PLACE / "npm/node_modules/ajv-cli/package.json").read_text())["version"])
 
 
-def for_find(tools):
+def for_verify(tools):
     tools.find("openssl", lambda: shutil.which("openssl"), lambda path: words(path, "version").split()[1])
+
+
+def for_find(tools):
+    for_verify(tools)
     tools.find("cryptography", lambda: python("cryptography"), lambda path: python_version(path, "cryptography"))
 
 

@@ -19,6 +19,7 @@ use crate::view::diagnostics::{self, FindingsLayout};
 use crate::view::printer::Printer;
 use crate::view::progress::ReadingProgress;
 use jiff::Timestamp;
+use std::collections::HashMap;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,8 @@ pub struct Context {
     pub global: Global,
     /// The clock.
     pub clock: SystemClock,
+    /// Files of a plan, by absolute path, in whose place copies are read.
+    copies: HashMap<PathBuf, PathBuf>,
 }
 
 /// A plan that was read: proof that it is right, and how many warnings there were.
@@ -55,12 +58,17 @@ enum Tell {
 impl Context {
     /// From the printer and the global options.
     pub fn new(printer: Printer, global: Global) -> Self {
-        Self { printer, global, clock: SystemClock::start() }
+        Self { printer, global, clock: SystemClock::start(), copies: HashMap::new() }
     }
 
     /// The same with a rehearsal's clock ([`SystemClock::rehearsal`]).
     pub fn rehearsal(&self, reached: Option<Timestamp>) -> Self {
         Self { clock: self.clock.rehearsal(reached), ..self.clone() }
+    }
+
+    /// The same, for a plan of which these files are read in copies.
+    pub fn with_copies(&self, copies: HashMap<PathBuf, PathBuf>) -> Self {
+        Self { copies, ..self.clone() }
     }
 
     /// The directories of the user's own provider documents, absolute, so that a run can be resumed from anywhere.
@@ -144,7 +152,7 @@ impl Context {
     }
 
     fn checked(&self, request: &Request<'_>, tell: Tell, each: &mut dyn FnMut(Action)) -> Result<ReadPlan, Exit> {
-        let mut sources = SourceMap::default();
+        let mut sources = SourceMap::of_copies(self.copies.clone());
         let now = || self.clock.elapsed();
         let mut reading = ReadingProgress::begin(&self.printer, now());
         let mut one = |action: Action| {

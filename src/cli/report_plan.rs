@@ -5,6 +5,7 @@ use super::args::ReportArgs;
 use super::context::Context;
 use super::exit::Exit;
 use super::run_documents::{WithoutCopy, run_catalog};
+use crate::journal::inputs::Inputs;
 use crate::journal::{History, Reader, RunDir, RunFacts};
 use crate::pki::{RevocationReason, SerialNotation};
 use crate::plan::checked::NamedFile;
@@ -23,6 +24,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Writes the actions with these outcomes (all where none is named) as a plan that `certsweep run` accepts.
 pub fn write_plan(
@@ -46,7 +48,7 @@ fn write(
 ) -> Result<Exit, Exit> {
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
     let catalog = run_catalog(context, dir, &facts, WithoutCopy::TakePresent)?;
-    let left = Left { reader, catalog: &catalog, settings: &facts.settings, outcomes };
+    let left = Left { reader, catalog: &catalog, settings: &facts.settings, outcomes, inputs: dir.inputs() };
     let survey = left.survey().map_err(|error| context.failed(&error))?;
     if survey.actions == 0 {
         let which = if outcomes.is_empty() { "" } else { " that ended so" };
@@ -124,6 +126,8 @@ struct Left<'a> {
     catalog: &'a Catalog,
     settings: &'a Settings,
     outcomes: &'a BTreeSet<Outcome>,
+    /// The files that its plan named.
+    inputs: Inputs,
 }
 
 /// What must be known of all of them before the first can be written: a million actions do not fit into memory, and so they are read twice.
@@ -176,7 +180,7 @@ impl Left<'_> {
             survey.actions += 1;
             survey.accounts.insert(action.account);
             for name in CERTIFICATE_FIELDS {
-                if !survey.certificate.contains(&name) && certificate_cell(&action, name).is_some() {
+                if !survey.certificate.contains(&name) && certificate_cell(&action, name, &self.inputs).is_some() {
                     survey.certificate.push(name);
                 }
             }
@@ -350,7 +354,9 @@ impl Left<'_> {
         }
         for name in CERTIFICATE_FIELDS {
             // A provider's own field of such a name and the common one are one.
-            if let Some(cell) = certificate_cell(action, name).filter(|_| !action.parameters.contains_key(name)) {
+            if let Some(cell) =
+                certificate_cell(action, name, &self.inputs).filter(|_| !action.parameters.contains_key(name))
+            {
                 let words = || cell.split(' ').map(Value::from).collect();
                 fields.push((name, if matches!(name, "crl" | "drop_names") { words() } else { cell.into() }));
             }
@@ -387,9 +393,10 @@ impl Left<'_> {
             };
             let cells = survey.parameters.iter().map(|name| match given(name) {
                 Some((name, value)) => parameter_cell(operation, name, value),
-                None => certificate_cell(&action, name).unwrap_or_default(),
+                None => certificate_cell(&action, name, &self.inputs).unwrap_or_default(),
             });
-            let named = certificate.iter().map(|name| certificate_cell(&action, name).unwrap_or_default());
+            let named =
+                certificate.iter().map(|name| certificate_cell(&action, name, &self.inputs).unwrap_or_default());
             rows.write_record(fixed.into_iter().chain(needs).chain(cells).chain(named).map(safe))
                 .map_err(io::Error::other)?;
         }
@@ -440,9 +447,10 @@ fn reason_field<'a>(operation: Option<&'a Operation>, action: &Action) -> Option
 }
 
 /// The cell of a certificate field ([`CERTIFICATE_FIELDS`]); `None` where the plan did not set it.
-fn certificate_cell(action: &Action, name: &str) -> Option<String> {
+/// Its files are as the run began with them: one that was replaced meanwhile has another certificate.
+fn certificate_cell(action: &Action, name: &str, inputs: &Inputs) -> Option<String> {
     let facts = action.certificate.as_deref()?;
-    let file = |file: &NamedFile| format!("file:{}", file.path);
+    let file = |file: &NamedFile| format!("file:{}", inputs.as_begun(Path::new(&file.path)).display());
     match name {
         "certificate" => facts.certificate.as_ref().map(file),
         "ca_certificate" => facts.is_ca.then(|| "true".to_owned()),

@@ -149,7 +149,9 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
 fn go_on(context: &Context, args: &args::RunArgs, dir: &RunDir) -> Result<Exit, Exit> {
     let facts = dir.read().and_then(|reader| reader.facts()).map_err(|error| context.no_run(&error))?;
     let catalog = context.catalog(&context.provider_directories())?;
-    let read = context.part_of_plan(&args.source, args.shard, &catalog, &mut drop)?;
+    // Certificates that were replaced meanwhile where they are served are no other plan.
+    let as_begun = context.with_copies(dir.inputs().certificates());
+    let read = as_begun.part_of_plan(&args.source, args.shard, &catalog, &mut drop)?;
     require_digest(context, args, &read)?;
     let path = dir.path().display();
     let (ours, theirs) = (read.plan.digest(), &facts.digest);
@@ -167,7 +169,9 @@ fn go_on(context: &Context, args: &args::RunArgs, dir: &RunDir) -> Result<Exit, 
         None
     };
     if let Some(refused) = refused {
-        context.printer.error(&format!("{refused}; name another `--run-dir`"));
+        context.printer.error(&format!(
+            "{refused}; `certsweep resume {path}` goes on with what was checked then, another `--run-dir` begins a new run"
+        ));
         return Err(Exit::Usage);
     }
     let resumed = args::ResumeArgs {

@@ -32,7 +32,6 @@ use crate::view::verification::{
 use crate::wire::{HttpOptions, HttpStatusFetcher, HttpTransport};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -409,7 +408,7 @@ impl CertificateFiles {
     fn new(context: &Context, args: &args::VerifyArgs, dir: &RunDir, facts: &RunFacts) -> Result<Self, Exit> {
         let mut files = Self::of_run(dir, facts);
         let named = |path: &PathBuf| {
-            read_file(path).and_then(|bytes| parse_certificates(path, &bytes)).map_err(|why| {
+            read_file(path).and_then(|bytes| parse_certificates(path, &bytes)).map(meant_first).map_err(|why| {
                 context.printer.error(&why);
                 Exit::Usage
             })
@@ -550,12 +549,14 @@ impl CertificateFiles {
         }
         let Some(own) = own else { return Ok(None) };
         match own.strip_prefix("file:").map(|path| PathBuf::from(path.trim())) {
-            Some(path) => read_file(&path).and_then(|bytes| parse_certificates(&path, &bytes)).map(Some),
+            Some(path) => {
+                read_file(&path).and_then(|bytes| parse_certificates(&path, &bytes)).map(meant_first).map(Some)
+            }
             None => {
                 // As text in PEM, or as it is sent to ACME's servers.
                 let der = URL_SAFE_NO_PAD.decode(own);
                 let bytes = der.as_deref().unwrap_or(own.as_bytes());
-                parse_certificates(Path::new("the action's certificate"), bytes).map(Some)
+                parse_certificates(Path::new("the action's certificate"), bytes).map(meant_first).map(Some)
             }
         }
     }
@@ -581,19 +582,16 @@ impl CertificateFiles {
     /// The certificates of a file that the plan named, as it was when it was checked: the file itself, or its copy in the run directory.
     fn read_unchanged(&mut self, file: &NamedFile) -> Result<Vec<Certificate>, String> {
         let path = Path::new(&file.path);
-        let is_it = |bytes: &Vec<u8>| hex::encode(Sha256::digest(bytes)) == file.sha256;
-        let there = read_file(path);
-        let bytes = match there.as_ref().ok().filter(|bytes| is_it(bytes)) {
-            Some(_) => there?,
-            None => match self.inputs.copy_of(path).and_then(|copy| read_file(&copy).ok()).filter(is_it) {
-                Some(copy) => copy,
-                None => {
-                    there?;
-                    return Err(format!("{} has changed since the run began", path.display()));
-                }
-            },
+        let read = |from: &Path| -> Result<Option<Vec<Certificate>>, String> {
+            let bytes = read_file(from)?;
+            let all = parse_certificates(from, &bytes)?;
+            Ok(file.is_of(&bytes, &all).then(|| meant_first(all)))
         };
-        parse_certificates(path, &bytes)
+        if let Some(Ok(Some(all))) = self.inputs.copy_of(path).map(|copy| read(&copy)) {
+            return Ok(all);
+        }
+        // Former versions made no copy where a private key stands beside the certificate.
+        read(path)?.ok_or_else(|| format!("{} has changed since the run began", path.display()))
     }
 }
 
@@ -602,14 +600,16 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("{} cannot be read: {}", path.display(), file::reason(&error)))
 }
 
-/// The certificates of a file, first the one that is meant, as the check chose it.
 fn parse_certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
-    let mut all =
-        Certificate::parse_all(bytes).map_err(|why| format!("{} is no certificate: {why}", path.display()))?;
+    Certificate::parse_all(bytes).map_err(|why| format!("{} is no certificate: {why}", path.display()))
+}
+
+/// Puts the certificate that is meant before the others, as the check chose it.
+fn meant_first(mut all: Vec<Certificate>) -> Vec<Certificate> {
     if let Ok(Meant::EndEntity(index) | Meant::Ca(index)) = meant(&all) {
         all.swap(0, index);
     }
-    Ok(all)
+    all
 }
 
 /// Bytes of a file of certificates.

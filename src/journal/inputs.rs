@@ -1,19 +1,22 @@
 //! The copies of a plan's files and of its provider documents in its run directory, and whether the files have changed since. Reads and writes
-//! files; knows no plan, and reads no document.
+//! files; knows no plan, and reads no document. Private keys never come into a copy.
 
 use super::JournalError;
 use super::files::private_file;
+use crate::pki::{Certificate, pem};
 use crate::plan::ReadFile;
 use crate::provider::Provider;
 use crate::provider::catalog::MAX_DOCUMENT_BYTES;
-use crate::text::file::{open_regular, read_text};
+use crate::text::file::{self, open_regular, read_text};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// A file that a run began with and that is another one now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,9 @@ struct Copied {
     name: String,
     /// Where it was, absolute; `None` for standard input.
     path: Option<PathBuf>,
+    /// Whether it holds certificates; the index of former versions does not say so.
+    #[serde(default)]
+    certificates: bool,
 }
 
 /// The copies of a run's files, to be looked for by where they were.
@@ -40,22 +46,34 @@ struct Copied {
 pub struct Inputs {
     directory: PathBuf,
     /// By path; read when it is first needed, which is seldom.
-    copies: Option<HashMap<PathBuf, String>>,
+    copies: OnceCell<HashMap<PathBuf, String>>,
 }
 
 impl Inputs {
     pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory, copies: None }
+        Self { directory, copies: OnceCell::new() }
+    }
+
+    /// The files with certificates, by where they were, each with its copy.
+    pub fn certificates(&self) -> HashMap<PathBuf, PathBuf> {
+        let index = index(&self.directory).unwrap_or_default().into_iter().filter(|copied| copied.certificates);
+        index.filter_map(|Copied { copy, path, .. }| Some((path?, self.directory.join(copy)))).collect()
+    }
+
+    /// Where a file is found as the run began with it: there where it was, or its copy once it is another one.
+    pub fn as_begun(&self, path: &Path) -> PathBuf {
+        let Some(copy) = self.copy_of(path) else { return path.to_owned() };
+        let is_same = std::fs::read(path).is_ok_and(|now| std::fs::read(&copy).is_ok_and(|then| now == then));
+        if is_same { path.to_owned() } else { std::path::absolute(&copy).unwrap_or(copy) }
     }
 
     /// The copy of the file that was there, where one was made.
-    pub fn copy_of(&mut self, path: &Path) -> Option<PathBuf> {
-        let Self { directory, copies } = self;
-        let copies = copies.get_or_insert_with(|| {
-            let index = index(directory).unwrap_or_default();
+    pub fn copy_of(&self, path: &Path) -> Option<PathBuf> {
+        let copies = self.copies.get_or_init(|| {
+            let index = index(&self.directory).unwrap_or_default();
             index.into_iter().filter_map(|Copied { copy, path, .. }| Some((path?, copy))).collect()
         });
-        Some(directory.join(copies.get(path)?))
+        Some(self.directory.join(copies.get(path)?))
     }
 }
 
@@ -67,13 +85,24 @@ pub(super) fn copy(directory: &Path, files: &[ReadFile]) -> Result<(), JournalEr
         let copy = format!("{number}-{base}");
         write(&directory.join(&copy), |to| match (&file.text, &file.path) {
             (Some(text), _) => to.write_all(text.as_bytes()),
+            (None, Some(from)) if file.holds_certificates => to.write_all(&without_private_keys(from)?),
             (None, Some(from)) => io::copy(&mut File::open(from)?, to).map(drop),
             (None, None) => Ok(()),
         })?;
         let path = file.path.as_deref().and_then(|path| std::path::absolute(path).ok());
-        index.push(Copied { copy, name: file.name.clone(), path });
+        index.push(Copied { copy, name: file.name.clone(), path, certificates: file.holds_certificates });
     }
     write(&directory.join(INDEX), |to| serde_json::to_writer_pretty(to, &index).map_err(io::Error::from))
+}
+
+/// A file with certificates as it may be copied: where a private key stands beside them, they alone.
+fn without_private_keys(path: &Path) -> io::Result<Vec<u8>> {
+    let bytes = Zeroizing::new(file::read(path, MAX_CERTIFICATES)?);
+    if !pem::holds_private_key(&bytes) {
+        return Ok(bytes.to_vec());
+    }
+    let all = Certificate::parse_all(&bytes).map_err(|why| io::Error::other(why.to_string()))?;
+    Ok(all.iter().map(|certificate| pem::encode("CERTIFICATE", &certificate.der)).collect::<String>().into_bytes())
 }
 
 /// Copies provider documents into `directory`, each by its id. All is synced but the directory itself.
@@ -95,10 +124,11 @@ fn document_path(directory: &Path, id: &str) -> PathBuf {
 }
 
 /// The files below `directory`'s index that are there and no longer what was copied. A file that is gone, or no file any more, has not
-/// changed: the copies are all that a run needs.
+/// changed: the copies are all that a run needs. Nor has one with certificates: to replace these where they are served is what a campaign is
+/// for, and nobody edits a plan by it.
 pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
     let mut changed = Vec::new();
-    for Copied { copy, path, .. } in index(directory)? {
+    for Copied { copy, path, .. } in index(directory)?.into_iter().filter(|copied| !copied.certificates) {
         let Some(path) = path else { continue };
         let (Ok(Some(now)), Ok(then)) = (open_regular(&path), File::open(directory.join(copy))) else { continue };
         let line = first_difference(BufReader::with_capacity(BLOCK, then), BufReader::with_capacity(BLOCK, now));
@@ -148,6 +178,8 @@ fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<
 
 /// Files are compared by so many bytes.
 const BLOCK: usize = 128 * 1024;
+/// Bytes of a file of certificates.
+const MAX_CERTIFICATES: u64 = 64 << 20;
 const INDEX: &str = "index.json";
 
 #[cfg(test)]

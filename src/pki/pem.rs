@@ -44,6 +44,11 @@ pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// Whether a private key stands in a file: HAProxy, among others, wants it beside the certificate, so this is common.
+pub fn holds_private_key(bytes: &[u8]) -> bool {
+    text(bytes).contains(PRIVATE_KEY)
+}
+
 /// Whether a file is DER, or BER, and no text: a SEQUENCE of more than 127 bytes.
 pub fn is_der(bytes: &[u8]) -> bool {
     // A text may begin with `0`, which is the same byte; but then a letter follows.
@@ -134,6 +139,8 @@ fn block<'a>(
     (broken("the PEM block has no END line"), None)
 }
 
+/// How a private key in PEM begins, whatever its kind.
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";

@@ -1,12 +1,13 @@
 //! The proof that a plan was checked: [`CheckedPlan`], which only [`super::check()`] can make, and the actions that it gave.
 
 use super::settings::Settings;
-use crate::pki::{RevocationReason, SerialNumber};
+use crate::pki::{Certificate, RevocationReason, SerialNumber};
 use crate::provider::model::Operation;
 use crate::run::{Ordinal, PlanPart};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -123,7 +124,7 @@ pub struct CertificateFacts {
 pub struct NamedFile {
     /// Its path, absolute.
     pub path: String,
-    /// The SHA-256 of its bytes, in lower-case hexadecimal.
+    /// The SHA-256 of its certificates ([`NamedFile::digest`]); former versions had that of its bytes.
     pub sha256: String,
 }
 
@@ -169,6 +170,23 @@ pub struct ReadFile {
     pub path: Option<std::path::PathBuf>,
     /// Its text where it is in memory (standard input always is).
     pub text: Option<std::sync::Arc<str>>,
+    /// Whether it tells of certificates alone: what a campaign has replaced where they are served is no edit of the plan.
+    pub holds_certificates: bool,
+}
+
+impl NamedFile {
+    /// The SHA-256 of certificates in DER, one after the other, in lower-case hexadecimal: a copy without the private key that stood beside
+    /// them has the same.
+    pub fn digest(certificates: &[Certificate]) -> String {
+        let mut hash = Sha256::new();
+        certificates.iter().for_each(|certificate| hash.update(&certificate.der));
+        hex::encode(hash.finalize())
+    }
+
+    /// Whether a file of these bytes and certificates is the one that was checked.
+    pub fn is_of(&self, bytes: &[u8], certificates: &[Certificate]) -> bool {
+        self.sha256 == Self::digest(certificates) || self.sha256 == hex::encode(Sha256::digest(bytes))
+    }
 }
 
 /// As reports say it.

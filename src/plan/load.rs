@@ -64,7 +64,7 @@ pub(super) fn open_plan(
     let (bytes, is_list) = match read() {
         Ok(PlanText::OnDisk(path)) => {
             let source = sources.add_file(name.clone(), path.clone());
-            files.push(ReadFile { name, path: Some(path.clone()), text: None });
+            files.push(ReadFile { name, path: Some(path.clone()), text: None, holds_certificates: false });
             return Some(Opened::List(source));
         }
         Ok(PlanText::List(bytes)) => (bytes, true),
@@ -79,7 +79,7 @@ pub(super) fn open_plan(
     // What came through a pipe has no directory of its own, and is not there any more to be compared with.
     let path = path.filter(|path| path.is_file());
     let (source, text) = keep_text(&name, path.map(PathBuf::as_path), bytes, sources, diagnostics)?;
-    files.push(ReadFile { name, path: path.cloned(), text: Some(text.clone()) });
+    files.push(ReadFile { name, path: path.cloned(), text: Some(text.clone()), holds_certificates: false });
     Some(if is_list { Opened::List(source) } else { Opened::Yaml(source, text) })
 }
 
@@ -123,7 +123,7 @@ pub(super) fn open_yaml(
         }
     };
     let (source, text) = keep_text(&name, Some(path), bytes, sources, diagnostics)?;
-    files.push(ReadFile { name, path: Some(path.to_path_buf()), text: Some(text.clone()) });
+    files.push(ReadFile { name, path: Some(path.to_path_buf()), text: Some(text.clone()), holds_certificates: false });
     Some((source, text))
 }
 
@@ -185,9 +185,10 @@ pub(super) fn read_small_bytes(path: &Path, largest: u64) -> Result<Vec<u8>, Str
     })
 }
 
-/// A path that a file names, joined to the directory of that file: plans move together with the files that they name.
+/// A path that a file names, joined to the directory of that file: plans move together with the files that they name. Of a run that goes on
+/// the copies are read.
 pub(super) fn resolve(sources: &SourceMap, place: Span, path: &str) -> PathBuf {
-    sources.directory(place.source).join(path)
+    sources.read_at(sources.directory(place.source).join(path))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -31,6 +31,8 @@ pub struct Span {
 #[derive(Debug, Default, Clone)]
 pub struct SourceMap {
     sources: Vec<Source>,
+    /// By path, absolute: what is read in its place.
+    copies: HashMap<PathBuf, PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,6 +43,20 @@ struct Source {
 }
 
 impl SourceMap {
+    /// One that has copies read in the place of other files, which are named by absolute paths.
+    pub fn of_copies(copies: HashMap<PathBuf, PathBuf>) -> Self {
+        Self { copies, ..Self::default() }
+    }
+
+    /// Where a file is read: where it is, or its copy.
+    pub fn read_at(&self, path: PathBuf) -> PathBuf {
+        if self.copies.is_empty() {
+            return path;
+        }
+        let copy = std::path::absolute(&path).ok().and_then(|path| self.copies.get(&path));
+        copy.cloned().unwrap_or(path)
+    }
+
     /// Adds a source together with its text. `path` is where it was read from; `None` for standard input.
     pub fn add_text(&mut self, name: impl Into<String>, path: Option<PathBuf>, text: Arc<str>) -> SourceId {
         self.add(Source { name: name.into(), path, text: Some(text) })

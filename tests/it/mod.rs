@@ -11,6 +11,7 @@ mod connections;
 mod control;
 mod credentials;
 mod deploy;
+mod deployed;
 mod disk;
 mod documents;
 mod enterprise;

@@ -137,6 +137,24 @@ fn a_revocation_is_waited_for_until_the_list_has_it_and_one_look_serves_all() {
     assert_eq!(words, "rehearsal: taken as published 10m 00s later; nobody was asked");
 }
 
+/// The plan names a CA of the same name that has another key: only its signature tells.
+#[test]
+fn a_wait_that_nobody_could_end_says_so_at_once() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let mock = Mock::start(move |seen, _| match seen.method.as_str() {
+        "POST" => json(201, r#"{"state":"revoked"}"#),
+        _ => panic!("{:?}", seen.target),
+    });
+    let place = place();
+    place.file("7.pem", authority.issue(7, &format!("{}/ca.crl", mock.url()), None) + &other.pem);
+    let steps = "  - provider: chained\n    number: 7\n    certificate: \"file:7.pem\"\n    steps:\n      - {action: revoke}\n      - {wait: revoked, by: crl, within: 9h}\n";
+    place.run(&plan(&mock, &["chained"], "", steps)).exits(1);
+    let rows = place.rows();
+    assert_eq!((rows[0]["outcome"].as_str(), rows[1]["outcome"].as_str()), ("succeeded", "failed"));
+    let words = "nobody can be asked whether it is revoked: its issuer's certificate is not known";
+    assert!(rows[1]["provider_message"].starts_with(words), "{rows:?}");
+}
+
 #[test]
 fn one_credential_for_both_persons_is_warned_of_and_what_waits_is_told_by_approver() {
     let mock = authority(&Arc::new(AtomicBool::new(true)));

@@ -480,11 +480,15 @@ fn certificates_can_be_given_afterwards_and_changed_ones_are_errors() {
     scene.certificate("a.pem", 1, "ca.crl", false);
     scene.certificate("b.pem", 2, "ca.crl", false);
     scene.certificate("c.pem", 2, "ca.crl", false);
-    // Of a file with a private key the run directory has no copy.
+    // Runs of former versions have no copy of a file with a private key.
     let key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
     scene.place.file("a.pem", scene.place.read("a.pem") + key);
     let certificate = |name: &str| format!(", certificate: \"file:{name}\"");
     scene.run("", &[("a", &certificate("a.pem")), ("b", ""), ("c", &certificate("c.pem"))]);
+    let inputs = std::fs::read_dir(scene.place.path("run/inputs")).unwrap().map(|entry| entry.unwrap().path());
+    let copies: Vec<_> = inputs.filter(|path| path.to_string_lossy().ends_with("-a.pem")).collect();
+    assert_eq!(copies.len(), 1);
+    std::fs::remove_file(&copies[0]).unwrap();
     scene.publish(bytes(scene.authority.list(&[1, 2], 2100)));
     scene.certificate("a.pem", 2, "ca.crl", false);
     scene.certificate("c.pem", 3, "ca.crl", false);

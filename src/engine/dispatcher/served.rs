@@ -104,7 +104,10 @@ where
         let reading = published.look(due.iter().map(|look| (look.of, look.by)).collect());
         let reading = async move {
             let states = AssertUnwindSafe(reading).catch_unwind().await.unwrap_or_default();
-            let failed = || PublishedState { is_revoked: false, words: "an internal error struck".to_owned() };
+            let failed = || {
+                let words = "an internal error struck".to_owned();
+                PublishedState { is_revoked: false, can_be_asked: true, words }
+            };
             let states = states.into_iter().chain(std::iter::repeat_with(failed));
             Sight::Published(due.into_iter().zip(states).collect())
         };
@@ -120,6 +123,15 @@ where
             self.looks.remove(&ordinal);
             return self.end_without_sending(account, ordinal, &id, Outcome::Succeeded, state.words);
         }
+        let Some(before) = before else {
+            if !state.can_be_asked {
+                // To wait until `within` is over would tell nobody more.
+                self.looks.remove(&ordinal);
+                let why = format!("nobody can be asked whether it is revoked: {}", state.words);
+                return self.end_without_sending(account, ordinal, &id, Outcome::Failed, why);
+            }
+            return self.look_again(account, ordinal, state.words);
+        };
         let between = if before.is_empty() { "" } else { "; " };
         self.look_again(account, ordinal, format!("{before}{between}{}", state.words));
     }

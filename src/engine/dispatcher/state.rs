@@ -358,7 +358,7 @@ pub(super) struct PublishedLook {
     pub(super) id: String,
     pub(super) of: Ordinal,
     pub(super) by: StatusSources,
-    pub(super) before: String,
+    pub(super) before: Option<String>,
 }
 
 /// Records that are queued and not yet durable, each with what follows once it is.

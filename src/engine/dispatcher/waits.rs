@@ -94,7 +94,7 @@ where
             if sender.is_made_up() {
                 self.rehearse_look((ordinal, account), &action.id, &history, "published", now);
             } else {
-                self.ask_what_is_published(account, ordinal, action.id, String::new());
+                self.ask_what_is_published(account, ordinal, action.id, None);
             }
             return Ok(());
         }
@@ -149,17 +149,17 @@ where
         if exchanged.is_unauthorized() {
             return self.scheduler.requeue(ordinal, account, None);
         }
-        self.ask_what_is_published(account, ordinal, id.to_owned(), seen);
+        self.ask_what_is_published(account, ordinal, id.to_owned(), Some(seen));
     }
 
-    /// The provider does not say that it is revoked, or is not asked: a list or a responder may, where one is asked.
-    fn ask_what_is_published(&mut self, account: usize, ordinal: Ordinal, id: String, before: String) {
+    /// The provider does not say that it is revoked, or is not asked (`None`): a list or a responder may, where one is asked.
+    fn ask_what_is_published(&mut self, account: usize, ordinal: Ordinal, id: String, before: Option<String>) {
         match self.looks.get(&ordinal).and_then(|look| look.published) {
             Some((of, by)) => {
                 self.published_due.push(PublishedLook { wait: (ordinal, account), id, of, by, before });
                 self.read_published();
             }
-            None => self.look_again(account, ordinal, before),
+            None => self.look_again(account, ordinal, before.unwrap_or_default()),
         }
     }
 

@@ -3,12 +3,13 @@
 
 use super::responder::NonceUse;
 use super::rounds::{ReadCertificate, SourceAnswer, VerifyTarget};
-use super::sources::Published;
+use super::sources::{Published, no_issuer};
 use crate::pki::ocsp::Nonce;
 use crate::run::{Ordinal, StatusSources};
 use crate::time::Clock;
 use crate::wire::StatusFetcher;
 use futures_util::future::{FutureExt as _, LocalBoxFuture, join};
+use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use tokio::sync::mpsc;
@@ -18,6 +19,8 @@ use tokio::sync::mpsc;
 pub struct PublishedState {
     /// Whether somebody says that it is revoked.
     pub is_revoked: bool,
+    /// Whether anybody can be asked at all: where not, no later look says more.
+    pub can_be_asked: bool,
     /// Who says what.
     pub words: String,
 }
@@ -55,7 +58,10 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> PublishedLooks for FetchedL
     fn look(&self, due: Vec<(Ordinal, StatusSources)>) -> LocalBoxFuture<'static, Vec<PublishedState>> {
         let (published, target) = (Rc::clone(&self.published), Rc::clone(&self.target));
         async move {
-            let nobody = || PublishedState { is_revoked: false, words: "nobody can be asked about it".to_owned() };
+            let nobody = || {
+                let words = "nobody can be asked about it".to_owned();
+                PublishedState { is_revoked: false, can_be_asked: false, words }
+            };
             let mut states: Vec<PublishedState> = due.iter().map(|_| nobody()).collect();
             let (mut cases, mut places) = (Vec::new(), Vec::new());
             for (place, (ordinal, sources)) in due.into_iter().enumerate() {
@@ -68,6 +74,13 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> PublishedLooks for FetchedL
                     states[place].words = why.to_owned();
                     continue;
                 }
+                let lacks_issuer = case.certificate.as_ref().is_some_and(|known| known.id.get().is_none());
+                let urls = case.certificate.as_ref().map(|known| Rc::clone(&known.urls)).unwrap_or_default();
+                if lacks_issuer && urls.issuers.is_empty() {
+                    states[place].words = no_issuer(&[], &HashMap::new());
+                    continue;
+                }
+                states[place].can_be_asked = true;
                 states[place].words.clear();
                 cases.push(case);
                 places.push(place);
@@ -85,7 +98,7 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> PublishedLooks for FetchedL
                     let state = &mut states[places[report.case]];
                     let words = format!("{}: {words}", report.source.as_str());
                     if is_revoked && !state.is_revoked {
-                        *state = PublishedState { is_revoked, words };
+                        *state = PublishedState { is_revoked, can_be_asked: true, words };
                     } else if !state.is_revoked {
                         let between = if state.words.is_empty() { "" } else { "; " };
                         state.words.push_str(between);

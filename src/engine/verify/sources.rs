@@ -318,7 +318,8 @@ impl<W: StatusFetcher, C: Clock> Asking<W, C> {
 }
 
 /// Why a certificate's issuer could not be had, and what helps.
-fn no_issuer(urls: &[String], missing: &HashMap<String, String>) -> String {
+/// Why the issuer of a certificate is not known that names these URLs, of which some gave none.
+pub(super) fn no_issuer(urls: &[String], missing: &HashMap<String, String>) -> String {
     let failed = urls.iter().find_map(|url| missing.get(url).map(|why| (url, why)));
     let why = match (failed, urls.first()) {
         (Some((url, why)), _) => format!("there is no issuer's certificate at {url}: {why}"),

@@ -1,7 +1,7 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
 use super::action_index::hash_of;
-use super::chain::CheckedStep;
+use super::chain::{CheckedStep, Publication};
 use super::context::{Checker, NotedTiming, Timing};
 use super::dropped_names::Replacement;
 use super::fields::{Layers, Row, has_value, no_value};
@@ -178,7 +178,12 @@ impl Checker<'_> {
             operation: action.operation.clone(),
             target: action.target.clone(),
             fingerprint: action.fingerprint,
-            is_published: certificate.is_some() || action.certificate.is_some(),
+            publication: {
+                let facts = action.certificate.as_deref();
+                let alone = facts.and_then(|facts| facts.serial_number.clone());
+                let alone = alone.or_else(|| operation.serial_number(&action.parameters));
+                Publication::of(certificate, alone.as_ref(), facts)
+            },
             serial_number: certificate.map(|certificate| certificate.serial.clone()),
             excepted: match &action.never_sent {
                 Some(NeverSent::Excepted(place)) => Some(place.clone()),

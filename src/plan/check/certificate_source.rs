@@ -104,7 +104,7 @@ impl Checker<'_> {
         let mut files = Vec::new();
         for (pattern, place) in &patterns {
             match find_files(&self.sources.directory(place.source), pattern) {
-                Ok(found) => files.extend(found.into_iter().map(|path| (path, *place))),
+                Ok(found) => files.extend(found.into_iter().map(|path| (self.sources.read_at(path), *place))),
                 Err(unusable) => self.report_unusable_certificates(*place, unusable),
             }
         }
@@ -138,6 +138,9 @@ impl Checker<'_> {
         while let Some(first) = targets.next() {
             let path = paths[first.file];
             let Ok(found) = read_file(path) else { continue };
+            // The path as a row's own field has it, so that the run directory gets one copy.
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            self.copy_once(&path.display().to_string(), &absolute, true);
             let shown = path.strip_prefix(&base).unwrap_or(path).display().to_string();
             let source = self.sources.add_file(path.display().to_string(), path.to_owned());
             let mut next = Some(first);

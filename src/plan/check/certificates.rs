@@ -12,6 +12,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::csr::split_reference;
 use crate::pki::dns_name::{self, NameRule};
 use crate::pki::names::comparable;
+use crate::pki::pem;
 use crate::pki::{Certificate, Csr, PrivateKey, SentKey, SerialNotation, SerialNumber, SpkiFingerprint};
 use crate::plan::checked::{CertificateFacts, CertificateNames};
 use crate::plan::load;
@@ -22,7 +23,7 @@ use crate::text::{Span, safe};
 use crate::tree::Field;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use zeroize::Zeroizing;
 
@@ -303,7 +304,8 @@ impl Checker<'_> {
         });
         match read {
             Ok(read) => {
-                self.copy_if_allowed(&read, &path);
+                self.copy_once(&path.display().to_string(), &path, true);
+                self.certificates.keep_issuers(&read.all[0], &read.all[1..]);
                 Some(read)
             }
             Err(unusable) => {
@@ -316,20 +318,11 @@ impl Checker<'_> {
     fn read_issuer_file(&mut self, field: &Field) -> Option<IssuerResult> {
         let path = self.named_path(field)?;
         let result = self.issuers.read(&path);
-        if let Ok(read) = &*result {
-            self.copy_if_allowed(read, &path);
-        }
-        if let Err(unusable) = &*result {
-            self.report_unusable_file("issuer", field, unusable.clone());
+        match &*result {
+            Ok(_) => self.copy_once(&path.display().to_string(), &path, true),
+            Err(unusable) => self.report_unusable_file("issuer", field, unusable.clone()),
         }
         Some(result)
-    }
-
-    fn copy_if_allowed(&mut self, read: &ReadCertificates, path: &Path) {
-        // A file with a private key beside the certificate is read, and never copied.
-        if read.may_be_copied {
-            self.copy_once(&path.display().to_string(), path);
-        }
     }
 
     fn report_unusable_file(&mut self, code: &'static str, field: &Field, UnusableFile { what, help }: UnusableFile) {
@@ -357,7 +350,7 @@ impl Checker<'_> {
         let place = field.value.span;
         let read = match text.strip_prefix("file:") {
             Some(named) => self.read_sent_certificate_file(named.trim(), place),
-            None if pem_files::holds_private_key(text.as_bytes()) => {
+            None if pem::holds_private_key(text.as_bytes()) => {
                 let what = format!("`{}` holds a private key; a plan never holds a key", field.name);
                 let error = Diagnostic::error("literal-secret", field.span, what);
                 self.report(error.help("take the key out, or write `file:PATH`"));
@@ -523,10 +516,7 @@ impl Checker<'_> {
     fn read_sent_certificate_file(&mut self, named: &str, place: Span) -> TargetResult {
         let path = load::resolve(self.sources, place, named);
         let read = pem_files::read_target(&path)?;
-        // Of a file with a private key in it the certificate alone is kept, as it is sent, with its action.
-        if read.may_be_copied {
-            self.copy_once(named, &path);
-        }
+        self.copy_once(named, &path, true);
         Ok(read)
     }
 }
@@ -703,7 +693,7 @@ impl Checker<'_> {
         let path = load::resolve(self.sources, place, named);
         let result = self.csrs.read(&path);
         if result.as_ref().as_ref().is_ok_and(|read| !read.csr.has_challenge_password()) {
-            self.copy_once(named, &path);
+            self.copy_once(named, &path, false);
         }
         result
     }

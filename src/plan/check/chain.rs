@@ -1,7 +1,8 @@
 //! What is known of the steps of one row while they are checked, one after the other. Checks nothing.
 
-use crate::pki::SerialNumber;
-use crate::plan::checked::Fingerprint;
+use crate::pki::{Certificate, SerialNumber};
+use crate::plan::checked::{CertificateFacts, Fingerprint};
+use crate::run::{StatusSource, StatusSources};
 
 /// The steps of one row before the one that is checked, and the names of those behind it.
 #[derive(Default)]
@@ -26,6 +27,44 @@ pub(super) struct EarlierStep {
     pub(super) action: Option<CheckedStep>,
 }
 
+/// Who can be asked, beside the provider, whether a certificate is revoked.
+#[derive(Clone)]
+pub(super) struct Publication {
+    /// Whether it is known which certificate it is.
+    pub(super) is_known: bool,
+    /// Its CRL, its OCSP responder, where it is known where they are.
+    pub(super) sources: StatusSources,
+    /// The name of its issuer in DER, where nothing says yet where the issuer's certificate is: without it no answer is believed.
+    pub(super) lacks_issuer: Option<Vec<u8>>,
+}
+
+impl Publication {
+    /// By the certificate, or by a serial number alone, and by what the plan says beside it.
+    pub(super) fn of(
+        certificate: Option<&Certificate>,
+        serial_number: Option<&SerialNumber>,
+        facts: Option<&CertificateFacts>,
+    ) -> Self {
+        let has_issuer = facts.is_some_and(|facts| facts.issuer.is_some());
+        let is_known = certificate.is_some() || (serial_number.is_some() && has_issuer);
+        let crl = facts.is_some_and(|facts| !facts.crl.is_empty())
+            || certificate.is_some_and(|certificate| !certificate.crl_urls.is_empty());
+        let ocsp = facts.is_some_and(|facts| facts.ocsp.is_some())
+            || certificate.is_some_and(|certificate| !certificate.ocsp_urls.is_empty());
+        let named = [(StatusSource::Crl, crl), (StatusSource::Ocsp, ocsp)];
+        let lacks_issuer = certificate.filter(|certificate| !has_issuer && certificate.issuer_urls.is_empty());
+        Self {
+            is_known,
+            sources: named
+                .into_iter()
+                .filter(|(_, is_named)| is_known && *is_named)
+                .map(|(source, _)| source)
+                .collect(),
+            lacks_issuer: lacks_issuer.map(|certificate| certificate.issuer.clone()),
+        }
+    }
+}
+
 /// What is known of an action that was checked.
 pub(super) struct CheckedStep {
     pub(super) account: usize,
@@ -33,8 +72,8 @@ pub(super) struct CheckedStep {
     pub(super) target: String,
     pub(super) fingerprint: Fingerprint,
     pub(super) excepted: Option<String>,
-    /// Whether it is known which certificate it is about, so that a list or a responder can be asked.
-    pub(super) is_published: bool,
+    /// Who publishes something about its certificate.
+    pub(super) publication: Publication,
     /// The serial number of that certificate.
     pub(super) serial_number: Option<SerialNumber>,
 }

@@ -225,12 +225,13 @@ impl<'r> Checker<'r> {
     }
 
     /// Adds a file to those that the run directory gets a copy of, where it is not among them.
-    pub(super) fn copy_once(&mut self, named: &str, path: &Path) {
+    pub(super) fn copy_once(&mut self, named: &str, path: &Path, holds_certificates: bool) {
         let mut hasher = DefaultHasher::new();
         path.hash(&mut hasher);
         // A list of a million rows may name one file in each.
         if self.copied.insert(hasher.finish()) {
-            self.files.push(ReadFile { name: named.to_owned(), path: Some(path.to_owned()), text: None });
+            let (name, path) = (named.to_owned(), Some(path.to_owned()));
+            self.files.push(ReadFile { name, path, text: None, holds_certificates });
         }
     }
 

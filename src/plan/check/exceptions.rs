@@ -95,7 +95,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        self.copy_once(named, path);
+        self.copy_once(named, path, false);
         let name = path.display().to_string();
         let in_json = is_json(text.as_bytes());
         let source = match in_json {

@@ -102,6 +102,7 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
     checker.report_reached_twice();
     let shared_keys = checker.report_shared_compromises();
     checker.report_unmet_exceptions();
+    checker.report_unknown_issuers();
     let actions = u64::from(checker.index.count());
     // Where actions could not be read, their absence is no finding of its own.
     if actions == 0 && !checker.diagnostics.has_errors() {

@@ -2,7 +2,6 @@
 //! very many. Compares none with its action.
 
 use super::action_index::hash_of;
-use crate::pki::pem;
 use crate::pki::{Certificate, Csr, Meant, SpkiFingerprint, Undecided, meant};
 use crate::plan::checked::NamedFile;
 use crate::plan::load;
@@ -10,7 +9,6 @@ use crate::text::{Span, safe};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::hash::DefaultHasher;
 use std::path::{Path, PathBuf};
@@ -41,6 +39,10 @@ pub(super) struct SentCertificates {
     known_issuers: HashSet<u64>,
     /// The same in DER, at most [`MAX_ISSUERS`].
     issuer_ders: Vec<Vec<u8>>,
+    /// Their names, as hashes.
+    issuer_names: HashSet<u64>,
+    /// Names of issuers without whose certificates a step waits in vain, in DER, each with the first such step.
+    awaited: HashMap<Vec<u8>, Span>,
 }
 
 /// A certificate that is sent, and the place that gives it.
@@ -66,8 +68,6 @@ pub(super) struct ReadTarget {
     pub(super) is_ca: bool,
     /// The others, which may have issued it.
     pub(super) others: Vec<Certificate>,
-    /// Whether the run directory may get a copy of the file: it never holds a private key.
-    pub(super) may_be_copied: bool,
 }
 
 /// The certificate that is to be sent, or why there is none.
@@ -87,8 +87,6 @@ pub(super) struct ReadCertificates {
     pub(super) file: NamedFile,
     /// At least one.
     pub(super) all: Vec<Certificate>,
-    /// Whether the run directory may get a copy: it never holds a private key.
-    pub(super) may_be_copied: bool,
 }
 
 /// Why a file or a text cannot be used, and what to do about it.
@@ -139,8 +137,25 @@ impl SentCertificates {
     pub(super) fn keep_issuer(&mut self, ca: &Certificate) {
         let is_kept = ca.is_ca && self.issuer_ders.len() < MAX_ISSUERS;
         if is_kept && self.known_issuers.insert(hash_of(DefaultHasher::new(), &ca.der)) {
+            self.issuer_names.insert(hash_of(DefaultHasher::new(), &ca.subject));
             self.issuer_ders.push(ca.der.clone());
         }
+    }
+
+    /// Notes that a step waits for what only the issuer of this name makes believable.
+    pub(super) fn await_issuer(&mut self, name: &[u8], place: Span) {
+        if !self.awaited.contains_key(name) {
+            self.awaited.insert(name.to_owned(), place);
+        }
+    }
+
+    /// The steps that wait for what nobody would believe: no file of the plan holds the issuer's certificate.
+    pub(super) fn without_issuer(&self) -> impl Iterator<Item = Span> + '_ {
+        // Where there are too many, the rest is not known.
+        let all_are_known = self.issuer_ders.len() < MAX_ISSUERS;
+        let lacks =
+            move |name: &[u8]| all_are_known && !self.issuer_names.contains(&hash_of(DefaultHasher::new(), name));
+        self.awaited.iter().filter(move |(name, _)| lacks(name)).map(|(_, place)| *place)
     }
 
     /// The serial number as reports show it; with the issuer's fingerprint where another issuer's certificate has the same.
@@ -179,7 +194,7 @@ pub(super) fn parse_target(bytes: &[u8]) -> TargetResult {
         Certificate::parse_all(bytes).map_err(|why| UnusableFile { what: why.to_string(), help: Some(why.help()) })?;
     let is_ca = put_meant_first(&mut others)?;
     let certificate = others.remove(0);
-    Ok(ReadTarget { certificate, is_ca, others, may_be_copied: !holds_private_key(bytes) })
+    Ok(ReadTarget { certificate, is_ca, others })
 }
 
 /// A certificate as it is sent.
@@ -263,17 +278,10 @@ pub(super) fn read_certificates(path: &Path) -> Result<ReadCertificates, Unusabl
         what: format!("the path {named} is not UTF-8 text"),
         help: Some("give the file another name"),
     })?;
-    let file = NamedFile { path, sha256: hex::encode(Sha256::digest(&bytes)) };
-    Ok(ReadCertificates { file, all, may_be_copied: !holds_private_key(&bytes) })
+    let file = NamedFile { path, sha256: NamedFile::digest(&all) };
+    Ok(ReadCertificates { file, all })
 }
 
-/// Whether a private key stands in a file: HAProxy, among others, wants it beside the certificate, so this is common.
-pub(super) fn holds_private_key(bytes: &[u8]) -> bool {
-    pem::text(bytes).contains(PRIVATE_KEY)
-}
-
-/// How a private key in PEM begins, whatever its kind.
-const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 const SEVERAL: &str = "give a file with the one that is meant; or write `certificates: \"file:PATH\"` in the place of `certificate`, in an \
                        entry of its own: one action for each";
 const MANY_FILES: &str = "for several files write `certificates: \"file:PATH\"` in the place of `certificate`, in an entry of its own: one \

@@ -137,6 +137,16 @@ impl Checker<'_> {
         }
     }
 
+    /// Reports, once all is read, steps that wait for what nobody would believe.
+    pub(super) fn report_unknown_issuers(&mut self) {
+        let places: Vec<Span> = self.certificates.without_issuer().collect();
+        for place in places {
+            let what = "the issuer of this certificate is not known, and a CRL or an OCSP answer is believed for its signature alone";
+            let help = "name the CA's certificate beside it: `issuer: \"file:ca.pem\"`; or have it behind the certificate in its file";
+            self.report(Diagnostic::error("no-issuer", place, what).help(help));
+        }
+    }
+
     /// Warns, once all is read, of parts whose whole another action asks for.
     pub(super) fn report_reached_twice(&mut self) {
         let groups = std::mem::take(&mut self.index.groups);

@@ -166,9 +166,14 @@ impl Checker<'_> {
                 match self.sources.text(source) {
                     // What came through a pipe cannot be read there again.
                     Some(text) => {
-                        self.files.push(ReadFile { name: named.to_owned(), path: None, text: Some(text.clone()) });
+                        self.files.push(ReadFile {
+                            name: named.to_owned(),
+                            path: None,
+                            text: Some(text.clone()),
+                            holds_certificates: false,
+                        });
                     }
-                    None => self.copy_once(named, &path),
+                    None => self.copy_once(named, &path, false),
                 }
                 self.lists.insert(path, source);
                 source

@@ -438,7 +438,8 @@ impl Checker<'_> {
             return None;
         };
         let step = step?;
-        let CheckedStep { account, fingerprint, is_published, .. } = *step;
+        let CheckedStep { account, fingerprint, .. } = *step;
+        let publication = step.publication.clone();
         // For words alone: a list of find's has it as a column.
         let of_list = || of_row.row.iter().find(|field| field.name == "serial_number")?.value.text();
         let old = step.serial_number.clone().or_else(|| SerialNumber::parse(of_list()?).ok());
@@ -452,19 +453,39 @@ impl Checker<'_> {
             let asks = |source| by.is_empty() || by.contains(source);
             let has_status_query = rules.is_some_and(|rules| !rules.status_queries.is_empty());
             let of_provider = asks(StatusSource::Provider) && has_status_query;
-            let of_world = is_published && (asks(StatusSource::Crl) || asks(StatusSource::Ocsp));
+            let of_world = [StatusSource::Crl, StatusSource::Ocsp]
+                .into_iter()
+                .any(|source| asks(source) && publication.sources.contains(source));
+            let is_known = publication.is_known;
+            if let Some(issuer) = publication.lacks_issuer.as_ref().filter(|_| !of_provider && of_world) {
+                // A later row may have its certificate.
+                self.certificates.await_issuer(issuer, place);
+            }
             if !of_provider && !of_world {
                 let what = format!(
                     "nobody can be asked whether this certificate is revoked: `{operation}` of `{}`",
                     provider.id
                 );
                 let what = match has_status_query {
-                    true => {
-                        format!("{what} can be asked for its state, which `by` leaves out, and no certificate is named")
-                    }
-                    false => format!("{what} has no status query, and no certificate is named"),
+                    true => format!("{what} can be asked for its state, which `by` leaves out"),
+                    false => format!("{what} has no status query"),
                 };
-                let help = "name it, so that its CRL or OCSP responder is asked: `certificate: file:…`, or a column `certificate`";
+                let named = match (asks(StatusSource::Crl), asks(StatusSource::Ocsp)) {
+                    (true, false) => "no CRL",
+                    (false, true) => "no OCSP responder",
+                    _ => "neither a CRL nor an OCSP responder",
+                };
+                let (what, help) = if is_known {
+                    (
+                        format!("{what}, and the certificate names {named}"),
+                        "say where to ask: `crl: http://…` or `ocsp: http://…` beside the certificate; or wait `by` somebody else",
+                    )
+                } else {
+                    (
+                        format!("{what}, and no certificate is named"),
+                        "name it, so that its CRL or OCSP responder is asked: `certificate: file:…`, or a column `certificate`",
+                    )
+                };
                 self.report(Diagnostic::error("steps", place, what).help(help));
                 return None;
             }
