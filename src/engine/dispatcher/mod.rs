@@ -5,6 +5,7 @@
 //! The state is in `state`; starting a step, and what follows from it, in `steps`; a canary's proof, in `read_back`; what is taken up again after it
 //! had ended, in `reopened`; what several stages ask for, in `staged`.
 
+mod queries;
 mod read_back;
 mod reopened;
 mod replaced;
