@@ -331,15 +331,6 @@ where
         }
     }
 
-    /// A stage whose request cannot be made is left out, as its document allows: the answer that would have brought what it needs was lost, and a
-    /// status query has told that the stage before is done.
-    pub(super) fn leave_out_stage(&mut self, account: usize, ordinal: Ordinal, stage: u8) {
-        self.release_unsent(account);
-        let at = self.run.clock.now();
-        self.write(vec![Record::StageEnded { ordinal, at, stage, answer: Reply::default() }]);
-        self.begin_stage(account, ordinal, None);
-    }
-
     pub(super) fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
         let sender = &self.run.senders[account];
         let action = self.run.reader.to_send(ordinal).ok()?;

@@ -81,10 +81,6 @@ where
                     Some(parameters)
                 }
                 StageRequest::PassOver => return Err(JournalFailed(format!("{} has nothing to ask", stage.name))),
-                StageRequest::Cannot(_) if declared.optional => {
-                    self.leave_out_stage(account, ordinal, index);
-                    return Ok(());
-                }
                 StageRequest::Cannot(why) => {
                     self.release_unsent(account);
                     let outcome = if stage.place.spent { Outcome::InDoubt } else { Outcome::Failed };
