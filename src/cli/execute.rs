@@ -6,11 +6,11 @@ use super::context::Context;
 use super::control;
 use super::exit::Exit;
 use super::outlets::{OutletWriter, Outlets};
-use super::process::listen_for_signals;
+use super::process::{listen_for_signals, runtime};
 use super::status::{LiveStatusWriter, left_plan_command, resume_command, verify_command};
 use super::verify::revokes;
 use crate::engine::verify::PublishedLooks;
-use crate::engine::{self, Ending, Question, Run, Sender, Senders, stop_when_taken};
+use crate::engine::{self, Ending, Question, Run, RunCommand, Sender, Senders, stop_when_taken};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
 use crate::journal::{JournalError, Reader, RunFacts, RunWatch, live_control};
@@ -219,14 +219,12 @@ fn engine_run(
     observer: &mut dyn Observer,
 ) -> Result<Ending, Exit> {
     // One thread: the dispatcher owns the run's state and shares it with nobody.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| context.failed(&format!("certsweep could not start its runtime: {error}")))?;
+    let runtime = runtime(context)?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         // One channel for all that comes from outside: signals and `pause`, `unpause`, `set-rate`.
         let (sender, commands) = unbounded_channel();
-        listen_for_signals(&sender).map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))?;
+        listen_for_signals(context, &sender, |number| RunCommand::Stop(StopReason::Signal(number)))?;
         if let Some(watch) = &run.watch {
             tokio::task::spawn_local(stop_when_taken(watch.clone(), sender.clone()));
         }

@@ -3,9 +3,8 @@
 use super::context::{Context, build_senders};
 use super::exit::Exit;
 use super::list_args::FindArgs;
-use super::process::listen_for_signals;
-use crate::engine::RunCommand;
-use crate::engine::listing::{Listing, ListingEnd, RowReader, RowWish, WantedList, read_lists};
+use super::process::with_signals;
+use crate::engine::listing::{Listing, RowReader, RowWish, WantedList, read_lists};
 use crate::find::exports;
 use crate::find::search::GONE;
 use crate::find::{Gathered, Looked, Placement};
@@ -14,14 +13,11 @@ use crate::plan::accounts::settings_of;
 use crate::provider::listing::{ListedRow, lists_for};
 use crate::provider::model::Operation;
 use crate::provider::{Catalog, params};
-use crate::run::StopReason;
 use crate::text::{SourceMap, safe};
 use crate::time::Clock as _;
 use serde_json::{Map, Value};
-use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use tokio::sync::mpsc::unbounded_channel;
 
 /// The lists of accounts that are to be read.
 #[derive(Debug)]
@@ -132,30 +128,13 @@ impl AskedLists {
         let accounts: Vec<String> =
             self.wanted.iter().map(|list| self.settings.accounts[list.account].name.clone()).collect();
         let mut rows = ListedRows { titles, accounts, placement, gathered, looking, is_whole: true };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
-        let signal: Rc<Cell<Option<i32>>> = Rc::default();
-        let local = tokio::task::LocalSet::new();
-        let ended: ListingEnd = local.block_on(&runtime, async {
-            let (sender, mut commands) = unbounded_channel();
-            listen_for_signals(&sender)
-                .map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))?;
-            let (stop, stopped) = unbounded_channel();
-            let number = Rc::clone(&signal);
-            tokio::task::spawn_local(async move {
-                while let Some(command) = commands.recv().await {
-                    if let RunCommand::Stop(StopReason::Signal(received)) = command {
-                        number.set(Some(received));
-                        let _ = stop.send(());
-                    }
-                }
-            });
+        let ended = with_signals(context, async |stop| {
             let clock = Rc::new(context.clock.clone());
-            let listing = Listing { settings: self.settings, senders, clock, wanted: self.wanted, stop: stopped };
+            let listing = Listing { settings: self.settings, senders, clock, wanted: self.wanted, stop };
             Ok(read_lists(listing, &mut rows).await)
         })?;
         let is_whole = rows.is_whole;
-        if let Some(number) = signal.get().filter(|_| ended.stopped) {
+        if let Some(number) = ended.stopped {
             context.printer.error("interrupted while lists were read; nothing was written");
             return Err(Exit::Signal(number));
         }

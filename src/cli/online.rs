@@ -3,8 +3,7 @@
 
 use super::context::{Context, ReadPlan, build_senders};
 use super::exit::Exit;
-use super::process::listen_for_signals;
-use crate::engine::RunCommand;
+use super::process::with_signals;
 use crate::engine::verify::{
     NonceUse, RequestedReason, Verification, VerificationEnd, VerifyTarget, has_preview, verify as ask,
 };
@@ -25,7 +24,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::sync::mpsc::unbounded_channel;
 
 /// The actions of a plan whose targets are to be looked at, on their way.
 pub(super) struct OnlineTargets {
@@ -125,21 +123,7 @@ fn ask_open_run(
             ca_file: ca_file.map(Path::to_owned),
             identity: None,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
-        let local = tokio::task::LocalSet::new();
-        ended = local.block_on(&runtime, async {
-            let (sender, mut commands) = unbounded_channel();
-            listen_for_signals(&sender)
-                .map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))?;
-            let (stop, stopped) = unbounded_channel();
-            tokio::task::spawn_local(async move {
-                while let Some(command) = commands.recv().await {
-                    if let RunCommand::Stop(_) = command {
-                        let _ = stop.send(());
-                    }
-                }
-            });
+        ended = with_signals(context, async |stop| {
             let verification = Verification {
                 settings: &facts.settings,
                 reader: Rc::clone(&reader),
@@ -154,17 +138,16 @@ fn ask_open_run(
                 nonce: Nonce::random,
                 wait: Duration::ZERO,
                 shown: Some(take),
-                stop: stopped,
+                stop,
             };
             ask(verification, &mut |_| {}).await.map_err(|error| context.failed(&error))
         })?;
-        runtime.shutdown_background();
     }
     for (account, why) in &ended.refused {
         context.printer.error(&format!("{account}: {why}"));
     }
-    let exit = if ended.refused.is_empty() && !ended.stopped { Exit::Well } else { Exit::Environment };
-    let mut present = PresentTargets { is_whole: !ended.stopped, ..PresentTargets::default() };
+    let exit = if ended.refused.is_empty() && ended.stopped.is_none() { Exit::Well } else { Exit::Environment };
+    let mut present = PresentTargets { is_whole: ended.stopped.is_none(), ..PresentTargets::default() };
     let mut asked = cases.iter().peekable();
     for found in reader.histories() {
         let (action, history) = found.map_err(|error| context.failed(&error))?;

@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::exit::Exit;
-use super::process::listen_for_signals;
+use super::process::with_signals;
 use super::report_page::page_of;
 use crate::time::Clock;
 use crate::view::status::RunState;
@@ -79,18 +79,12 @@ fn serve_run(context: &Context, run: &Path, address: SocketAddr) -> Result<Exit,
     context.printer.note("whoever has this address on this machine sees the page; interrupt to end");
     let page = RefCell::new(None);
     let server = PageServer { context: context.clone(), run: run.to_path_buf(), address, token, page };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
-    let local = tokio::task::LocalSet::new();
-    let served = local.block_on(&runtime, async {
-        let (sender, mut signals) = tokio::sync::mpsc::unbounded_channel();
-        listen_for_signals(&sender)?;
+    with_signals(context, async |mut signals| {
         tokio::select! {
-            _ = signals.recv() => Ok(()),
-            ended = accept(listener, Rc::new(server)) => ended,
+            _ = signals.recv() => Ok(Exit::Well),
+            ended = accept(listener, Rc::new(server)) => ended.map(|()| Exit::Well).map_err(|error| failed(&error)),
         }
-    });
-    served.map(|()| Exit::Well).map_err(|error: std::io::Error| failed(&error))
+    })
 }
 
 async fn accept(listener: TcpListener, server: Rc<PageServer>) -> std::io::Result<()> {

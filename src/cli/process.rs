@@ -1,13 +1,16 @@
-//! Signals and log lines, who asks the program, and what is left to do at a panic. Decides nothing: signals become commands to the engine, which leaves at once at a second one.
+//! Signals and log lines, who asks the program, and what is left to do at a panic. Decides nothing: whoever listens takes the signals, and
+//! leaves at once at a second one.
 
+use super::context::Context;
 use super::exit::Exit;
-use crate::engine::RunCommand;
-use crate::run::{RunOrigin, StopReason};
+use crate::run::RunOrigin;
 use crate::time::{Clock, SystemClock, rfc3339};
 use crate::view::printer::{Printer, log_line};
 use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
@@ -53,12 +56,48 @@ fn user_and_host() -> (String, String) {
     (variable("USERNAME"), variable("COMPUTERNAME"))
 }
 
-/// Forwards SIGINT, SIGTERM and SIGHUP as [`RunCommand::Stop`], from now on. Must be called inside a runtime.
+/// Carries out, on this thread, what asks others or waits. The signals that come meanwhile are told to it by their numbers.
 ///
 /// # Errors
-/// Where the system lets nobody listen.
+/// Those of `work`; or there is no runtime, or nobody may listen for signals (printed).
+pub fn with_signals<R>(
+    context: &Context,
+    work: impl AsyncFnOnce(UnboundedReceiver<i32>) -> Result<R, Exit>,
+) -> Result<R, Exit> {
+    let runtime = runtime(context)?;
+    let done = LocalSet::new().block_on(&runtime, async {
+        let (sender, signals) = unbounded_channel();
+        listen_for_signals(context, &sender, |number| number)?;
+        work(signals).await
+    });
+    // A blocking thread may still parse a large CRL; waiting for it would only delay the exit.
+    runtime.shutdown_background();
+    done
+}
+
+/// A runtime on this thread.
+///
+/// # Errors
+/// The exit code; why was printed.
+pub fn runtime(context: &Context) -> Result<Runtime, Exit> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| context.failed(&format!("certsweep could not start its runtime: {error}")))
+}
+
+/// Forwards SIGINT, SIGTERM and SIGHUP (elsewhere Ctrl-C), by their numbers, from now on. Must be called inside a runtime.
+///
+/// # Errors
+/// The exit code, where the system lets nobody listen; why was printed.
+pub fn listen_for_signals<M: Send + 'static>(
+    context: &Context,
+    sender: &UnboundedSender<M>,
+    message: fn(i32) -> M,
+) -> Result<(), Exit> {
+    forward_signals(sender, message).map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))
+}
+
 #[cfg(unix)]
-pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Result<()> {
+fn forward_signals<M: Send + 'static>(sender: &UnboundedSender<M>, message: fn(i32) -> M) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     // SIGHUP too: a closed terminal or a lost SSH session would otherwise kill the run with actions in flight.
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
@@ -66,7 +105,7 @@ pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Resu
         let sender = sender.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                if sender.send(RunCommand::Stop(StopReason::Signal(kind.as_raw_value()))).is_err() {
+                if sender.send(message(kind.as_raw_value())).is_err() {
                     return;
                 }
             }
@@ -75,16 +114,10 @@ pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Resu
     Ok(())
 }
 
-/// Forwards Ctrl-C as [`RunCommand::Stop`], from now on. Must be called inside a runtime.
-///
-/// # Errors
-/// Never.
 #[cfg(not(unix))]
-pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Result<()> {
+fn forward_signals<M: Send + 'static>(sender: &UnboundedSender<M>, message: fn(i32) -> M) -> std::io::Result<()> {
     let sender = sender.clone();
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && sender.send(RunCommand::Stop(StopReason::Signal(2))).is_ok() {}
-    });
+    tokio::spawn(async move { while tokio::signal::ctrl_c().await.is_ok() && sender.send(message(2)).is_ok() {} });
     Ok(())
 }
 

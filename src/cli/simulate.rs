@@ -3,7 +3,7 @@
 use super::args;
 use super::context::Context;
 use super::exit::Exit;
-use super::process::listen_for_signals;
+use super::process::with_signals;
 use crate::journal::{History, JournalError, Phase, Reader, RunFacts};
 use crate::plan::Settings;
 use crate::provider::model::Window;
@@ -65,21 +65,12 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
         context.printer.result(text.trim_end());
     }
     context.printer.note("interrupt to end");
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return context.failed(&format!("the runtime could not be made: {error}")),
-    };
-    let signal = runtime.block_on(async {
-        let (sender, mut signals) = tokio::sync::mpsc::unbounded_channel();
-        listen_for_signals(&sender)?;
-        Ok::<_, std::io::Error>(signals.recv().await)
-    });
-    match signal {
+    match with_signals(context, async |mut signals| Ok(signals.recv().await)) {
         Ok(_) => {
             context.printer.result_json(&simulator.effects());
             Exit::Well
         }
-        Err(error) => context.failed(&format!("cannot listen for signals: {error}")),
+        Err(exit) => exit,
     }
 }
 

@@ -4,14 +4,14 @@
 use super::args;
 use super::context::{Context, build_senders, build_simulated_senders};
 use super::exit::Exit;
-use super::process::listen_for_signals;
+use super::process::with_signals;
 use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
+use crate::engine::Sender;
 use crate::engine::verify::{
     FetchedLooks, FindTarget, KnownCertificate, PublicationUrls, PublishedLooks, ReadCertificate, RequestedReason,
     Verification, VerificationEnd, VerificationProgress, VerifyTarget, has_state_call, verify as ask,
 };
-use crate::engine::{RunCommand, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::inputs::Inputs;
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
@@ -20,7 +20,7 @@ use crate::pki::{CertId, Certificate, Meant, SerialNumber, Undecided, meant};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
 use crate::provider::{Catalog, Provider, target_state};
-use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
+use crate::run::{Outcome, Seen, StatusSource, StatusSources};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
 use crate::text::file;
 use crate::time::human;
@@ -32,12 +32,11 @@ use crate::view::verification::{
 use crate::wire::{HttpOptions, HttpStatusFetcher, HttpTransport};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::mpsc::unbounded_channel;
 
 /// Verifies a run's revocations.
 pub fn verify(context: &Context, args: &args::VerifyArgs) -> Exit {
@@ -67,7 +66,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     let options =
         HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone(), identity: None };
     let fetcher = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
-    let (ended, signal) = ask_in_rounds(context, args, &facts, (run, &reader), senders, fetcher, &targets)?;
+    let ended = ask_in_rounds(context, args, &facts, (run, &reader), senders, fetcher, &targets)?;
     let refused = !ended.refused.is_empty();
     for (account, why) in &ended.refused {
         context.printer.error(&format!("{account}: {why}"));
@@ -84,7 +83,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
         targets.not_ended_well,
     );
     verified(&mut |action| shown.add(action)).map_err(|error| context.failed(&error))?;
-    let exit = match signal {
+    let exit = match ended.stopped {
         Some(number) => Exit::Signal(number),
         None if refused => Exit::Environment,
         None if shown.is_all_seen() => Exit::Well,
@@ -136,27 +135,11 @@ fn ask_in_rounds(
     senders: Vec<Option<Rc<Sender<HttpTransport>>>>,
     fetcher: HttpStatusFetcher,
     targets: &VerifyTargets,
-) -> Result<(VerificationEnd, Option<i32>), Exit> {
+) -> Result<VerificationEnd, Exit> {
     if targets.cases.is_empty() {
-        return Ok((VerificationEnd::default(), None));
+        return Ok(VerificationEnd::default());
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
-    let signal: Rc<Cell<Option<i32>>> = Rc::default();
-    let local = tokio::task::LocalSet::new();
-    let ended = local.block_on(&runtime, async {
-        let (sender, mut commands) = unbounded_channel();
-        listen_for_signals(&sender).map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))?;
-        let (stop, stopped) = unbounded_channel();
-        let number = Rc::clone(&signal);
-        tokio::task::spawn_local(async move {
-            while let Some(command) = commands.recv().await {
-                if let RunCommand::Stop(StopReason::Signal(received)) = command {
-                    number.set(Some(received));
-                    let _ = stop.send(());
-                }
-            }
-        });
+    with_signals(context, async |stop| {
         let verification = Verification {
             settings: &facts.settings,
             reader: Rc::clone(reader),
@@ -170,7 +153,7 @@ fn ask_in_rounds(
             nonce: Nonce::random,
             wait: args.wait,
             shown: None,
-            stop: stopped,
+            stop,
         };
         let mut observe = |VerificationProgress { revoked, cases, again }| {
             if let Some(again) = again {
@@ -182,12 +165,7 @@ fn ask_in_rounds(
             }
         };
         ask(verification, &mut observe).await.map_err(|error| context.failed(&error))
-    })?;
-    // A blocking thread may still parse a large CRL; waiting for it would only delay the exit.
-    runtime.shutdown_background();
-    // A signal after the last answer interrupted nothing.
-    let signal = signal.get().filter(|_| ended.stopped);
-    Ok((ended, signal))
+    })
 }
 
 /// Reads what the journal holds about each target, and hands it to `each`, in plan order.

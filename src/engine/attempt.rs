@@ -4,11 +4,11 @@
 use super::exchange::{self, ExchangeResult};
 use super::retry::{self, AttemptResult, NextStep, Rules, Turn};
 use super::sender::{Sender, Unsigned};
-use super::stages::{StageKind, StageRules, Subject, after_stage};
+use super::stages::{Lookup, StageKind, StageRules, Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::pki::RequestedCertificate;
 use crate::provider::challenge::Challenge;
-use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages, target_state};
+use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages};
 use crate::run::{DoubtMessage, Effect, Ordinal, Outcome};
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -64,8 +64,8 @@ pub struct Conclusion {
     pub turn: Option<Turn>,
     /// Whether only the order of answers says that it is this request's.
     pub by_order: bool,
-    /// Whether a status query would read a list, which then can serve other actions too.
-    pub reads_list: bool,
+    /// How its state is asked for, where that follows.
+    pub lookup: Option<Lookup>,
     /// How the action ends where it is not asked again although the provider is still at work.
     pub polled: Option<Outcome>,
     /// What the stage brought, with its name.
@@ -166,8 +166,10 @@ impl Attempt {
             _ if only_reads => None,
             _ => Some(Record::AttemptEnded { ordinal, attempt, at, effect, counts, answer: reply.clone() }),
         });
-        let reads_list = matches!(next, NextStep::LookUp(_))
-            && reads_list(&sender.provider, &stage, subject.parameters(), answer.as_ref());
+        let lookup = match next {
+            NextStep::LookUp(_) => stage.lookup(&sender.provider, subject.parameters(), answer.as_ref()),
+            _ => None,
+        };
         let by_order = answer.as_ref().is_some_and(|answer| answer.by_order);
         let certificate = asks_for_certificate(sender, &subject, next);
         Some(Conclusion {
@@ -182,7 +184,7 @@ impl Attempt {
             out_of_turn: result == AttemptResult::OutOfTurn,
             turn,
             by_order,
-            reads_list,
+            lookup,
             polled: Some(polled),
             captured,
             certificate,
@@ -280,8 +282,7 @@ pub fn rules(
     answer: Option<&Answer>,
     attempts: u32,
 ) -> Rules {
-    let lookup = stage.kind != StageKind::Safe
-        && !target_state::choose(provider, stage.status_queries, parameters, answer).is_empty();
+    let lookup = stage.lookup(provider, parameters, answer).is_some();
     Rules { idempotency: stage.kind.idempotency(), lookup, attempts, down: false }
 }
 
@@ -339,18 +340,6 @@ pub(super) fn closing_reply<T: Transport>(
         _ => message,
     };
     reply
-}
-
-/// Whether the status query of a stage reads a list.
-pub fn reads_list(
-    provider: &Provider,
-    stage: &StageRules<'_>,
-    parameters: &Map<String, Value>,
-    answer: Option<&Answer>,
-) -> bool {
-    let chosen = target_state::choose(provider, stage.status_queries, parameters, answer).into_iter().next();
-    let chosen = chosen.and_then(|(index, _)| stage.status_queries.get(index));
-    chosen.is_some_and(target_state::is_list)
 }
 
 /// Whether two answers are one and the same, but for the words.

@@ -1,10 +1,11 @@
 //! Accounts that are only asked, never acted upon: `verify`'s state calls, and lists. One scheduler, with the limits, circuit breakers, tokens and
-//! retries of a run; whoever asks says what, and takes the answers. Decides nothing about them.
+//! retries of a run, and one loop: whoever asks says what, and takes the answers. Decides nothing about them.
 
 use super::circuit_breaker::{CircuitBreaker, Contact, Transition};
 use super::exchange::{ExchangeResult, LimitSignal};
+use super::pace::Pace;
 use super::retry;
-use super::scheduler::Scheduler;
+use super::scheduler::{Decision, Scheduler};
 use super::sender::Sender;
 use super::step::{self, JournalFailed, Purpose, Step, StepResult};
 use super::timing::{Moment, RequestTiming};
@@ -14,6 +15,7 @@ use crate::run::Ordinal;
 use crate::time::{Clock, human};
 use crate::wire::{SigningTicket, Transport};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,6 +30,8 @@ pub(super) struct Inquiry<T, C> {
     pub(super) scheduler: Scheduler,
     /// None for accounts that are not asked.
     pub(super) accounts: Vec<Option<AskedAccount<T>>>,
+    /// What was asked and is not answered yet.
+    requests: FuturesUnordered<LocalBoxFuture<'static, RequestOver>>,
 }
 
 /// An account that is asked.
@@ -44,21 +48,38 @@ pub(super) struct AskedAccount<T> {
     pub(super) refused: Option<String>,
 }
 
-/// A request that is under way: of which question (none for a token) and account.
-pub(super) type RequestUnderWay = LocalBoxFuture<'static, Asked>;
-
-/// A request that is over.
-pub(super) struct Asked {
-    /// Of which question; none for a token.
-    pub(super) question: Option<Ordinal>,
-    /// The account.
-    pub(super) account: usize,
+/// A request that is over: of which question (none for a token) and account.
+struct RequestOver {
+    question: Option<Ordinal>,
+    account: usize,
     timing: Rc<RequestTiming>,
+    /// None where it panicked.
     result: Option<Result<StepResult, JournalFailed>>,
 }
 
+/// What whoever asks does next.
+pub(super) enum NextTurn {
+    /// A question has its place: it is asked, by [`Inquiry::ask`].
+    Ask(Ordinal, usize),
+    /// A request is over. What follows is done, and then the account is settled.
+    Answered(Answered),
+    /// No question is left.
+    Over,
+}
+
+/// A request that is over, as the limits and the circuit breaker know already.
+pub(super) struct Answered {
+    /// Of which question; none for a token.
+    pub(super) question: Option<Ordinal>,
+    pub(super) account: usize,
+    /// None where an internal error struck.
+    pub(super) result: Option<StepResult>,
+    /// Why the account is given up, where it is.
+    pub(super) given_up: Option<String>,
+}
+
 impl<T> AskedAccount<T> {
-    pub(super) fn new(sender: Rc<Sender<T>>) -> Self {
+    fn new(sender: Rc<Sender<T>>) -> Self {
         Self {
             sender,
             breaker: CircuitBreaker::default(),
@@ -70,7 +91,48 @@ impl<T> AskedAccount<T> {
     }
 }
 
+impl<T: Transport, C: Clock> Inquiry<T, C> {
+    /// Asks with these senders, one an account; `scheduled` are the accounts' paces, and their requests at once.
+    pub(super) fn new(
+        journal: Option<Journal>,
+        clock: Rc<C>,
+        retry: Retry,
+        scheduled: Vec<(Pace, u32)>,
+        senders: Vec<Option<Rc<Sender<T>>>>,
+    ) -> Self {
+        let mut scheduler = Scheduler::new(scheduled, 0);
+        let owner = |account: usize| senders.get(account)?.as_ref().map(|sender| sender.limit_owner());
+        scheduler.share_paces(|first, other| {
+            owner(first).zip(owner(other)).is_some_and(|(first, other)| first.shares_limits_with(other))
+        });
+        (0..senders.len()).for_each(|account| scheduler.set_unproved(account, true));
+        let accounts = senders.into_iter().map(|sender| sender.map(AskedAccount::new)).collect();
+        Self { journal, clock, retry, scheduler, accounts, requests: FuturesUnordered::new() }
+    }
+}
+
 impl<T: Transport + 'static, C: Clock + 'static> Inquiry<T, C> {
+    /// Waits until there is something to do. Where the wait is dropped nothing is lost.
+    ///
+    /// # Errors
+    /// What was asked has no record.
+    pub(super) async fn next(&mut self) -> Result<NextTurn, JournalFailed> {
+        loop {
+            let now = self.clock.elapsed();
+            let wake = match self.scheduler.next(now) {
+                Decision::Start { ordinal, account } => return Ok(NextTurn::Ask(ordinal, account)),
+                Decision::Wait(moment) => moment,
+                Decision::Idle if self.requests.is_empty() => return Ok(NextTurn::Over),
+                Decision::WaitForAnswer | Decision::Idle => Moment::MAX,
+            };
+            tokio::select! {
+                biased;
+                Some(over) = self.requests.next() => return self.note(over).map(NextTurn::Answered),
+                () = tokio::time::sleep(wake.saturating_sub(now).min(MAX_SLEEP)) => {}
+            }
+        }
+    }
+
     /// Accounts that refused the credentials, gave no token or cannot be reached, and why.
     pub(super) fn refused(&self) -> Vec<(String, String)> {
         let refused = |account: &AskedAccount<T>| Some((account.sender.name.clone(), account.refused.clone()?));
@@ -97,9 +159,9 @@ impl<T: Transport + 'static, C: Clock + 'static> Inquiry<T, C> {
         question: Ordinal,
         account: usize,
         purpose: impl FnOnce(&Rc<Sender<T>>, &Self) -> Result<Purpose, E>,
-    ) -> Result<Option<RequestUnderWay>, E> {
+    ) -> Result<(), E> {
         let now = self.clock.elapsed();
-        let Some(state) = self.accounts.get_mut(account).and_then(Option::as_mut) else { return Ok(None) };
+        let Some(state) = self.accounts.get_mut(account).and_then(Option::as_mut) else { return Ok(()) };
         state.breaker.begin_request(false);
         let sender = Rc::clone(&state.sender);
         let (asked, ticket, purpose) = match sender.ticket(self.clock.now()) {
@@ -115,19 +177,20 @@ impl<T: Transport + 'static, C: Clock + 'static> Inquiry<T, C> {
         let step = Step { account, sender, journal, clock, timing: Rc::clone(&timing), ticket, purpose };
         // A panic leaves its question without an answer.
         let over = AssertUnwindSafe(step::carry_out(step)).catch_unwind();
-        Ok(Some(async move { Asked { question: asked, account, timing, result: over.await.ok() } }.boxed_local()))
+        let over = async move { RequestOver { question: asked, account, timing, result: over.await.ok() } };
+        self.requests.push(over.boxed_local());
+        Ok(())
     }
 
-    /// A request is over: the limits and the circuit breaker know. Returns its result, and why the account is to be given up, where it is.
-    /// No result where an internal error struck.
-    pub(super) fn note(&mut self, asked: &mut Asked) -> Result<(Option<StepResult>, Option<String>), JournalFailed> {
-        let account = asked.account;
+    /// A request is over: the limits and the circuit breaker know.
+    fn note(&mut self, over: RequestOver) -> Result<Answered, JournalFailed> {
+        let RequestOver { question, account, timing, result } = over;
         self.scheduler.step_ended(account);
-        let times = asked.timing.times(self.clock.elapsed());
-        let Some(result) = asked.result.take() else {
+        let times = timing.times(self.clock.elapsed());
+        let Some(result) = result else {
             self.scheduler.note_request(account, LimitSignal::Lost, times);
             self.scheduler.pause(account, false);
-            return Ok((None, None));
+            return Ok(Answered { question, account, result: None, given_up: None });
         };
         let result = result?;
         let StepResult { purpose, exchanged, token_number, .. } = &result;
@@ -139,11 +202,13 @@ impl<T: Transport + 'static, C: Clock + 'static> Inquiry<T, C> {
             limits => limits,
         };
         self.scheduler.note_request(account, limits, times);
-        let Some(state) = self.accounts[account].as_mut() else { return Ok((None, None)) };
+        let Some(state) = self.accounts[account].as_mut() else {
+            return Ok(Answered { question, account, result: None, given_up: None });
+        };
         let sender = Rc::clone(&state.sender);
         let mut given_up = None;
         if let Some(contact) = exchanged.contact() {
-            let transition = state.breaker.note_contact(contact, asked.question, times.processed, false, EVEN);
+            let transition = state.breaker.note_contact(contact, question, times.processed, false, EVEN);
             self.scheduler.follow(account, &state.breaker, transition);
             let cause = || sender.excerpt(&exchanged.cause());
             if contact == Contact::Answered {
@@ -167,7 +232,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Inquiry<T, C> {
         if matches!(purpose, Purpose::Authenticate) {
             given_up = given_up.or_else(|| self.authenticated(account, &sender, exchanged, times.processed));
         }
-        Ok((Some(result), given_up))
+        Ok(Answered { question, account, result: Some(result), given_up })
     }
 
     /// After what follows from an answer: an account that is given up, or that is down for too long, is not asked any more in this round.
@@ -262,4 +327,4 @@ const EVEN: f64 = 0.5;
 const MAX_THROTTLES: u32 = 20;
 const MAX_HOLD: Duration = Duration::from_secs(3600);
 /// Longer than any step waits.
-pub(super) const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);
+const MAX_SLEEP: Duration = Duration::from_secs(24 * 3600);

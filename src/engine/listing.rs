@@ -3,12 +3,10 @@
 //! What a row is worth is its reader's to say. Only reads.
 
 use super::exchange::ExchangeResult;
-use super::inquiry::{Asked, AskedAccount, Inquiry, MAX_SLEEP, RequestUnderWay, Tries};
+use super::inquiry::{Answered, Inquiry, NextTurn, Tries};
 use super::pace::Pace;
-use super::scheduler::{Decision, Scheduler};
 use super::sender::Sender;
 use super::step::{JournalFailed, PlainRead, Purpose};
-use super::timing::Moment;
 use crate::plan::Settings;
 use crate::provider::listing::{self, ListedRow};
 use crate::provider::model::{DetailRule, LIST_COLUMNS, ListRule, Operation};
@@ -17,7 +15,6 @@ use crate::provider::{AnswerClass, target_state};
 use crate::run::Ordinal;
 use crate::time::Clock;
 use crate::wire::Transport;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -34,8 +31,8 @@ pub struct Listing<T, C> {
     pub clock: Rc<C>,
     /// The lists.
     pub wanted: Vec<WantedList>,
-    /// A message here ends it early.
-    pub stop: UnboundedReceiver<()>,
+    /// The number of a signal here ends it early.
+    pub stop: UnboundedReceiver<i32>,
 }
 
 /// A list that is to be read.
@@ -72,8 +69,8 @@ pub trait RowReader {
 pub struct ListingEnd {
     /// Accounts that refused the credentials, gave no token or cannot be reached, and why.
     pub refused: Vec<(String, String)>,
-    /// Whether it was stopped early.
-    pub stopped: bool,
+    /// The signal that ended it early.
+    pub stopped: Option<i32>,
 }
 
 /// A list that is being read.
@@ -119,46 +116,33 @@ pub async fn read_lists<T: Transport + 'static, C: Clock + 'static>(
 ) -> ListingEnd {
     let Listing { settings, senders, clock, wanted, mut stop } = listing;
     let scheduled = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
-    let mut scheduler = Scheduler::new(scheduled.collect(), 0);
-    for (index, sender) in senders.iter().enumerate() {
-        let shares = |first: &usize| sender.limit_owner().shares_limits_with(senders[*first].limit_owner());
-        // The provider counts the requests of one credential together.
-        if let Some(first) = (0..index).find(shares) {
-            scheduler.share_pace(index, first);
-        }
-        scheduler.set_unproved(index, true);
-    }
-    let accounts = senders.iter().map(|sender| Some(AskedAccount::new(Rc::clone(sender)))).collect();
-    let inquiry = Inquiry { journal: None, clock, retry: settings.retry, scheduler, accounts };
+    let senders = senders.into_iter().map(Some).collect();
+    let inquiry = Inquiry::new(None, clock, settings.retry, scheduled.collect(), senders);
     let lists = wanted.iter().map(|_| OpenList::default()).collect();
     let mut reading = ListsInReading { inquiry, wanted, lists, questions: HashMap::new(), next: 0, reader };
     for list in 0..reading.wanted.len() {
         let first = reading.rule(list).and_then(|(_, rule)| paging::first(rule.pages.as_ref()?));
         reading.ask(list, About::Page(first));
     }
-    let mut steps: FuturesUnordered<RequestUnderWay> = FuturesUnordered::new();
-    let mut stopped = false;
+    let mut stopped = None;
     loop {
-        let now = reading.inquiry.clock.elapsed();
-        let wake = match reading.inquiry.scheduler.next(now) {
-            Decision::Start { ordinal, account } => {
-                steps.extend(reading.start(ordinal, account));
-                continue;
-            }
-            Decision::Wait(moment) => moment,
-            Decision::WaitForAnswer => Moment::MAX,
-            Decision::Idle if steps.is_empty() => break,
-            Decision::Idle => Moment::MAX,
-        };
-        tokio::select! {
+        let turn = tokio::select! {
             biased;
-            Some(()) = stop.recv() => {
-                stopped = true;
+            Some(signal) = stop.recv() => {
+                stopped = Some(signal);
                 break;
             }
+            turn = reading.inquiry.next() => turn,
+        };
+        match turn {
+            Ok(NextTurn::Ask(ordinal, account)) => reading.start(ordinal, account),
+            Ok(NextTurn::Answered(answered)) => reading.take_answer(answered),
+            Ok(NextTurn::Over) => break,
             // Without a journal nothing of it can fail.
-            Some(over) = steps.next() => reading.step_ended(over),
-            () = tokio::time::sleep(wake.saturating_sub(now).min(MAX_SLEEP)) => {}
+            Err(JournalFailed(why)) => {
+                (0..reading.lists.len()).for_each(|list| reading.reader.broken(list, why.clone()));
+                break;
+            }
         }
     }
     ListingEnd { refused: reading.inquiry.refused(), stopped }
@@ -180,8 +164,8 @@ impl<T: Transport + 'static, C: Clock + 'static> ListsInReading<'_, T, C> {
         self.inquiry.scheduler.add(ordinal, account, &[], None);
     }
 
-    fn start(&mut self, ordinal: Ordinal, account: usize) -> Option<RequestUnderWay> {
-        let question = self.questions.get(&ordinal)?;
+    fn start(&mut self, ordinal: Ordinal, account: usize) {
+        let Some(question) = self.questions.get(&ordinal) else { return };
         let read = self.request(question);
         let asked = self.inquiry.ask::<Infallible>(ordinal, account, |_, _| Ok(Purpose::Read(Box::new(read))));
         asked.unwrap_or_else(|never| match never {})
@@ -223,17 +207,14 @@ impl<T: Transport + 'static, C: Clock + 'static> ListsInReading<'_, T, C> {
         }
     }
 
-    fn step_ended(&mut self, mut over: Asked) {
-        let noted = self.inquiry.note(&mut over);
-        let (exchanged, given_up) = match noted {
-            Ok((result, given_up)) => (result.map(|result| result.exchanged), given_up),
-            Err(JournalFailed(why)) => (None, Some(why)),
-        };
-        if let Some(ordinal) = over.question {
-            self.answered(ordinal, over.account, exchanged.as_ref());
+    /// A request is over, whatever it was for.
+    fn take_answer(&mut self, answered: Answered) {
+        let Answered { question, account, result, given_up } = answered;
+        if let Some(ordinal) = question {
+            self.answered(ordinal, account, result.map(|result| result.exchanged).as_ref());
         }
-        if self.inquiry.settle(over.account, given_up) {
-            self.give_up(over.account);
+        if self.inquiry.settle(account, given_up) {
+            self.give_up(account);
         }
     }
 

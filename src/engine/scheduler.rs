@@ -451,8 +451,16 @@ impl Scheduler {
         self.accounts[account].slots = Slots::following(bound);
     }
 
-    /// Two accounts share a credential, and so a pace: the windows of both hold for both.
-    pub fn share_pace(&mut self, account: usize, with: usize) {
+    /// Accounts of one credential have one pace, under the windows of all of them: their provider counts their requests together.
+    pub fn share_paces(&mut self, are_of_one: impl Fn(usize, usize) -> bool) {
+        for account in 0..self.accounts.len() {
+            if let Some(first) = (0..account).find(|first| are_of_one(*first, account)) {
+                self.share_pace(account, first);
+            }
+        }
+    }
+
+    fn share_pace(&mut self, account: usize, with: usize) {
         self.accounts[account].pace = self.accounts[with].pace;
         self.set_shared_windows(with);
     }

@@ -5,9 +5,10 @@
 //! has cost something, nothing is called without effect any more.
 
 use super::retry::NextStep;
-use crate::journal::ToSend;
+use crate::journal::{Reply, ToSend};
+use crate::provider::expression::Captures;
 use crate::provider::model::{Operation, Stage, StatusQueryRule};
-use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages, verdict};
+use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages, target_state, verdict};
 use crate::run::{Effect, Outcome};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -80,6 +81,15 @@ pub struct StageRules<'p> {
     pub poll: Option<Duration>,
 }
 
+/// How a state can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// By itself.
+    Target,
+    /// By a list, which is read once for all who ask for it.
+    List,
+}
+
 /// An action at one of its stages.
 #[derive(Debug)]
 pub struct Subject {
@@ -94,6 +104,14 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// An action at a stage, with the parameters of the stage's request where they can be made of what came before.
+    pub fn at(provider: &Provider, action: ToSend, (operation, stage): (usize, u8), captures: &Captures) -> Self {
+        let declared = StageRules::of(provider, operation, stage).and_then(|rules| rules.declared);
+        let made = |declared| stages::parameters(provider, declared, &action.parameters, captures, None).ok();
+        let parameters = declared.and_then(made);
+        Self { action, operation, stage, parameters }
+    }
+
     /// The parameters of its request.
     pub fn parameters(&self) -> &Map<String, Value> {
         match &self.parameters {
@@ -150,6 +168,26 @@ impl<'p> StageRules<'p> {
             status_queries: &declared.status_queries,
             poll: declared.poll,
         })
+    }
+
+    /// The answer that a recorded one stands for: what it says of the provider's own id.
+    pub fn recorded_answer(&self, reply: &Reply) -> Option<Answer> {
+        target_state::answer_with_reference(self.operation, reply.reference.as_ref()?)
+    }
+
+    /// How its state can be asked for, where it can: by a list, which is read once for many, or by itself.
+    pub fn lookup(
+        &self,
+        provider: &Provider,
+        parameters: &Map<String, Value>,
+        answer: Option<&Answer>,
+    ) -> Option<Lookup> {
+        if self.kind == StageKind::Safe {
+            return None;
+        }
+        let (first, _) = target_state::choose(provider, self.status_queries, parameters, answer).into_iter().next()?;
+        let is_list = self.status_queries.get(first).is_some_and(target_state::is_list);
+        Some(if is_list { Lookup::List } else { Lookup::Target })
     }
 
     /// How its answer is read.

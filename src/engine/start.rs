@@ -11,7 +11,6 @@ use super::status_query::DoubtfulAction;
 use crate::journal::{ActionState, JournalError, Phase, Queue, Reader, Record, Reply, States, StoredRecord, ToSend};
 use crate::plan::Settings;
 use crate::provider::model::Window;
-use crate::provider::{stages, target_state};
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -204,15 +203,8 @@ impl Start {
             if stage.kind == StageKind::Safe {
                 continue;
             }
-            let parameters = match stage.declared {
-                Some(declared) => {
-                    stages::parameters(provider, declared, &action.parameters, &history.captures, None).ok()
-                }
-                None => None,
-            };
-            let answer = history.reply.reference.as_ref().filter(|_| state.following.is_some());
-            let answer = answer.and_then(|reference| target_state::answer_with_reference(stage.operation, reference));
-            let subject = Subject { action, operation, stage: state.stage, parameters };
+            let answer = state.following.and_then(|_| stage.recorded_answer(&history.reply));
+            let subject = Subject::at(provider, action, (operation, state.stage), &history.captures);
             let rules =
                 attempt::rules(provider, &stage, subject.parameters(), answer.as_ref(), settings.retry.attempts);
             let (next, reply) = match state.following {

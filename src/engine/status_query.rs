@@ -33,8 +33,6 @@ pub struct DoubtfulAction {
     pub since: Duration,
     /// Failed status queries so far.
     pub tries: u32,
-    /// Why the last of them failed.
-    pub cause: Option<String>,
     /// How many of the requests that can ask for the state were answered, and did not tell; the next one is asked.
     pub passed: usize,
     /// What they showed instead, unmasked.
@@ -51,6 +49,54 @@ pub enum Reading {
     /// The query failed, for this reason (unmasked); it may be asked again.
     Failed(String),
 }
+
+/// What follows on a status query that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// It is asked again, with so many failures behind it: after a pause of its own, or as soon as its account may send.
+    AskAgain {
+        /// Failed status queries so far.
+        tries: u32,
+        /// Whether it pauses.
+        pauses: bool,
+    },
+    /// It was asked often enough, or will be answered so for ever.
+    GiveUp,
+}
+
+/// What stands in the way of a status query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryFailure {
+    /// The provider refused the credentials, and there are others to try, or the account was stopped.
+    Unauthorized,
+    /// It refused them for good, and that stops no account: whoever may not read may revoke all the same.
+    StaysUnauthorized,
+    /// It refused because of the limits.
+    Throttled,
+    /// Nothing came, and the provider was known to be down.
+    InVain,
+    /// It refused the question.
+    Refused,
+    /// Anything else.
+    Other,
+}
+
+/// Decides what follows where a status query failed after so many others. Who waits for a state never gives up: its own time does.
+pub const fn after_failure(asker: Asker, failure: QueryFailure, tries: u32) -> AfterFailure {
+    let tries = match failure {
+        // It says nothing about the target: another token is fetched first, or a hold or the breaker's pause is on.
+        QueryFailure::Unauthorized | QueryFailure::Throttled | QueryFailure::InVain => {
+            return AfterFailure::AskAgain { tries, pauses: false };
+        }
+        QueryFailure::StaysUnauthorized => return AfterFailure::GiveUp,
+        QueryFailure::Refused if matches!(asker, Asker::Replaced) => return AfterFailure::GiveUp,
+        QueryFailure::Refused | QueryFailure::Other => tries + 1,
+    };
+    if tries < MAX_STATUS_QUERIES { AfterFailure::AskAgain { tries, pauses: true } } else { AfterFailure::GiveUp }
+}
+
+/// Failed status queries of one action before it stays in doubt.
+const MAX_STATUS_QUERIES: u32 = 3;
 
 /// Lists that status queries of one account have read, by what was asked.
 #[derive(Debug, Default)]
@@ -109,6 +155,11 @@ pub enum Asker {
 }
 
 impl Asker {
+    /// Whether it goes on where the provider refuses the credentials for good: whoever may not read the state back may revoke all the same.
+    pub const fn may_be_refused(self) -> bool {
+        matches!(self, Self::Canary | Self::Replaced)
+    }
+
     /// What can be asked.
     fn queries<'p>(self, subject: &Subject, provider: &'p Provider) -> Option<&'p [StatusQueryRule]> {
         match self {
@@ -362,7 +413,7 @@ impl StatusQuery {
             out_of_turn: false,
             turn: None,
             by_order: false,
-            reads_list: false,
+            lookup: None,
             polled: None,
             captured: None,
             certificate,
@@ -420,6 +471,29 @@ impl ReadList {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_tells_of_the_target_costs_a_try_and_three_are_enough() {
+        use QueryFailure::{InVain, Other, Refused, StaysUnauthorized, Throttled, Unauthorized};
+        let at_once = |tries| AfterFailure::AskAgain { tries, pauses: false };
+        let later = |tries| AfterFailure::AskAgain { tries, pauses: true };
+        for (asker, failure, tries, expected) in [
+            (Asker::Doubt, Unauthorized, 2, at_once(2)),
+            (Asker::Doubt, Throttled, 2, at_once(2)),
+            (Asker::Doubt, InVain, 2, at_once(2)),
+            (Asker::Canary, StaysUnauthorized, 0, AfterFailure::GiveUp),
+            (Asker::Replaced, StaysUnauthorized, 0, AfterFailure::GiveUp),
+            (Asker::Doubt, Other, 0, later(1)),
+            (Asker::Doubt, Other, 1, later(2)),
+            (Asker::Doubt, Other, 2, AfterFailure::GiveUp),
+            // What was done a moment ago may not be found yet.
+            (Asker::Doubt, Refused, 0, later(1)),
+            (Asker::Canary, Refused, 0, later(1)),
+            (Asker::Replaced, Refused, 0, AfterFailure::GiveUp),
+        ] {
+            assert_eq!(after_failure(asker, failure, tries), expected, "{asker:?} {failure:?} {tries}");
+        }
+    }
 
     #[test]
     fn the_next_status_query_is_asked_where_this_one_was_answered_and_does_not_tell() {

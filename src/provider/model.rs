@@ -201,8 +201,6 @@ pub struct Stage {
     pub status_queries: Vec<StatusQueryRule>,
     /// What its answer brings.
     pub outputs: Vec<Output>,
-    /// Whether it is left out where what its request is made of did not come: a lost answer had it. It only reads, and brings nothing.
-    pub optional: bool,
 }
 
 /// Where a parameter of a stage comes from.

@@ -70,7 +70,7 @@ pub fn parameters(
     }
 }
 
-/// Whether there is nothing to do for a stage: as a whole where there is no item, else for the item.
+/// Whether there is nothing to do for a stage: as a whole where there is no item, else for the item. What did not come is nothing, as null is.
 pub fn is_passed_over(stage: &Stage, inputs: &Map<String, Value>, captures: &Captures, item: Option<&Value>) -> bool {
     stage.unless.iter().any(|unless| {
         let value = match &unless.value {
@@ -81,7 +81,7 @@ pub fn is_passed_over(stage: &Stage, inputs: &Map<String, Value>, captures: &Cap
         };
         // Of the whole only what is no item's tells.
         item.is_some() == (unless.value == StageValue::Item)
-            && value.is_some_and(|value| verdict::all_hold(&unless.when, value))
+            && verdict::all_hold(&unless.when, value.unwrap_or(&Value::Null))
     })
 }
 

@@ -448,10 +448,10 @@ fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
         let local = tokio::task::LocalSet::new();
         local.spawn_local(async move {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            say.send(()).unwrap();
+            say.send(15).unwrap();
         });
         let ended = local.run_until(verify(verification, &mut |_| {})).await.unwrap();
-        assert!(ended.stopped);
+        assert_eq!(ended.stopped, Some(15));
         assert_eq!((Instant::now() - began).as_secs(), 5);
         let sight = &kept(&reader)[0];
         assert_eq!((sight.seen, sight.by.as_slice()), (Seen::Good, [StatusSource::Crl].as_slice()));

@@ -5,6 +5,7 @@
 //! The state is in `state`; starting a step, and what follows from it, in `steps`; a canary's proof, in `read_back`; what is taken up again after it
 //! had ended, in `reopened`; what several stages ask for, in `staged`.
 
+mod queries;
 mod read_back;
 mod reopened;
 mod replaced;
@@ -83,11 +84,9 @@ where
         }
         let mut scheduler =
             Scheduler::new(scheduled.collect(), safety.canary).in_waves(waves).after_canaries(canaries_well);
+        let owner = |account: usize| run.senders[account].limit_owner();
+        scheduler.share_paces(|first, other| owner(first).shares_limits_with(owner(other)));
         for (index, account) in run.settings.accounts.iter().enumerate() {
-            let owner = run.senders[index].limit_owner();
-            if let Some(first) = (0..index).find(|first| owner.shares_limits_with(run.senders[*first].limit_owner())) {
-                scheduler.share_pace(index, first);
-            }
             if account.concurrency_follows {
                 scheduler.follow_latency(index, account.concurrency);
             }

@@ -1,20 +1,16 @@
 //! A canary that ended well is read back before the others go: what is asked, and what follows on it. The rules of that are in
 //! [`crate::engine::safety`].
 
+use super::queries::ToldState;
 use super::state::{Dispatcher, ReadBack};
-use super::steps::MAX_STATUS_QUERIES;
-use crate::engine::attempt;
-use crate::engine::exchange::{ExchangeResult, LimitSignal};
 use crate::engine::references;
-use crate::engine::retry;
 use crate::engine::safety::{self, AfterReadBack};
 use crate::engine::stages::StageRules;
-use crate::engine::status_query::{DoubtfulAction, Reading};
+use crate::engine::status_query::DoubtfulAction;
 use crate::provider::Answer;
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
-use std::time::Duration;
 
 impl<T, C> Dispatcher<'_, '_, T, C>
 where
@@ -39,7 +35,7 @@ where
         let sender = &self.run.senders[account];
         let Some(operation) = sender.find_action(&action.operation) else { return false };
         let Some(stage) = StageRules::of(&sender.provider, operation, 0) else { return false };
-        if !attempt::rules(&sender.provider, &stage, &action.parameters, answer.as_ref(), 1).lookup {
+        if stage.lookup(&sender.provider, &action.parameters, answer.as_ref()).is_none() {
             return false;
         }
         let doubtful = DoubtfulAction { answer, since: self.run.clock.elapsed(), ..DoubtfulAction::default() };
@@ -48,38 +44,17 @@ where
         true
     }
 
-    /// The status query of a canary's target was answered, or was not.
-    pub(super) fn read_back(
-        &mut self,
-        account: usize,
-        ordinal: Ordinal,
-        reading: Reading,
-        exchanged: &ExchangeResult,
-        was_down: bool,
-        stays_refused: bool,
-    ) {
+    /// The state of a canary's target was read, or cannot be.
+    pub(super) fn read_back(&mut self, account: usize, ordinal: Ordinal, told: ToldState) {
         let now = self.run.clock.elapsed();
         let Some(mut read_back) = self.read_backs.remove(&ordinal) else { return };
-        let after = match reading {
-            Reading::TargetState(target_state, seen) => {
+        let after = match told {
+            Ok((target_state, seen)) => {
                 read_back.reads += 1;
                 read_back.doubtful.since = now;
                 safety::after_read_back(target_state, &self.run.senders[account].mask(&seen), read_back.reads)
             }
-            Reading::More => AfterReadBack::ReadAgain(Duration::ZERO),
-            Reading::Failed(cause) => {
-                let renewed = exchanged.is_unauthorized() && !stays_refused;
-                let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
-                read_back.doubtful.tries += u32::from(Self::costs_a_try(exchanged, was_down) && !renewed);
-                if read_back.doubtful.tries >= MAX_STATUS_QUERIES || stays_refused {
-                    AfterReadBack::GoOnUnproved(self.run.senders[account].excerpt(&cause))
-                } else if throttled || renewed {
-                    AfterReadBack::ReadAgain(Duration::ZERO)
-                } else {
-                    let longest = self.run.settings.retry.max_delay;
-                    AfterReadBack::ReadAgain(retry::pause(read_back.doubtful.tries, longest, self.jitter.draw()))
-                }
-            }
+            Err(why) => AfterReadBack::GoOnUnproved(why),
         };
         let ReadBack { id, outcome, .. } = &read_back;
         match after {

@@ -2,7 +2,6 @@
 //! turned out to be another request's. What a person takes up again (`resume --retry`) is [`crate::engine::start`]'s.
 
 use super::state::Dispatcher;
-use super::steps::BATCH_WAIT;
 use crate::engine::attempt::{self, closing_reply};
 use crate::engine::references;
 use crate::engine::retry::{self, NextStep};
@@ -90,11 +89,7 @@ where
             NextStep::LookUp(_) => {
                 let now = self.run.clock.elapsed();
                 self.doubts.insert(ordinal, DoubtfulAction { reply, since: now, ..DoubtfulAction::default() });
-                if attempt::reads_list(&sender.provider, &stage, &action.parameters, None) {
-                    self.scheduler.batch(ordinal, account, now + BATCH_WAIT);
-                } else {
-                    self.scheduler.requeue(ordinal, account, None);
-                }
+                self.queue_query(account, ordinal, stage.lookup(&sender.provider, &action.parameters, None));
             }
             NextStep::End(outcome) => {
                 let reply = closing_reply(&sender, &stage, &action, outcome, (true, true), reply);

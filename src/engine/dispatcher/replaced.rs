@@ -1,13 +1,11 @@
 //! What the provider says of the certificate that an action replaces, read before anything is sent, where the document says where: one that would lose
 //! names by a reissue is not reissued, unless the plan says so. Where it cannot be read, the action goes on.
 
+use super::queries::ToldState;
 use super::state::Dispatcher;
-use super::steps::MAX_STATUS_QUERIES;
-use crate::engine::exchange::{ExchangeResult, LimitSignal};
-use crate::engine::retry;
 use crate::engine::sender::Sender;
-use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
-use crate::provider::{AnswerClass, replacement, verdict};
+use crate::engine::status_query::{Asker, DoubtfulAction, StatusQuery};
+use crate::provider::{replacement, verdict};
 use crate::run::{Event, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -33,34 +31,13 @@ where
         tried.clone().map(|tried| (Asker::Replaced, tried))
     }
 
-    /// What is replaced was read, or was not: the action is sent, or never is.
-    pub(super) fn replaced_read(
-        &mut self,
-        account: usize,
-        query: &StatusQuery,
-        reading: Reading,
-        exchanged: &ExchangeResult,
-        was_down: bool,
-        stays_refused: bool,
-    ) {
+    /// What is replaced was read, or cannot be: the action is sent, or never is.
+    pub(super) fn replaced_read(&mut self, account: usize, query: &StatusQuery, told: ToldState) {
         let action = &query.subject.action;
         let ordinal = action.ordinal;
-        if let Reading::Failed(cause) = reading {
-            let refused =
-                matches!(exchanged, ExchangeResult::Answered(_, verdict) if verdict.class == AnswerClass::Rejected);
-            let renewed = exchanged.is_unauthorized() && !stays_refused;
-            let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
-            let mut tried = query.doubtful.clone();
-            tried.tries += u32::from(Self::costs_a_try(exchanged, was_down) && !renewed);
-            if !refused && !stays_refused && tried.tries < MAX_STATUS_QUERIES {
-                let pause = retry::pause(tried.tries, self.run.settings.retry.max_delay, self.jitter.draw());
-                let at = (!renewed && !throttled).then(|| self.run.clock.elapsed() + pause);
-                self.replaced.insert(ordinal, Some(tried));
-                return self.scheduler.requeue(ordinal, account, at);
-            }
+        if let Err(cause) = told {
             if self.replaced_unread.insert(account) {
-                let sender = &self.run.senders[account];
-                let (name, cause) = (&sender.name, sender.excerpt(&cause));
+                let name = &self.run.senders[account].name;
                 let why = format!(
                     "{name}: it cannot be read whether {} drops a name; it is sent all the same ({cause})",
                     action.id

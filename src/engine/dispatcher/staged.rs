@@ -13,7 +13,7 @@ use crate::pki::{NewCertificate, RequestedCertificate, SerialSpelling};
 use crate::provider::challenge::Challenge;
 use crate::provider::expression::Captures;
 use crate::provider::model::Stage;
-use crate::provider::{Answer, Idempotency, stages, target_state};
+use crate::provider::{Answer, Idempotency, stages};
 use crate::run::{Effect, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -331,15 +331,6 @@ where
         }
     }
 
-    /// A stage whose request cannot be made is left out, as its document allows: the answer that would have brought what it needs was lost, and a
-    /// status query has told that the stage before is done.
-    pub(super) fn leave_out_stage(&mut self, account: usize, ordinal: Ordinal, stage: u8) {
-        self.release_unsent(account);
-        let at = self.run.clock.now();
-        self.write(vec![Record::StageEnded { ordinal, at, stage, answer: Reply::default() }]);
-        self.begin_stage(account, ordinal, None);
-    }
-
     pub(super) fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
         let sender = &self.run.senders[account];
         let action = self.run.reader.to_send(ordinal).ok()?;
@@ -380,17 +371,14 @@ where
         let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
         let Some(stage) = self.stage_rules(account, ordinal) else { return false };
         if stage.kind != StageKind::Safe {
-            let by_reference = |reference: &String| target_state::answer_with_reference(stage.operation, reference);
-            let answer = answer.or_else(|| reply.reference.as_ref().and_then(by_reference));
-            let captures = self.captures.get(&ordinal).cloned().unwrap_or_default();
-            let provider = &self.run.senders[account].provider;
-            let parameters = match stage.declared {
-                Some(declared) => stages::parameters(provider, declared, &action.parameters, &captures, None).ok(),
-                None => None,
-            };
-            let own: &Map<String, Value> = &action.parameters;
-            let parameters = parameters.as_ref().unwrap_or(own);
-            if !attempt::rules(provider, &stage, parameters, answer.as_ref(), 1).lookup {
+            let answer = answer.or_else(|| stage.recorded_answer(reply));
+            let sender = &self.run.senders[account];
+            let Some(operation) = sender.find_action(&action.operation) else { return false };
+            let at = (operation, self.states.of(ordinal).stage);
+            let none = Captures::default();
+            let captures = self.captures.get(&ordinal).unwrap_or(&none);
+            let subject = Subject::at(&sender.provider, action, at, captures);
+            if stage.lookup(&sender.provider, subject.parameters(), answer.as_ref()).is_none() {
                 return false;
             }
             let doubtful = DoubtfulAction { answer, reply: reply.clone(), since: now, ..DoubtfulAction::default() };

@@ -14,11 +14,10 @@ use crate::engine::exchange::{ExchangeResult, LimitSignal};
 use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, Hold};
 use crate::engine::stages::{StageKind, StageRules, Subject};
-use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
+use crate::engine::status_query::{Asker, DoubtfulAction};
 use crate::engine::step::{self, JournalFailed, PreparedStep, Purpose, Step, StepResult};
 use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
 use crate::journal::{ActionState, Durability, Record, Reply, ToSend};
-use crate::provider::TargetState;
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
 use crate::wire::{SigningTicket, Transport};
@@ -82,10 +81,6 @@ where
                     Some(parameters)
                 }
                 StageRequest::PassOver => return Err(JournalFailed(format!("{} has nothing to ask", stage.name))),
-                StageRequest::Cannot(_) if declared.optional => {
-                    self.leave_out_stage(account, ordinal, index);
-                    return Ok(());
-                }
                 StageRequest::Cannot(why) => {
                     self.release_unsent(account);
                     let outcome = if stage.place.spent { Outcome::InDoubt } else { Outcome::Failed };
@@ -94,8 +89,13 @@ where
                 }
             },
         };
-        let once = query.is_none() && stage.kind == StageKind::NotIdempotent;
-        if !self.breakers[account].begin_request(once) {
+        let subject = Subject { action, operation, stage: index, parameters };
+        if let Some(query) = query {
+            self.begin_query(account, (timing, ticket), subject, query);
+            return Ok(());
+        }
+        let only_once = stage.kind == StageKind::NotIdempotent;
+        if !self.breakers[account].begin_request(only_once) {
             self.scheduler.requeue(ordinal, account, None);
             self.release_unsent(account);
             let why = "it is still out of order, and what is next must not be sent twice, so that it cannot be used to try it";
@@ -103,22 +103,6 @@ where
             return Ok(());
         }
         let attempts = self.run.settings.retry.attempts;
-        let subject = Subject { action, operation, stage: index, parameters };
-        if let Some((asker, doubtful)) = query {
-            let lists = Rc::clone(&self.lists[account]);
-            let query = StatusQuery::new(&sender, (subject, state), doubtful, attempts, asker, lists);
-            if asker == Asker::Doubt && query.doubtful.tries >= MAX_STATUS_QUERIES {
-                self.release_unsent(account);
-                self.doubts.remove(&ordinal);
-                let cause = query.doubtful.cause.clone().unwrap_or_default();
-                let conclusion = query.conclude(&sender, TargetState::Unknown, &cause, self.run.clock.now());
-                self.apply(account, ordinal, conclusion);
-                return Ok(());
-            }
-            let step = self.step(account, timing, ticket, Purpose::Query(Box::new(query)));
-            self.begin_step(step);
-            return Ok(());
-        }
         // Made before the intent: what cannot be made must leave no intent behind. Signed only when it is sent, with the time of that.
         let unsigned = Some(sender.make(stage.operation, subject.parameters()));
         let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
@@ -146,7 +130,6 @@ where
             met,
             left_behind,
         };
-        let only_once = stage.kind == StageKind::NotIdempotent;
         let step = self.step(account, timing, ticket, Purpose::Act(Box::new(attempt)));
         self.replaced.remove(&ordinal);
         if only_reads {
@@ -332,9 +315,7 @@ where
         }
         // Another token may help, or the account stops.
         let stays_refused = exchanged.is_unauthorized() && !self.run.senders[account].renew(token_number);
-        // Whoever may not read the state back may revoke all the same: a canary is only not proved then.
-        let may_be_refused =
-            matches!(&purpose, Purpose::Query(query) if matches!(query.asker, Asker::Canary | Asker::Replaced));
+        let may_be_refused = matches!(&purpose, Purpose::Query(query) if query.asker.may_be_refused());
         if stays_refused && !may_be_refused {
             let why = format!("the provider refused the credentials: {}", self.masked(account, &exchanged));
             self.stop_account(account, StopReason::Environment(why));
@@ -373,7 +354,7 @@ where
         self.run.senders[account].excerpt(&exchanged.cause())
     }
 
-    fn apply(&mut self, account: usize, ordinal: Ordinal, conclusion: Option<Conclusion>) {
+    pub(super) fn apply(&mut self, account: usize, ordinal: Ordinal, conclusion: Option<Conclusion>) {
         let Some(mut result) = conclusion else {
             return self.stop(StopReason::Environment("the provider document has no such stage".to_owned()));
         };
@@ -482,11 +463,7 @@ where
                     ..DoubtfulAction::default()
                 };
                 self.doubts.insert(ordinal, doubtful);
-                if result.reads_list {
-                    self.scheduler.batch(ordinal, account, self.run.clock.elapsed() + BATCH_WAIT);
-                } else {
-                    self.scheduler.requeue(ordinal, account, None);
-                }
+                self.queue_query(account, ordinal, result.lookup);
             }
             // The account was stopped, or another token is fetched first.
             NextStep::StopAccount => self.scheduler.requeue(ordinal, account, None),
@@ -508,69 +485,6 @@ where
         self.write(vec![self.end_of(ordinal, outcome, reply.clone())]);
         self.end_action(account, ordinal, id, outcome, &reply);
         self.release_dependents(ordinal, id, outcome);
-    }
-
-    /// A status query was answered, or was not.
-    fn queried(
-        &mut self,
-        account: usize,
-        query: StatusQuery,
-        exchanged: &ExchangeResult,
-        was_down: bool,
-        stays_refused: bool,
-    ) {
-        let sender = Rc::clone(&self.run.senders[account]);
-        let ordinal = query.subject.action.ordinal;
-        let reading = query.reading(&sender, exchanged);
-        if let Some(next) = query.next_query(&reading, exchanged) {
-            match query.asker {
-                Asker::Canary => {
-                    let read_back = self.read_backs.get_mut(&ordinal);
-                    read_back.into_iter().for_each(|read_back| read_back.doubtful = next.clone());
-                }
-                Asker::Wait => {
-                    let look = self.looks.get_mut(&ordinal);
-                    look.into_iter().for_each(|look| look.passed = next.passed);
-                }
-                _ => drop(self.doubts.insert(ordinal, next)),
-            }
-            return self.scheduler.requeue(ordinal, account, None);
-        }
-        if query.asker == Asker::Canary {
-            return self.read_back(account, ordinal, reading, exchanged, was_down, stays_refused);
-        }
-        if query.asker == Asker::Replaced {
-            return self.replaced_read(account, &query, reading, exchanged, was_down, stays_refused);
-        }
-        if query.asker == Asker::Wait {
-            return self.looked(account, ordinal, &query.subject.action.id, reading, exchanged);
-        }
-        match reading {
-            Reading::TargetState(target_state, seen) => {
-                self.doubts.remove(&ordinal);
-                let conclusion = query.conclude(&sender, target_state, &seen, self.run.clock.now());
-                self.apply(account, ordinal, conclusion);
-            }
-            Reading::More => self.scheduler.requeue(ordinal, account, None),
-            Reading::Failed(cause) => {
-                let costs = Self::costs_a_try(exchanged, was_down);
-                let mut tries = 0;
-                if let Some(doubtful) = self.doubts.get_mut(&ordinal) {
-                    doubtful.tries += u32::from(costs && !exchanged.is_unauthorized());
-                    doubtful.cause = Some(sender.excerpt(&cause));
-                    tries = doubtful.tries;
-                }
-                let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
-                self.scheduler.requeue(ordinal, account, costs.then(|| self.run.clock.elapsed() + pause));
-            }
-        }
-    }
-
-    /// Whether a status query that failed says anything about its target: one that was throttled does not, nor one that came to nothing at a
-    /// provider that is known to be down, whose breaker's pause holds.
-    pub(super) fn costs_a_try(exchanged: &ExchangeResult, was_down: bool) -> bool {
-        let in_vain = was_down && exchanged.contact() != Some(Contact::Answered);
-        !matches!(exchanged.limits(), LimitSignal::Throttled { .. }) && !in_vain
     }
 
     /// What is needed before anything else was asked for.
@@ -739,8 +653,3 @@ where
         }
     }
 }
-
-/// Failed status queries of one action before it stays in doubt.
-pub(super) const MAX_STATUS_QUERIES: u32 = 3;
-/// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.
-pub(super) const BATCH_WAIT: Duration = Duration::from_secs(10);

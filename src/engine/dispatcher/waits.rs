@@ -2,19 +2,17 @@
 //! here takes effect: a state is asked for by status queries, under the limits of its account. What is pending is followed in `staged`, and servers are
 //! looked at in `served`.
 
+use super::queries::ToldState;
 use super::staged::FOLLOW_INTERVAL;
 use super::state::{Dispatcher, Look, PublishedLook};
-use super::steps::BATCH_WAIT;
-use crate::engine::attempt;
-use crate::engine::exchange::ExchangeResult;
 use crate::engine::references::{self, UNTIL_DURABLE, Unresolved};
-use crate::engine::stages::{StageRules, Subject};
-use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
-use crate::engine::step::{JournalFailed, Purpose};
+use crate::engine::stages::{Lookup, StageRules, Subject};
+use crate::engine::status_query::{Asker, DoubtfulAction};
+use crate::engine::step::JournalFailed;
 use crate::engine::timing::{Moment, RequestTiming, WallTime};
 use crate::journal::{Phase, Reply, ToSend};
 use crate::plan::wait::{Wait, WaitFor};
-use crate::provider::{TargetState, target_state};
+use crate::provider::TargetState;
 use crate::run::{Ordinal, Outcome, StatusSource, StatusSources};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
@@ -71,11 +69,10 @@ where
         let unknown = || JournalFailed(format!("the provider document has no operation {}", about.operation));
         let operation = sender.find_action(&about.operation).ok_or_else(unknown)?;
         let stage = StageRules::of(&sender.provider, operation, 0).ok_or_else(unknown)?;
-        let reference = history.reply.reference.as_ref();
-        let answer = reference.and_then(|reference| target_state::answer_with_reference(stage.operation, reference));
+        let answer = stage.recorded_answer(&history.reply);
         let by = if wait.by.is_empty() { StatusSource::ALL.into_iter().collect() } else { wait.by };
-        let asks_provider = by.contains(StatusSource::Provider)
-            && attempt::rules(&sender.provider, &stage, &about.parameters, answer.as_ref(), 1).lookup;
+        let lookup = stage.lookup(&sender.provider, &about.parameters, answer.as_ref());
+        let lookup = lookup.filter(|_| by.contains(StatusSource::Provider));
         let published = [StatusSource::Crl, StatusSource::Ocsp].into_iter().filter(|source| by.contains(*source));
         let published: StatusSources = published.collect();
         let published = (self.run.published.is_some() && !published.is_empty()).then_some((of, published));
@@ -89,7 +86,7 @@ where
         });
         look.published = published;
         let (since, passed) = (look.since, look.passed);
-        if !asks_provider {
+        if lookup.is_none() {
             self.release_unsent(account);
             if sender.is_made_up() {
                 self.rehearse_look((ordinal, account), &action.id, &history, "published", now);
@@ -98,57 +95,36 @@ where
             }
             return Ok(());
         }
-        if is_first && attempt::reads_list(&sender.provider, &stage, &about.parameters, answer.as_ref()) {
+        if is_first && lookup == Some(Lookup::List) {
             self.release_unsent(account);
-            self.scheduler.batch(ordinal, account, now + BATCH_WAIT);
+            self.queue_query(account, ordinal, lookup);
             return Ok(());
         }
         let timing = Rc::new(RequestTiming::new(now));
         let Some(ticket) = self.ticket(ordinal, account, &timing) else { return Ok(()) };
-        if !self.breakers[account].begin_request(false) {
-            self.scheduler.requeue(ordinal, account, None);
-            self.release_unsent(account);
-            return Ok(());
-        }
         // The wait's own, about what the other acts on.
         let action = ToSend { ordinal, id: action.id, ..about };
         let subject = Subject { action, operation, stage: 0, parameters: None };
         let doubtful = DoubtfulAction { answer, since, passed, ..DoubtfulAction::default() };
-        let (attempts, lists) = (self.run.settings.retry.attempts, Rc::clone(&self.lists[account]));
-        let query =
-            StatusQuery::new(&sender, (subject, self.states.of(ordinal)), doubtful, attempts, Asker::Wait, lists);
-        let step = self.step(account, timing, ticket, Purpose::Query(Box::new(query)));
-        self.begin_step(step);
+        self.begin_query(account, (timing, ticket), subject, (Asker::Wait, doubtful));
         Ok(())
     }
 
     /// What a wait looks for was asked for: it is there, or it is asked for again, later each time.
-    pub(super) fn looked(
-        &mut self,
-        account: usize,
-        ordinal: Ordinal,
-        id: &str,
-        reading: Reading,
-        exchanged: &ExchangeResult,
-    ) {
+    pub(super) fn looked(&mut self, account: usize, ordinal: Ordinal, id: &str, told: ToldState) {
         if matches!(self.states.of(ordinal).phase, Phase::Ended(_)) {
             return;
         }
-        let sender = Rc::clone(&self.run.senders[account]);
-        let seen = match reading {
-            Reading::TargetState(TargetState::Done, seen) => {
-                self.looks.remove(&ordinal);
+        let sender = &self.run.senders[account];
+        let seen = match told {
+            Ok((TargetState::Done, seen)) => {
                 let why = format!("found so by a status query: {}", sender.mask(&seen));
+                self.looks.remove(&ordinal);
                 return self.end_without_sending(account, ordinal, id, Outcome::Succeeded, why);
             }
-            Reading::More => return self.scheduler.requeue(ordinal, account, None),
-            Reading::TargetState(_, seen) => sender.mask(&seen),
-            Reading::Failed(cause) => sender.excerpt(&cause),
+            Ok((_, seen)) => sender.mask(&seen),
+            Err(cause) => cause,
         };
-        // Another token is fetched first, or the account has stopped.
-        if exchanged.is_unauthorized() {
-            return self.scheduler.requeue(ordinal, account, None);
-        }
         self.ask_what_is_published(account, ordinal, id.to_owned(), Some(seen));
     }
 

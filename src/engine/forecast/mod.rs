@@ -13,9 +13,9 @@ use super::scheduler::{Decision, Scheduler};
 use super::sender::LimitOwner;
 use super::timing::{Moment, WaitTimes, WallTime};
 use crate::journal::Queue;
+use crate::plan::Settings;
 use crate::plan::checked::NeverSent;
 use crate::plan::settings::{BetweenWaves, DailyWindow, Schedule};
-use crate::plan::{Account, Settings};
 use crate::run::{Ordinal, WaitReason};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::cmp::Reverse;
@@ -76,12 +76,9 @@ pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -
     let accounts = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
     let waves = Waves::new(&settings.safety.waves, queue);
     let mut scheduler = Scheduler::new(accounts.collect(), settings.safety.canary).in_waves(waves);
+    let owner = |account: usize| LimitOwner::of_account(&settings.accounts[account]);
+    scheduler.share_paces(|first, other| owner(first).shares_limits_with(owner(other)));
     for (index, account) in settings.accounts.iter().enumerate() {
-        let owner = LimitOwner::of_account(account);
-        let shares = |first: &Account| owner.shares_limits_with(LimitOwner::of_account(first));
-        if let Some(first) = settings.accounts[..index].iter().position(shares) {
-            scheduler.share_pace(index, first);
-        }
         if account.concurrency_follows {
             scheduler.follow_latency(index, account.concurrency);
         }

@@ -16,9 +16,8 @@ pub use rounds::{
 };
 pub use state_calls::{TakeShown, has_preview, has_state_call};
 
-use super::inquiry::{AskedAccount, Inquiry};
+use super::inquiry::Inquiry;
 use super::pace::Pace;
-use super::scheduler::Scheduler;
 use super::sender::Sender;
 use super::start::{Present, SentRequests, by_account};
 use super::step::{JournalFailed, append};
@@ -63,8 +62,8 @@ pub struct Verification<'r, W, T, C> {
     pub wait: Duration,
     /// Takes what the state calls show of their targets beside the state, by the case; then they are asked as a preview asks.
     pub shown: Option<TakeShown>,
-    /// A message here ends it early; what was answered by then counts.
-    pub stop: UnboundedReceiver<()>,
+    /// The number of a signal here ends it early; what was answered by then counts.
+    pub stop: UnboundedReceiver<i32>,
 }
 
 /// The progress of a verification after a round.
@@ -83,8 +82,8 @@ pub struct VerificationProgress {
 pub struct VerificationEnd {
     /// Accounts that refused the credentials, or gave no token, and why.
     pub refused: Vec<(String, String)>,
-    /// Whether it was stopped early.
-    pub stopped: bool,
+    /// The signal that ended it early.
+    pub stopped: Option<i32>,
 }
 
 /// Why a verification failed as a whole.
@@ -126,7 +125,7 @@ where
     append(&journal, clock.elapsed(), vec![began]).await?;
     let published = Rc::new(Published::new(Rc::new(fetcher), Rc::clone(&clock), certificate, (nonce_use, nonce)));
     let mut rounds = Rounds::new(cases.iter().map(|case| (case.sources, case.reason)), clock.elapsed(), wait);
-    let mut stopped = false;
+    let mut stopped = None;
     loop {
         // Each round asks only about what is not yet seen revoked.
         let due = rounds.begin();
@@ -136,8 +135,8 @@ where
         loop {
             tokio::select! {
                 biased;
-                Some(()) = stop.recv(), if !stopped => {
-                    stopped = true;
+                Some(signal) = stop.recv() => {
+                    stopped = Some(signal);
                     break;
                 }
                 report = reports.recv() => match report {
@@ -146,7 +145,7 @@ where
                 },
             }
         }
-        if stopped {
+        if stopped.is_some() {
             // What was answered before the stop still counts.
             tasks.abort_all();
             while let Ok(SourceReport { case, source, answer, at }) = reports.try_recv() {
@@ -164,7 +163,7 @@ where
             append(&journal, clock.elapsed(), settled.collect()).await?;
         }
         let (revoked, now) = (rounds.settled(), clock.elapsed());
-        let next = if let (After::Again(next), false) = (after, stopped) { Some(next) } else { None };
+        let next = if let (After::Again(next), None) = (after, stopped) { Some(next) } else { None };
         observe(VerificationProgress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
         let Some(next) = next else { break };
         if clock.skip(next.saturating_sub(now)) {
@@ -172,11 +171,11 @@ where
         }
         tokio::select! {
             biased;
-            Some(()) = stop.recv() => stopped = true,
+            Some(signal) = stop.recv() => {
+                stopped = Some(signal);
+                break;
+            }
             () = tokio::time::sleep(next.saturating_sub(now)) => {}
-        }
-        if stopped {
-            break;
         }
     }
     for (part, first) in cases.chunks(RECORDS_AT_ONCE).zip((0..).step_by(RECORDS_AT_ONCE)) {
@@ -217,36 +216,17 @@ fn state_calls<W, T: Transport, C: Clock>(
         .iter()
         .enumerate()
         .map(|(index, account)| (Pace::new(limits.get(&index).unwrap_or(&account.windows)), account.concurrency));
-    let mut scheduler = Scheduler::new(scheduled.collect(), 0);
-    for (index, sender) in senders.iter().enumerate() {
-        let Some(owner) = sender.as_ref().map(|sender| sender.limit_owner()) else { continue };
-        let shares = |other: &Rc<Sender<T>>| owner.shares_limits_with(other.limit_owner());
-        // Accounts of one credential have one pace, under the windows of all of them: the provider counts their requests together.
-        if let Some(first) = (0..index).find(|first| senders[*first].as_ref().is_some_and(shares)) {
-            scheduler.share_pace(index, first);
-        }
-        scheduler.set_unproved(index, true);
-    }
+    let mut inquiry =
+        Inquiry::new(Some(journal.clone()), Rc::clone(clock), settings.retry, scheduled.collect(), senders.clone());
     // What the run sent a moment ago still counts in the provider's windows.
     for (index, ages) in ages.into_iter().enumerate().filter(|(index, _)| senders[*index].is_some()) {
-        scheduler.pace(index).seed(now, ages);
+        inquiry.scheduler.pace(index).seed(now, ages);
         if let Some(learnt) = learnt.get(&index) {
-            scheduler.pace(index).restore_learnt(now, learnt);
+            inquiry.scheduler.pace(index).restore_learnt(now, learnt);
         }
     }
-    let accounts = senders.iter().map(|sender| sender.as_ref().map(|sender| AskedAccount::new(Rc::clone(sender))));
-    Ok(Some(StateCalls {
-        reader: Rc::clone(reader),
-        lists: senders.iter().map(|_| Rc::default()).collect(),
-        shown,
-        inquiry: Inquiry {
-            journal: Some(journal.clone()),
-            clock: Rc::clone(clock),
-            retry: settings.retry,
-            scheduler,
-            accounts: accounts.collect(),
-        },
-    }))
+    let lists = senders.iter().map(|_| Rc::default()).collect();
+    Ok(Some(StateCalls { reader: Rc::clone(reader), inquiry, lists, shown }))
 }
 
 fn begin_round<W: StatusFetcher + 'static, T: Transport + 'static, C: Clock + 'static>(

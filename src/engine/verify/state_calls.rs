@@ -3,8 +3,7 @@
 
 use super::rounds::{SourceAnswer, SourceReport, SourceReports, VerifyTarget};
 use crate::engine::exchange::ExchangeResult;
-use crate::engine::inquiry::{Asked, Inquiry, MAX_SLEEP, RequestUnderWay, Tries};
-use crate::engine::scheduler::Decision;
+use crate::engine::inquiry::{Answered, Inquiry, NextTurn, Tries};
 use crate::engine::sender::Sender;
 use crate::engine::stages::Subject;
 use crate::engine::status_query::{Asker, DoubtfulAction, ReadLists, Reading, StatusQuery};
@@ -17,7 +16,6 @@ use crate::provider::{Provider, TargetState, target_state};
 use crate::run::{Ordinal, StatusSource};
 use crate::time::Clock;
 use crate::wire::Transport;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::rc::Rc;
@@ -86,29 +84,15 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
             }
         }
         self.inquiry.begin_round();
-        let mut steps: FuturesUnordered<RequestUnderWay> = FuturesUnordered::new();
         loop {
-            let now = self.inquiry.clock.elapsed();
-            let wake = match self.inquiry.scheduler.next(now) {
-                Decision::Start { ordinal, account } => {
-                    if let Some(step) = self.start(ordinal, account, cases, &mut open, since)? {
-                        steps.push(step);
-                    }
-                    continue;
-                }
-                Decision::Wait(moment) => moment,
-                Decision::WaitForAnswer => Moment::MAX,
-                Decision::Idle if steps.is_empty() => break,
-                Decision::Idle => Moment::MAX,
-            };
-            tokio::select! {
-                biased;
-                Some(over) = steps.next() => {
-                    if let Some((case, answer)) = self.step_ended(over, &mut open)? {
+            match self.inquiry.next().await? {
+                NextTurn::Ask(ordinal, account) => self.start(ordinal, account, cases, &mut open, since)?,
+                NextTurn::Answered(answered) => {
+                    if let Some((case, answer)) = self.take_answer(answered, &mut open) {
                         self.report(case, answer, &mut open, reports).await;
                     }
                 }
-                () = tokio::time::sleep(wake.saturating_sub(now).min(MAX_SLEEP)) => {}
+                NextTurn::Over => break,
             }
         }
         // Its account was given up before it was asked.
@@ -140,7 +124,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         cases: &[VerifyTarget],
         open: &mut OpenCases,
         since: Moment,
-    ) -> Result<Option<RequestUnderWay>, JournalFailed> {
+    ) -> Result<(), JournalFailed> {
         let index = usize::try_from(ordinal).unwrap_or(usize::MAX);
         let asker = if self.shown.is_some() { Asker::Preview } else { Asker::Verification };
         let (reader, lists) = (Rc::clone(&self.reader), self.lists.get(account).cloned().unwrap_or_default());
@@ -158,25 +142,19 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         })
     }
 
-    /// A step is over. Returns the answer about its case, where it has one.
-    fn step_ended(
-        &mut self,
-        mut over: Asked,
-        open: &mut OpenCases,
-    ) -> Result<Option<(usize, SourceAnswer)>, JournalFailed> {
-        let (result, given_up) = self.inquiry.note(&mut over)?;
-        let case = over.question.map(|ordinal| usize::try_from(ordinal).unwrap_or(usize::MAX));
-        let Some(result) = result else {
-            return Ok(case.map(|case| (case, SourceAnswer::Nothing("an internal error struck".into()))));
-        };
-        let answer = match (result.purpose, case) {
-            (Purpose::Query(query), Some(case)) => {
-                self.answer(case, over.account, &query, &result.exchanged, open).map(|answer| (case, answer))
+    /// A request is over, whatever it was for. Returns the answer about its case, where it has one.
+    fn take_answer(&mut self, answered: Answered, open: &mut OpenCases) -> Option<(usize, SourceAnswer)> {
+        let Answered { question, account, result, given_up } = answered;
+        let case = question.map(|ordinal| usize::try_from(ordinal).unwrap_or(usize::MAX));
+        let answer = match (result.map(|result| (result.purpose, result.exchanged)), case) {
+            (Some((Purpose::Query(query), exchanged)), Some(case)) => {
+                self.answer(case, account, &query, &exchanged, open).map(|answer| (case, answer))
             }
-            _ => None,
+            (Some(_), _) => None,
+            (None, case) => case.map(|case| (case, SourceAnswer::Nothing("an internal error struck".into()))),
         };
-        self.inquiry.settle(over.account, given_up);
-        Ok(answer)
+        self.inquiry.settle(account, given_up);
+        answer
     }
 
     /// What a case's question was answered; `None` where it is asked again.

@@ -140,10 +140,15 @@ fn stage<'a>(
     let poll = poll(reader, node, asked.is_safe, &answers);
     let status_queries = references::status_queries(reader, node, asked, operations);
     let outputs = node.get("outputs").map(|node| outputs(reader, node)).unwrap_or_default();
-    let optional = reader.flag(node, "optional") == Some(true);
-    if optional && (!asked.is_safe || !outputs.is_empty()) {
-        let what = "only a step that reads, and brings nothing, can be left out";
-        reader.error("wrong-value", node.span, what);
+    // An answer that was lost takes what it would have brought with it.
+    let missing = |unless: &&Unless| {
+        matches!(unless.value, StageValue::Output(_)) && verdict::all_hold(&unless.when, &serde_json::Value::Null)
+    };
+    if let Some(word) = node.get("unless").filter(|_| unless.iter().any(|one| missing(&one)))
+        && (!asked.is_safe || !outputs.is_empty())
+    {
+        let what = "only a step that reads, and brings nothing, can be passed over because something did not come";
+        reader.error("wrong-value", word.span, what);
     }
     Some(Stage {
         name: name?,
@@ -157,7 +162,6 @@ fn stage<'a>(
         poll,
         status_queries,
         outputs,
-        optional,
     })
 }
 
@@ -413,7 +417,7 @@ fn new_certificate<'a>(
     }
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 12] = [
     "stepId",
     "operationId",
     "description",
@@ -426,7 +430,6 @@ const KEYS: [&str; 13] = [
     "for_each",
     "unless",
     "challenge",
-    "optional",
 ];
 /// A state that is asked for more often says nothing new, and takes the place of actions under the limits.
 const MIN_POLL: Duration = Duration::from_secs(1);
