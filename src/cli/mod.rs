@@ -63,6 +63,7 @@ pub fn main() -> ExitCode {
             return if error.exit_code() == 0 { Exit::Well.into() } else { Exit::Usage.into() };
         }
     };
+    process::set_limits();
     let log_json = (cli.global.log_format == LogFormat::Json).then_some(process::now as fn() -> _);
     process::show_requests(if cli.global.quiet { 0 } else { cli.global.verbose }, log_json);
     let printer = Printer::standard(PrinterOptions {

@@ -56,6 +56,29 @@ fn user_and_host() -> (String, String) {
     (variable("USERNAME"), variable("COMPUTERNAME"))
 }
 
+/// Sets this process's own limits: it leaves no core file, and may open as many files as its user may.
+#[cfg(unix)]
+pub fn set_limits() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // A core file would be a copy of all credentials in a directory that nobody guards. The hard limit stays, for who debugs.
+    let core = Rlimit { current: Some(0), ..getrlimit(Resource::Core) };
+    // The usual 1,024 (256 on macOS) are for programs that use `select`; each request in flight takes one, and one that gets none fails.
+    let files = getrlimit(Resource::Nofile);
+    let most = files.maximum.unwrap_or(ENOUGH_FILES).min(ENOUGH_FILES);
+    let files = Rlimit { current: files.current.map(|now| now.max(most)), ..files };
+    for (resource, limit) in [(Resource::Core, core), (Resource::Nofile, files)] {
+        // Where the system refuses, all works as it would without.
+        let _refused = setrlimit(resource, limit);
+    }
+}
+
+/// No limits are known there.
+#[cfg(not(unix))]
+pub const fn set_limits() {}
+
+/// More than all accounts of a plan have in flight. macOS takes no more than its `OPEN_MAX`, which is 10,240.
+const ENOUGH_FILES: u64 = 10_240;
+
 /// Carries out, on this thread, what asks others or waits. The signals that come meanwhile are told to it by their numbers.
 ///
 /// # Errors

@@ -271,6 +271,12 @@ impl CsvReader {
             diagnostics.push(error.help("drop the line; in quotes it would be a value"));
             return false;
         }
+        let is_header = |index: usize| self.header.get(index).is_some_and(|(name, _)| name == self.cell(index).0);
+        if !self.is_headless && found == expected && (0..found).all(is_header) {
+            let error = Diagnostic::error("csv-header", self.row_span(), "the header stands here a second time");
+            diagnostics.push(error.help("delete this line; were two lists put together?"));
+            return false;
+        }
         if found == expected || self.form.is_words && found > expected {
             return true;
         }

@@ -44,9 +44,12 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
 /// As [`read`], by other rules than the operation's own.
 pub fn read_by(operation: &Operation, rules: &[AnswerRule], answer: &Answer, now: Timestamp) -> Verdict {
     let body = answer.json();
-    let asked = answer.header("retry-after").and_then(|value| retry_after(value, now));
+    // Of several the longest: a gateway on the way may have added its own.
+    let waits = answer.headers.iter().filter(|(name, _)| *name == "retry-after");
+    let asked = waits.filter_map(|(_, value)| retry_after(value, now)).max();
     let origin = origin(operation, answer);
-    let rule = rules.iter().find(|rule| applies(rule, answer, origin));
+    let rule =
+        rules.iter().find(|rule| applies(rule, answer, origin)).filter(|rule| !contradicts(rule, operation, body));
     let class = match rule.map_or_else(|| by_status(answer.status, asked.is_some(), origin), |rule| rule.class) {
         // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
         AnswerClass::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => AnswerClass::Throttled,
@@ -147,6 +150,15 @@ fn applies(rule: &AnswerRule, answer: &Answer, origin: Origin) -> bool {
         && (may_say_so || !rule.class.is_the_providers())
         && rule.empty.is_none_or(|empty| empty == is_empty)
         && all_hold(&rule.when, answer.json())
+}
+
+/// Whether an answer says two things: by one place for codes that all is well, and by another what went wrong. Nobody can tell which is true.
+fn contradicts(rule: &AnswerRule, operation: &Operation, body: &Value) -> bool {
+    let is_asked = |pointer: &Pointer| rule.when.iter().any(|condition| condition.pointer == *pointer);
+    let has_code = |pointer: &Pointer| pointer.text_of(body).is_some_and(|code| !code.is_empty());
+    matches!(rule.class, AnswerClass::Succeeded | AnswerClass::Pending | AnswerClass::PendingApproval)
+        && operation.code.iter().any(is_asked)
+        && operation.code.iter().any(|pointer| !is_asked(pointer) && has_code(pointer))
 }
 
 fn holds(condition: &Condition, value: &Value) -> bool {
@@ -482,6 +494,39 @@ mod tests {
             let headers: Vec<(&str, &str)> = media_type.map(|found| ("content-type", found)).into_iter().collect();
             let verdict = read(&provider.operations[0], &answer(status, &headers, body), Timestamp::UNIX_EPOCH);
             assert_eq!((verdict.class, verdict.declared), expected, "{status} {media_type:?} {body}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_says_two_things_is_not_understood() {
+        let provider = testing::provider(
+            "          - {status: 200, when: {/code: ok}, means: succeeded}
+          - {status: 201, when: {/state: revoked}, means: succeeded}
+        code: [/error/code, /code]",
+        );
+        for (status, body, expected) in [
+            (200, r#"{"code":"ok"}"#, AnswerClass::Succeeded),
+            (200, r#"{"code":"ok","error":null}"#, AnswerClass::Succeeded),
+            (200, r#"{"code":"ok","error":{"code":null}}"#, AnswerClass::Succeeded),
+            (200, r#"{"code":"ok","error":{"code":""}}"#, AnswerClass::Succeeded),
+            (200, r#"{"code":"ok","error":{"code":"210"}}"#, AnswerClass::Unknown),
+            // Where no code tells success, one beside it is none of an error: it may be the name of what came.
+            (201, r#"{"state":"revoked","code":"7"}"#, AnswerClass::Succeeded),
+        ] {
+            let verdict = read(&provider.operations[0], &answer(status, &[], body), Timestamp::UNIX_EPOCH);
+            assert_eq!(verdict.class, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn of_several_waits_the_longest_is_taken() {
+        let provider = testing::provider("          - {status: 201, means: succeeded}");
+        for (waits, expected) in
+            [(&["1", "9"][..], Some(9)), (&["9", "1"], Some(9)), (&["soon", "2"], Some(2)), (&["soon"], None)]
+        {
+            let fields: Vec<(&str, &str)> = waits.iter().map(|wait| ("retry-after", *wait)).collect();
+            let verdict = read(&provider.operations[0], &answer(429, &fields, "{}"), Timestamp::UNIX_EPOCH);
+            assert_eq!(verdict.retry_after.map(|wait| wait.as_secs()), expected, "{waits:?}");
         }
     }
 

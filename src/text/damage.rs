@@ -16,6 +16,8 @@ pub enum Damage {
     Fraction,
     /// `112,358`, `112 358`, `112'358`
     Thousands,
+    /// `12-Mar`, `1/2/2026`
+    Date,
     /// `="112358"`
     Formula,
     /// `#N/A`, `#REF!`
@@ -56,6 +58,9 @@ impl Damage {
         let is_usual = kinds & (ODD | DOT) == 0 && kinds & DIGIT != 0;
         let is_rounded = kinds == DIGIT && value.len() > MAX_EXACT && zeros >= ROUNDED;
         let is_nil = value.len() == NIL_UUID.len() && value == NIL_UUID;
+        if kinds & DIGIT != 0 && kinds & (MARK | DOT | ODD) != 0 && value.len() <= MAX_DATE && is_date(value) {
+            return Some(Self::Date);
+        }
         if is_usual && !is_rounded && !is_nil || value.is_empty() {
             return None;
         }
@@ -82,6 +87,7 @@ impl Damage {
             Self::RoundedDigits | Self::Exponent => "looks like a number that a spreadsheet rounded".into(),
             Self::Fraction => "looks like a number to which a spreadsheet has added a decimal point".into(),
             Self::Thousands => "has its digits in groups of three, as spreadsheets write numbers".into(),
+            Self::Date => "is a date as spreadsheets write it, which they make of an id such as `3-12`".into(),
             Self::Formula => "is a spreadsheet's formula, and not its result".into(),
             Self::SpreadsheetError => "is a spreadsheet's error, and no value".into(),
             Self::Placeholder => "looks like a place in a template that was not filled in".into(),
@@ -108,7 +114,9 @@ impl Damage {
             Self::RoundedDigits | Self::Exponent => {
                 "take all its digits from the source and keep the column as text: a spreadsheet such as Excel keeps 15 of them"
             }
-            Self::Fraction | Self::Thousands => "take it from the source as it is, and keep the column as text",
+            Self::Fraction | Self::Thousands | Self::Date => {
+                "take it from the source as it is, and keep the column as text"
+            }
             Self::Formula => "write the value alone, without `=` and quotation marks",
             Self::SpreadsheetError | Self::Markup => "take the value from the source",
             Self::Placeholder => "fill in the template, and check what comes of it",
@@ -147,6 +155,12 @@ pub fn shown(text: &str) -> String {
         cut.push('…');
     }
     safe::terminal(&visible(&cut)).into_owned()
+}
+
+/// The nearest right name as a question; with the character that makes the difference, where nobody sees it.
+pub fn did_you_mean(name: &str, right: &str) -> String {
+    let unseen = by_letters(name).map(|damage| format!(" what stands here {}", damage.what())).unwrap_or_default();
+    format!("did you mean `{right}`?{unseen}")
 }
 
 /// By single characters that no value has.
@@ -239,6 +253,39 @@ fn by_form(value: &str) -> Option<Damage> {
     }
     let is_grouped = value.contains([',', ' ', '\'']) && groups[0].len() <= 3;
     (is_grouped && groups[1..].iter().all(|group| group.len() == 3)).then_some(Damage::Thousands)
+}
+
+/// `12-Mar`, `Mar-26`, `12-Mar-2026`, `1/2/2026`, `2026/1/2`, `01.02.2026`, `2026-01-02 00:00:00`. A date alone as in RFC 3339 may be a name.
+fn is_date(value: &str) -> bool {
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_small = |part: &str| matches!(part.len(), 1 | 2) && is_number(part);
+    let is_year = |part: &str| matches!(part.len(), 2 | 4) && is_number(part);
+    let is_month = |part: &str| MONTHS.contains(&part);
+    let (date, clock) = value.split_once(' ').map_or((value, None), |(date, clock)| (date, Some(clock)));
+    let Some(separator) = date.chars().find(|letter| matches!(letter, '-' | '/' | '.')) else { return false };
+    let mut parts = date.splitn(4, separator);
+    let parts = (parts.next(), parts.next(), parts.next(), parts.next());
+    if let Some(clock) = clock {
+        let is_clock = clock.len() >= 4 && clock.split(':').count() > 1 && clock.split(':').all(is_small);
+        let three = matches!(parts, (Some(a), Some(b), Some(c), None) if is_number(a) && is_number(b) && is_number(c));
+        return is_clock && three;
+    }
+    match parts {
+        (Some(first), Some(second), None, None) => {
+            separator == '-' && (is_small(first) && is_month(second) || is_month(first) && is_small(second))
+        }
+        (Some(day), Some(month), Some(year), None) if separator == '-' => {
+            is_small(day) && is_month(month) && is_year(year)
+        }
+        (Some(first), Some(second), Some(third), None) if separator == '/' => {
+            is_small(second)
+                && (is_small(first) && is_year(third) || first.len() == 4 && is_number(first) && is_small(third))
+        }
+        (Some(day), Some(month), Some(year), None) => {
+            is_small(day) && is_small(month) && year.len() == 4 && is_number(year)
+        }
+        _ => false,
+    }
 }
 
 /// `N/A`, `REF!`, `DIV/0!`, `NAME?` and those of other languages; a column that is too narrow shows `####`.
@@ -365,6 +412,10 @@ const KINDS: [u8; 256] = {
 const MAX_EXACT: usize = 15;
 /// So many zeros at the end of more digits are no chance: one number of a hundred thousand has them.
 const ROUNDED: usize = 5;
+/// Bytes of the longest date: `2026-01-02 00:00:00`.
+const MAX_DATE: usize = 19;
+/// The months as spreadsheets in English shorten them.
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// Characters of a value that a message shows.
 const MAX_SHOWN_CHARS: usize = 60;
 /// Bytes of the longest filler as people write it.
@@ -420,9 +471,27 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_only_looks_right_is_told_by_its_character() {
+        for (name, unseen) in [
+            ("digicrt", ""),
+            ("digicert\u{a0}", " what stands here has a character in it that cannot be seen, U+00A0 (no-break space)"),
+            (
+                "\u{200b}digicert",
+                " what stands here has a character in it that cannot be seen, U+200B (zero width space)",
+            ),
+            (
+                "digi\u{441}ert",
+                " what stands here has a character in it that only looks like a usual one, `\u{441}` (U+0441)",
+            ),
+        ] {
+            assert_eq!(did_you_mean(name, "digicert"), format!("did you mean `digicert`?{unseen}"));
+        }
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_found() {
         use Damage::{
-            Blank, Control, CutOff, Dash, Exponent, Filler, Formula, Fraction, Invisible, LookAlike, Markup,
+            Blank, Control, CutOff, Dash, Date, Exponent, Filler, Formula, Fraction, Invisible, LookAlike, Markup,
             Placeholder, Quote, RoundedDigits, Separator, SpreadsheetError, Thousands,
         };
         for (value, expected) in [
@@ -441,6 +510,16 @@ mod tests {
             ("1.112,358", Thousands),
             ("1 112 358", Thousands),
             ("1'112'358", Thousands),
+            ("12-Mar", Date),
+            ("Mar-26", Date),
+            ("1-Mar-26", Date),
+            ("12-Mar-2026", Date),
+            ("1/2/2026", Date),
+            ("12/31/26", Date),
+            ("2026/3/12", Date),
+            ("01.02.2026", Date),
+            ("2026-01-02 00:00:00", Date),
+            ("1/2/2026 0:00", Date),
             ("=\"112359\"", Formula),
             ("=A1", Formula),
             ("'112360", Quote('\'')),

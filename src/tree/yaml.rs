@@ -5,8 +5,9 @@
 
 use super::{Field, Node, Shape};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::text::damage::shown;
 use crate::text::{SourceId, Span};
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput};
+use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput, Tag};
 use std::collections::{HashMap, HashSet};
 
 /// Reads a document of one YAML text. `None` where the text is no YAML at all, or empty; the findings hold the cause.
@@ -100,6 +101,7 @@ impl<'input> EventReader<'input, '_> {
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_nul(&text, here);
+                self.refuse_tag(tag.as_deref(), here);
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let shape = if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
                     Shape::Null
@@ -108,7 +110,8 @@ impl<'input> EventReader<'input, '_> {
                 };
                 (Node { span: here, shape }, anchor)
             }
-            Event::SequenceStart(_, anchor, _) => {
+            Event::SequenceStart(_, anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), here);
                 let mut items = Vec::new();
                 loop {
                     let next = self.next()?;
@@ -119,7 +122,10 @@ impl<'input> EventReader<'input, '_> {
                 }
                 (Node { span: here, shape: Shape::List(items) }, anchor)
             }
-            Event::MappingStart(_, anchor, _) => return self.map(anchor, &span, depth, None),
+            Event::MappingStart(_, anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), here);
+                return self.map(anchor, &span, depth, None);
+            }
             Event::Alias(id) => {
                 let Some(node) = self.anchors.get(&id) else {
                     return self.stop(Diagnostic::error("yaml-alias", here, "this alias stands inside its own anchor"));
@@ -226,6 +232,18 @@ impl<'input> EventReader<'input, '_> {
             let error = Diagnostic::error("nul", here, "this text holds a NUL character");
             self.diagnostics.push(error.help("leave it out"));
         }
+    }
+
+    /// A tag asks for a reading that nothing here does: the text of `!vault`, `!env` or `!!binary` as it stands is not what was meant.
+    fn refuse_tag(&mut self, tag: Option<&Tag>, here: Span) {
+        // Those of the core schema change nothing: the schema gives the type. `!` alone says "as it stands" (YAML 1.2.2, section 6.9.1).
+        let is_plain = |tag: &Tag| tag.is_yaml_core_schema() || format!("{}{}", tag.handle(), tag.suffix()) == "!";
+        let Some(tag) = tag.filter(|tag| !is_plain(tag)) else { return };
+        let what =
+            format!("the tag `{}` is not read here", shown(&format!("{}{}", tag.original_handle(), tag.suffix())));
+        let error = Diagnostic::error("yaml-tag", here, what);
+        self.diagnostics
+            .push(error.help("write the value that is meant; a secret is referred to: `env:NAME`, `file:PATH`"));
     }
 
     fn remember(&mut self, anchor: usize, node: &Node) -> Result<(), YamlError> {

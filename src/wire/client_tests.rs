@@ -180,6 +180,14 @@ async fn what_is_not_a_whole_answer_is_lost() {
             long,
             "lost: HTTP 200 with `Content-Length` and `Transfer-Encoding`",
         ),
+        (
+            "another transfer coding",
+            ScriptedReply::Close(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n".to_vec(),
+            ),
+            long,
+            "lost: HTTP 200 in a transfer coding that is not read here",
+        ),
         ("silence", ScriptedReply::Hang(Vec::new()), short, "lost: "),
         (
             "a stalled body",

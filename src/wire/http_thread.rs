@@ -141,6 +141,14 @@ async fn read(mut response: Response) -> Delivery {
             "HTTP {status} with `Content-Length` and `Transfer-Encoding`: its end is not sure"
         ));
     }
+    // A transfer coding is a part of how the message is framed, and no other than `chunked` was asked for (RFC 9112, section 7.4).
+    if fields
+        .get_all(header::TRANSFER_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return Delivery::Lost(format!("HTTP {status} in a transfer coding that is not read here"));
+    }
     let codings = codings(fields);
     let headers = fields.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
     let headers = headers.collect();

@@ -36,6 +36,20 @@ fn credentials_come_from_the_environment_from_a_file_or_from_a_command() {
 }
 
 #[test]
+fn a_process_that_holds_credentials_leaves_no_core_file_and_may_open_many() {
+    let mut place = Place::bare();
+    // What a process starts has its limits.
+    let script = place.file("limits", "ulimit -Sc >limits.core\nulimit -Sn >limits.files\necho key\n");
+    place.set("OTHER_KEY", "unused");
+    let mock = Mock::start(|_, _| empty(204));
+    let reference = format!("command:sh {}", script.display());
+    place.run(&revokes(&mock, &format!("rate: [1000/1s], credentials: {{api_key: {reference:?}}}"), 1)).exits(0);
+    assert_eq!(place.read("limits.core").trim(), "0");
+    let files = place.read("limits.files");
+    assert!(files.trim() == "unlimited" || files.trim().parse::<u64>().unwrap() >= 1_024, "{files}");
+}
+
+#[test]
 fn all_missing_credentials_are_named_and_nothing_is_sent_or_made() {
     let place = Place::bare();
     let mock = Mock::start(|_, _| naver_done());

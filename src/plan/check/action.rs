@@ -15,6 +15,7 @@ use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::answer::naming_text;
 use crate::provider::model::{ActionRules, Idempotency, Operation, Provider, TargetKind};
 use crate::run::Ordinal;
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use crate::tree::Field;
@@ -344,7 +345,7 @@ impl Checker<'_> {
                 let names = self.provider_names();
                 let what = format!("there is no provider `{}`", safe::terminal(text));
                 let help = match nearest(text, names.iter().map(String::as_str)) {
-                    Some(right) => format!("did you mean `{right}`?"),
+                    Some(right) => did_you_mean(text, right),
                     None => format!("there are {}", names.join(", ")),
                 };
                 self.report(Diagnostic::error("unknown-provider", field.value.span, what).help(help));
@@ -399,7 +400,7 @@ impl Checker<'_> {
         };
         let all = names().collect::<Vec<_>>().join(", ");
         let help = match nearest(text, names()) {
-            Some(right) => format!("did you mean `{right}`? it has {all}"),
+            Some(right) => format!("{} it has {all}", did_you_mean(text, right)),
             None => format!("it has {all}"),
         };
         self.report(Diagnostic::error("unknown-action", field.value.span, what).help(help));

@@ -12,6 +12,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::RevocationReason;
 use crate::plan::csv::ListLayout;
 use crate::plan::list::ListReader;
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use crate::tree::{Field, Node, Shape};
@@ -434,7 +435,7 @@ impl Checker<'_> {
         let is_validity = header::is_validity_begin(name) || header::is_validity_end(name);
         let mut help = match nearest(&shown, known.iter()) {
             _ if is_validity => format!("it is the certificate's validity: {leave}"),
-            Some(right) => format!("did you mean `{right}`? {} maps it, {leave}", options.maps(right, &shown)),
+            Some(right) => format!("{} {} maps it, {leave}", did_you_mean(name, right), options.maps(right, &shown)),
             None => format!("{} maps it, {leave}", options.maps(known.example(), &shown)),
         };
         // Nothing shows that it is a header: no remedy may make one of an action.

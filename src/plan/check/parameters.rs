@@ -10,6 +10,7 @@ use crate::provider::model::{
     ActionRules, CsrRule, Location, Operation, Parameter, ReasonRule, SerialRule, ValueFormat,
 };
 use crate::provider::params::{self, ReasonError, Violation};
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use crate::tree::Field;
@@ -293,7 +294,7 @@ impl Checker<'_> {
             return;
         }
         let help = match nearest(name, names_of(operation).chain(COMMON_FIELDS)) {
-            Some(right) => format!("did you mean `{right}`?"),
+            Some(right) => did_you_mean(name, right),
             None => {
                 let mut others = self.catalog.iter().flat_map(|provider| provider.actions()).map(|(other, _)| other);
                 let has = names_of(operation).collect::<Vec<_>>().join(", ");

@@ -10,6 +10,7 @@ use crate::plan::load;
 use crate::plan::settings::Account;
 use crate::provider::model::{Provider, Window};
 use crate::provider::{Catalog, CredentialReference, SecurityRequirement, params, security};
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::safe;
 use crate::tree::{Field, Node, Shape};
@@ -169,9 +170,9 @@ impl SettingsReader<'_> {
         // An account may have any name, so the name of one without `uses` may be right and the `uses` missing.
         let mut help = match self.catalog.nearest(id) {
             Some(right) if uses.is_none() => {
-                format!("did you mean `{right}`? an account of its own name says `uses: {right}`")
+                format!("{} an account of its own name says `uses: {right}`", did_you_mean(id, right))
             }
-            Some(right) => format!("did you mean `{right}`?"),
+            Some(right) => did_you_mean(id, right),
             None if uses.is_none() => {
                 format!("an account of its own name says which provider it `uses`: {}", have.join(", "))
             }

@@ -3,6 +3,7 @@
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::checked::ReadFile;
 use crate::provider::Catalog;
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::{SourceMap, Span, safe};
 use crate::time::parse_duration;
@@ -43,7 +44,7 @@ pub(in crate::plan) fn known_keys(node: &Node, whose: &str, known: &[&str], diag
 pub(super) fn unknown_key(field: &Field, whose: &str, known: &[&str]) -> Diagnostic {
     let what = format!("{whose} has no key `{}`", safe::terminal(&field.name));
     let help = match nearest(&field.name, known.iter().copied()) {
-        Some(right) => format!("did you mean `{right}`?"),
+        Some(right) => did_you_mean(&field.name, right),
         None => format!("it has {}", known.join(", ")),
     };
     Diagnostic::error("unknown-key", field.span, what).help(help)
