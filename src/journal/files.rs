@@ -28,8 +28,14 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
 /// `write` does.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Where it cannot be written; or where something stands there that is no file: the superuser would replace even a device.
 pub fn put_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
+    if let Ok(there) = fs::metadata(path)
+        && !there.is_file()
+    {
+        let what = if there.is_dir() { "it is a directory" } else { "it is a pipe or a device, and stays as it is" };
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{what}; name a file")));
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let put = private_file(&beside).and_then(write).and_then(|()| {
