@@ -9,7 +9,7 @@ use crate::journal::dir::runs_in;
 use crate::journal::{ActionState, RunDir};
 use crate::provider::Catalog;
 use crate::run::{Outcome, StatusSource};
-use crate::text::SourceMap;
+use crate::text::{SourceMap, safe};
 use clap::{Arg, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 const ASKED: &str = "COMPLETE";
 /// More ids than a person looks through.
 const MAX_IDS: usize = 200;
+/// Bytes of a value that is offered.
+const MAX_OFFERED: usize = 256;
 
 /// Answers a shell that asks what may stand where TAB was typed; false where none asks.
 ///
@@ -89,8 +91,13 @@ fn known_values(command: &str, arg: Arg) -> Arg {
 fn offer(arg: Arg, values: impl Fn(&str) -> Vec<String> + Send + Sync + 'static) -> Arg {
     arg.add(ArgValueCompleter::new(move |typed: &OsStr| {
         let found = typed.to_str().map(&values).unwrap_or_default();
-        found.into_iter().map(CompletionCandidate::new).collect()
+        found.into_iter().filter(|value| is_offered(value)).map(CompletionCandidate::new).collect()
     }))
+}
+
+/// A shell prints what it is offered as it is: what would act on the terminal, or fills a screen, is left to be typed.
+fn is_offered(value: &str) -> bool {
+    value.len() <= MAX_OFFERED && safe::terminal(value) == value
 }
 
 /// Run directories: below `runs`, or where a path is typed beside each other there.

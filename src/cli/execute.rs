@@ -118,6 +118,7 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
         simulated: facts.simulated,
+        shard: facts.part,
     };
     let outlets = (Box::new(observer) as Box<dyn Observer>, outlets);
     let mut observer =
@@ -442,6 +443,7 @@ fn summary(
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
         simulated: facts.simulated,
+        shard: facts.part,
         state,
         why,
         actions: facts.actions,

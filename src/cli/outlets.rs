@@ -36,6 +36,8 @@ enum EventSink {
     /// Standard output, which then holds nothing else.
     Standard,
     File(PathBuf, File),
+    /// A named pipe, which is opened by the thread that writes to it: that waits until somebody reads.
+    Pipe(PathBuf),
 }
 
 impl Outlets {
@@ -47,13 +49,9 @@ impl Outlets {
         let events = match events {
             None => None,
             Some(path) if path == Path::new("-") => Some(EventSink::Standard),
+            Some(path) if is_pipe(path) => Some(EventSink::Pipe(path.to_path_buf())),
             Some(path) => {
-                let mut options = OpenOptions::new();
-                options.create(true).append(true);
-                // As private as the run directory.
-                #[cfg(unix)]
-                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let opened = options.open(path);
+                let opened = append_to(path);
                 let file = opened.map_err(|error| format!("--events {}: {error}", path.display()))?;
                 Some(EventSink::File(path.to_path_buf(), file))
             }
@@ -65,6 +63,25 @@ impl Outlets {
     pub fn take_standard_output(&self) -> bool {
         matches!(self.events, Some(EventSink::Standard))
     }
+}
+
+/// Opens a file to add lines to it.
+fn append_to(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    // As private as the run directory.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn is_pipe(path: &Path) -> bool {
+    #[cfg(unix)]
+    let is_pipe =
+        std::fs::metadata(path).is_ok_and(|there| std::os::unix::fs::FileTypeExt::is_fifo(&there.file_type()));
+    #[cfg(not(unix))]
+    let is_pipe = false;
+    is_pipe
 }
 
 /// An observer that also tells other programs.
@@ -210,21 +227,36 @@ impl<T: Send + 'static> Worker<T> {
 
 fn event_worker(sink: EventSink, printer: Printer) -> Worker<String> {
     let mut sink = Some(sink);
-    Worker::start(("the reader of --events", EVENTS_WAITING, PATIENCE), move |line: String, _| match &mut sink {
-        // It tells of a failure at the end of the process.
-        Some(EventSink::Standard) => printer.result(&line),
-        Some(EventSink::File(path, file)) => {
-            // One write for a line: two processes may add to one file.
-            if let Err(error) = file.write_all((line + "\n").as_bytes()) {
-                // A reader that has gone wants no more.
-                if error.kind() != io::ErrorKind::BrokenPipe {
-                    let path = path.display();
-                    printer.warning(&format!("--events {path}: {error}; nothing more is written there"));
-                }
-                sink = None;
+    Worker::start(("the reader of --events", EVENTS_WAITING, PATIENCE), move |line: String, _| {
+        let fail = |path: &Path, error: &io::Error| {
+            // A reader that has gone wants no more.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let path = path.display();
+                printer.warning(&format!("--events {path}: {error}; nothing more is written there"));
             }
+        };
+        sink = match sink.take() {
+            Some(EventSink::Pipe(path)) => match append_to(&path) {
+                Ok(file) => Some(EventSink::File(path, file)),
+                Err(error) => {
+                    fail(&path, &error);
+                    None
+                }
+            },
+            other => other,
+        };
+        match &mut sink {
+            // It tells of a failure at the end of the process.
+            Some(EventSink::Standard) => printer.result(&line),
+            Some(EventSink::File(path, file)) => {
+                // One write for a line: two processes may add to one file.
+                if let Err(error) = file.write_all((line + "\n").as_bytes()) {
+                    fail(path, &error);
+                    sink = None;
+                }
+            }
+            Some(EventSink::Pipe(_)) | None => {}
         }
-        None => {}
     })
 }
 
@@ -278,8 +310,8 @@ const HOOKS_WAITING: usize = 100;
 const METRICS_WAITING: usize = 2;
 /// How long the end of the process waits.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// For hooks, one of which may just have begun.
 /// How long one hook may take.
 const HOOK_LIMIT: Duration = Duration::from_secs(30);
+/// For hooks, one of which may just have begun.
 const HOOK_PATIENCE: Duration = Duration::from_secs(40);
 const LAST_CHANCE: Duration = Duration::from_secs(1);

@@ -42,27 +42,55 @@ pub fn replace_named(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resu
 /// What a path leads to that a user named.
 enum NamedPlace {
     File(PathBuf),
+    /// A device, or a pipe that somebody reads: it is written into.
     Device(File),
 }
 
 impl NamedPlace {
     fn of(path: &Path) -> io::Result<Self> {
         Ok(match fs::metadata(path) {
-            Ok(there) if !there.is_file() && !there.is_dir() => {
-                Self::Device(OpenOptions::new().write(true).open(path)?)
-            }
+            Ok(there) if !there.is_file() && !there.is_dir() => Self::Device(open_device(path)?),
             Ok(_) if path.is_symlink() => Self::File(fs::canonicalize(path)?),
             _ => Self::File(path.to_path_buf()),
         })
     }
 }
 
+/// Opens what is no file. Without a reader, the opening of a pipe would wait for ever.
+#[cfg(unix)]
+fn open_device(path: &Path) -> io::Result<File> {
+    use rustix::fs::{OFlags, fcntl_setfl};
+    use std::os::unix::fs::OpenOptionsExt;
+    let flag = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let device = OpenOptions::new().write(true).custom_flags(flag).open(path).map_err(|error| {
+        if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
+            io::Error::new(error.kind(), "it is a pipe that nobody reads")
+        } else {
+            error
+        }
+    })?;
+    fcntl_setfl(&device, OFlags::empty())?;
+    Ok(device)
+}
+
+/// Opens what is no file.
+#[cfg(not(unix))]
+fn open_device(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
+}
+
 /// Writes a file beside its place and renames it: there is the old one, or the new one whole. Private to the user; synced only where
 /// `write` does.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Where it cannot be written; or where something stands there that is no file: the superuser would replace even a device.
 pub fn put_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
+    if let Ok(there) = fs::metadata(path)
+        && !there.is_file()
+    {
+        let what = if there.is_dir() { "it is a directory" } else { "it is a pipe or a device" };
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{what}; name a file")));
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let put = private_file(&beside).and_then(write).and_then(|()| {

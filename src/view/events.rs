@@ -4,7 +4,7 @@
 use super::status::{Outcomes, RunState, Summary};
 use super::tally::{RunDeadline, Tally};
 use crate::plan::settings::HookEvent;
-use crate::run::{Event, Outcome, StopReason, WaitReason};
+use crate::run::{Event, Outcome, PlanPart, StopReason, WaitReason};
 use crate::text::safe;
 use crate::time::rfc3339;
 use jiff::Timestamp;
@@ -30,6 +30,8 @@ pub struct RunIdentity {
     pub run_dir: String,
     /// Whether it is a rehearsal: nothing is sent to a provider.
     pub simulated: bool,
+    /// Which part of the plan it is, where it is not the whole.
+    pub shard: Option<PlanPart>,
 }
 
 /// A line of an event stream: what happened in a run. An event is told once what it says is on the disk. Later versions add types and
@@ -463,7 +465,7 @@ pub(crate) mod testing {
     use jiff::SignedDuration;
 
     pub(crate) fn log(deadline: Option<RunDeadline>) -> EventLog {
-        let run = RunIdentity { plan: "p".into(), run_dir: "runs/x".into(), simulated: false };
+        let run = RunIdentity { plan: "p".into(), run_dir: "runs/x".into(), simulated: false, shard: None };
         EventLog::new(run, deadline)
     }
 

@@ -22,7 +22,9 @@ impl Metrics {
         let name =
             Path::new(&run.run_dir).file_name().map_or(run.run_dir.as_str().into(), |name| name.to_string_lossy());
         let plan = format!("plan={},simulated=\"{}\"", label(&run.plan), run.simulated);
-        Self { tally: Tally::new(deadline), run: format!("run={}", label(&name)), plan }
+        // In each sample: on many machines the parts of a plan have run directories of one name.
+        let shard = run.shard.map(|part| format!(",shard=\"{}\"", part.shard)).unwrap_or_default();
+        Self { tally: Tally::new(deadline), run: format!("run={}{shard}", label(&name)), plan }
     }
 
     /// Folds an event in.
@@ -93,6 +95,7 @@ fn label(value: &str) -> String {
 mod tests {
     use super::super::tally::testing::{began, ended};
     use super::*;
+    use crate::run::{PlanPart, Shard};
     use jiff::{SignedDuration, Timestamp};
     use regex::Regex;
     use std::collections::BTreeSet;
@@ -122,7 +125,8 @@ mod tests {
 
     #[test]
     fn the_figures_are_what_prometheus_reads() {
-        let run = RunIdentity { plan: "a\"b\\\n\u{1b}".into(), run_dir: "runs/x-1".into(), simulated: true };
+        let run =
+            RunIdentity { plan: "a\"b\\\n\u{1b}".into(), run_dir: "runs/x-1".into(), simulated: true, shard: None };
         let deadline = RunDeadline { at: Timestamp::from_second(100).unwrap(), ahead: SignedDuration::from_secs(10) };
         let mut metrics = Metrics::new(&run, Some(deadline));
         require_strict(&metrics.text(true));
@@ -144,6 +148,21 @@ mod tests {
             "certsweep_deadline_timestamp_seconds{run=\"x-1\"} 100",
         ] {
             assert!(text.lines().any(|line| line == expected), "{expected} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn each_sample_of_a_part_says_which_it_is() {
+        let part = PlanPart { shard: Shard::parse("2/4").unwrap(), plan_actions: 9 };
+        let run = RunIdentity { plan: "p".into(), run_dir: "run".into(), simulated: false, shard: Some(part) };
+        let mut metrics = Metrics::new(&run, None);
+        metrics.event(&began(&[("digicert", 3)]));
+        let text = metrics.text(true);
+        require_strict(&text);
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        assert!(samples.clone().count() > 3, "{text}");
+        for sample in samples {
+            assert!(sample.contains("{run=\"run\",shard=\"2/4\","), "{sample}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::status::{Outcomes, RunState, Status};
 use super::table::{grouped, table};
-use crate::run::Outcome;
+use crate::run::{Outcome, PlanPart};
 use crate::text::safe;
 use crate::time::rfc3339;
 use jiff::Timestamp;
@@ -24,6 +24,8 @@ pub struct ListedRun {
     pub why: Option<String>,
     /// Whether it is a rehearsal.
     pub simulated: bool,
+    /// Which part of the plan it is, where it is not the whole.
+    pub shard: Option<PlanPart>,
     /// All actions.
     pub actions: u64,
     /// How many have not ended.
@@ -62,6 +64,7 @@ impl ListedRun {
             state: ListedState::Known(status.state),
             why: status.why,
             simulated: status.simulated,
+            shard: status.shard,
             actions: status.actions,
             left: status.waiting + status.in_flight,
             outcomes: status.outcomes,
@@ -78,6 +81,7 @@ impl ListedRun {
             state: ListedState::Unreadable(Unreadable::Unreadable),
             why: Some(why),
             simulated: false,
+            shard: None,
             actions: 0,
             left: 0,
             outcomes: Outcomes::default(),
@@ -94,6 +98,7 @@ pub fn render(runs: &[ListedRun]) -> String {
             ListedState::Unreadable(_) => "unreadable",
         };
         let simulated = if run.simulated { " (rehearsal)" } else { "" };
+        let shard = run.shard.map(|part| format!(" (shard {})", part.shard)).unwrap_or_default();
         let ended = Outcome::ALL.into_iter().map(|outcome| (outcome, run.outcomes.count(outcome)));
         let mut ended: Vec<String> = ended
             .filter(|(_, count)| *count > 0)
@@ -104,7 +109,7 @@ pub fn render(runs: &[ListedRun]) -> String {
         }
         vec![
             run.made_at.map(rfc3339).unwrap_or_default(),
-            safe::terminal(run.plan.as_deref().unwrap_or("?")).into_owned(),
+            format!("{}{shard}", safe::terminal(run.plan.as_deref().unwrap_or("?"))),
             format!("{state}{simulated}"),
             grouped(run.actions),
             ended.join(", "),

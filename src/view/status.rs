@@ -443,6 +443,8 @@ pub struct Summary {
     pub run_dir: String,
     /// Whether it was a rehearsal: nothing was sent to a provider.
     pub simulated: bool,
+    /// Which part of the plan it was, where it was not the whole.
+    pub shard: Option<PlanPart>,
     /// Whether every action has an outcome.
     pub state: RunState,
     /// Why it stopped before its end, in a sentence.
@@ -488,7 +490,8 @@ pub fn render_summary(summary: &Summary, colors: bool) -> String {
     if summary.unsent > 0 {
         facts.push(format!("{} not finished", grouped(summary.unsent)));
     }
-    let mut lines = vec![format!("{plan} {ended} after {elapsed}{why}"), facts.join(", ")];
+    let shard = summary.shard.map(|part| format!(" (shard {})", part.shard)).unwrap_or_default();
+    let mut lines = vec![format!("{plan}{shard} {ended} after {elapsed}{why}"), facts.join(", ")];
     if summary.simulated {
         lines.insert(0, "REHEARSAL (simulated): nothing was sent to a provider".to_owned());
     }
@@ -671,6 +674,7 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
             plan: "leaked".into(),
             run_dir: "runs/x".into(),
             simulated: false,
+            shard: None,
             state: RunState::Stopped,
             why: Some("20 actions failed (stop_when)".into()),
             actions: 2000,

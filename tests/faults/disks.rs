@@ -132,6 +132,38 @@ fn a_full_disk_stops_the_run_and_it_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn what_others_are_to_get_may_find_no_room_and_the_run_goes_on() {
+    let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(20)));
+    let Some(disk) = Small::mount(&place, 64) else { return };
+    place.file("disk/full", vec![0; 64 * 1024]);
+    place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
+    let outlets = ["--events", "disk/events.jsonl", "--metrics", "disk/run.prom"];
+    let run = [&["run", "plan.yaml", "--yes", "--run-dir", "run"][..], &outlets, &["--report", "disk/report.csv"]];
+    let done = place.certsweep(&run.concat()).exits(4);
+    // Once for each, however often figures are written; and of the report the exit code tells too.
+    for told in
+        ["--events disk/events.jsonl: No space left", "--metrics disk/run.prom: No space left", "disk/report.csv"]
+    {
+        assert_eq!(done.err.matches(told).count(), 1, "{told}: {}", done.err);
+    }
+    holds(&place, &authority, ACTIONS, 0);
+    let left: Vec<_> = std::fs::read_dir(place.path("disk")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".part")), "nothing half written: {left:?}");
+    // Without the report it is the outcomes alone that say how it ended; and a disk that cannot be written is told before anything is sent.
+    let again = ["run", "plan.yaml", "--yes", "--again", "--run-dir", "other"];
+    let done = place.certsweep(&[&again[..], &outlets].concat());
+    assert!(matches!(done.code, 0 | 1), "{done:?}");
+    disk.remount("ro");
+    let sent = authority.mock.seen().len();
+    let third = ["run", "plan.yaml", "--yes", "--again", "--run-dir", "third"];
+    place.certsweep(&[&third[..], &outlets[..2]].concat()).exits(4).says(&["--events disk/events.jsonl: Read-only"]);
+    assert_eq!(authority.mock.seen().len(), sent);
+    let done = place.certsweep(&[&third[..], &outlets[2..]].concat());
+    assert!(matches!(done.code, 0 | 1), "{done:?}");
+    assert_eq!(done.err.matches("--metrics disk/run.prom: Read-only file system").count(), 1, "{}", done.err);
+}
+
+#[test]
 fn a_directory_that_cannot_be_written_is_told_and_nothing_is_sent() {
     let (place, authority) = (Place::new(), Authority::start(Duration::ZERO));
     place.file("plan.yaml", authority.plan(3, "1000/1s"));

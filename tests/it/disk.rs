@@ -27,3 +27,21 @@ fn a_report_that_cannot_be_written_does_not_undo_the_run() {
     assert_eq!(done.code, 4, "{done:?}");
     assert!(matches!(mock.seen().len(), 0 | 2));
 }
+
+/// What is no file is left as it is: the superuser could put a file in the place even of a device.
+#[test]
+fn a_report_takes_the_place_of_no_pipe_and_no_directory() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    std::fs::create_dir(place.path("folder")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    let run = ["run", "plan.yaml", "--yes", "--run-dir", "run", "--metrics", "folder"];
+    let told = place.certsweep(&run).exits(0);
+    assert_eq!(told.err.matches("--metrics folder: it is a directory; name a file").count(), 1, "{}", told.err);
+    for (file, why) in [("folder", "it is a directory"), ("pipe", "it is a pipe that nobody reads")] {
+        place.certsweep(&["report", "run", "-o", file]).exits(4).says(&[file, why]);
+        place.certsweep(&["run", "plan.yaml", "--simulate", "--report", file]).exits(4).says(&[file, why]);
+    }
+    let kind = |name: &str| std::fs::metadata(place.path(name)).unwrap();
+    assert!(!kind("pipe").is_file() && kind("folder").is_dir());
+}

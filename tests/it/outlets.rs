@@ -2,7 +2,8 @@
 
 use super::limits::revokes;
 use super::mock::{Mock, empty};
-use super::place::{Place, csr, finish, signal};
+use super::page_server::{ask, serve};
+use super::place::{BINARY, Place, csr, finish, signal};
 use serde_json::Value;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -148,10 +149,11 @@ fn hostile_texts_stay_texts_in_every_output() {
     let body = serde_json::json!({"errors": [{"code": "no", "message": hostile}]}).to_string();
     let (place, mock) = (Place::new(), Mock::start(move |_, _| super::mock::json(400, &body)));
     place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2).replace("name: test", "name: '<b onx=1>'"));
-    let runs = ["one <b>\u{202e}", "two \u{1b}[31m"];
+    place.file("settings.yaml", "hooks: {on: ended, command: \"sh -c 'cat >> told'\"}\n");
+    let runs = ["runs/one <b>\u{202e}", "runs/two \u{1b}[31m"];
     for (shard, run) in ["1/2", "2/2"].into_iter().zip(runs) {
         let outlets = ["--events", "events.jsonl", "--metrics", "run.prom", "--log-format", "json", "-vv"];
-        let args = ["run", "plan.yaml", "--yes", "--shard", shard, "--run-dir", run];
+        let args = ["run", "plan.yaml", "--settings", "settings.yaml", "--yes", "--shard", shard, "--run-dir", run];
         let told = place.certsweep(&[&args[..], &outlets].concat());
         assert!(told.code <= 1, "{}", told.err);
         for line in told.err.lines() {
@@ -160,11 +162,25 @@ fn hostile_texts_stay_texts_in_every_output() {
         assert_eq!(told.err.chars().find(acting), None);
     }
     events(&place, &place.read("events.jsonl"));
-    let mut outputs = vec![place.read("events.jsonl"), place.read("run.prom")];
+    assert_eq!(events(&place, &place.read("told")).len(), 2, "a line for each run's hook");
+    let mut outputs = vec![place.read("events.jsonl"), place.read("told"), place.read("run.prom")];
     for format in ["csv", "json", "html", "markdown", "junit"] {
         outputs.push(place.certsweep(&["report", runs[0], runs[1], "--format", format]).exits(0).out);
     }
-    outputs.push(place.certsweep(&["status", runs[0]]).exits(0).out);
+    for args in [&["status", runs[0]][..], &["status", runs[1], "--watch"], &["runs"]] {
+        outputs.push(place.certsweep(args).exits(0).out);
+        outputs.push(place.certsweep(&[args, &["--json"]].concat()).exits(0).out);
+    }
+    let (server, address, path) = serve(&place, runs[1]);
+    outputs.push(ask(&address, &format!("GET {path} HTTP/1.1\nHost: {address}\n\n")).replace('\r', ""));
+    signal(&server, "INT");
+    finish(server).exits(0);
+    // A shell writes what it is offered as it is.
+    for line in [&["resume", ""][..], &["settle", runs[0], ""], &["set-rate", runs[0], ""]] {
+        let mut command = place.command(BINARY, &[&["--", "certsweep"], line].concat());
+        command.env("COMPLETE", "bash").env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_INDEX", line.len().to_string());
+        outputs.push(finish(command.spawn().unwrap()).exits(0).out);
+    }
     for output in outputs {
         assert_eq!(output.chars().find(acting), None, "{}", &output[..output.len().min(400)]);
     }
@@ -201,6 +217,20 @@ fn a_reader_that_goes_away_or_never_reads_stops_nothing() {
     place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "--events", "pipe"]).exits(0);
     reader.wait().unwrap();
     assert_eq!(place.rows().iter().filter(|row| row["outcome"] == "succeeded").count(), 3);
+    // One that comes late has all; where none comes the run ends without it.
+    place.file("slow.yaml", revokes(&mock, "rate: [2/400ms], concurrency: 2", 8));
+    let args = |run| ["run", "slow.yaml", "--yes", "--again", "--run-dir", run, "--events", "pipe"];
+    let (seen, running) = (mock.seen().len(), place.spawn(&args("late")));
+    mock.wait_for(seen + 2);
+    let reader = place.command("sh", &["-c", "cat pipe > read"]).spawn().unwrap();
+    finish(running).exits(0);
+    finish(reader).exits(0);
+    let told = events(&place, &place.read("read"));
+    assert_eq!((types(&told)[0], *types(&told).last().unwrap()), ("began", "ended"));
+    place
+        .certsweep(&args("unread"))
+        .exits(0)
+        .says(&["the reader of --events did not take everything within 10s of the end"]);
     // A device that is always full.
     place
         .certsweep(&["run", "plan.yaml", "--yes", "--again", "--run-dir", "full", "--events", "/dev/full"])

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::process::Child;
 
 /// Starts to serve; the address without its token, and the token's path.
-fn serve(place: &Place, run: &str) -> (Child, String, String) {
+pub(super) fn serve(place: &Place, run: &str) -> (Child, String, String) {
     let mut child = place.spawn(&["status", run, "--serve", "127.0.0.1:0"]);
     let mut url = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
@@ -17,7 +17,7 @@ fn serve(place: &Place, run: &str) -> (Child, String, String) {
     (child, address.to_owned(), format!("/{path}"))
 }
 
-fn ask(address: &str, head: &str) -> String {
+pub(super) fn ask(address: &str, head: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(head.replace('\n', "\r\n").as_bytes()).unwrap();
     let mut answer = Vec::new();

@@ -118,6 +118,32 @@ fn four_processes_share_one_limit_and_do_each_target_once() {
 }
 
 #[test]
+fn whoever_looks_at_a_part_sees_which_it_is() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", super::limits::revokes(&mock, "rate: [1000/1s], concurrency: 8", 20));
+    let outlets = ["--events", "events.jsonl", "--metrics", "run.prom", "--run-dir", "runs/part"];
+    let told = place.certsweep(&[&["run", "plan.yaml", "--yes", "--shard", "1/2"][..], &outlets].concat()).exits(0);
+    assert!(told.out.contains("test (shard 1/2) finished after"), "{}", told.out);
+    let part = serde_json::json!({"number": 1, "of": 2, "plan_actions": 20});
+    for line in place.read("events.jsonl").lines() {
+        assert_eq!(serde_json::from_str::<Value>(line).unwrap()["shard"], part, "{line}");
+    }
+    let figures = place.read("run.prom");
+    let mut samples = figures.lines().filter(|line| !line.starts_with('#'));
+    assert!(samples.all(|sample| sample.contains("{run=\"part\",shard=\"1/2\"")), "{figures}");
+    assert_eq!(place.certsweep(&["runs", "--json"]).exits(0).json()[0]["shard"], part);
+    assert!(place.certsweep(&["runs"]).exits(0).out.contains("test (shard 1/2)"));
+    for (format, expected) in [
+        ("html", "<dt>Shard</dt><dd>1/2: "),
+        ("markdown", "test \\(shard 1/2\\)"),
+        ("junit", "name=\"test (shard 1/2)\""),
+    ] {
+        let report = place.certsweep(&["report", "part", "--format", format]).exits(0).out;
+        assert!(report.contains(expected), "{expected}");
+    }
+}
+
+#[test]
 fn a_preview_of_a_part_has_its_share() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
     let text = super::limits::revokes(&mock, "rate: [8/1s, 100/60s], concurrency: 8", 200);

@@ -1,4 +1,4 @@
-// Opens a report's page in Chromium as people do, and says what came of it: JSON in (`page`, `csv`, `modules`, `chromium`, `search`; `quick` opens it and no more; `pictures` names a directory for them), JSON out.
+// Opens a report's page in Chromium as people do, and says what came of it: JSON in (`page`, or `url` of one that is served; `csv`, `modules`, `chromium`, `search`; `quick` opens it and no more; `pictures` names a directory for them), JSON out.
 // Nothing of ours decides here whether it is well: the test beside it does.
 "use strict";
 const fs = require("fs");
@@ -6,7 +6,7 @@ const path = require("path");
 const asked = JSON.parse(fs.readFileSync(0, "utf8"));
 const { chromium } = require(path.join(asked.modules, "playwright-core"));
 const axe = fs.readFileSync(path.join(asked.modules, "axe-core/axe.min.js"), "utf8");
-const url = `file://${asked.page}`;
+const url = asked.url || `file://${asked.page}`;
 
 (async () => {
   const browser = await chromium.launch({ executablePath: asked.chromium, args: ["--no-sandbox"] });
@@ -38,7 +38,10 @@ const url = `file://${asked.page}`;
   told.drawn = Number(await page.getAttribute("html", "data-drawn"));
   told.rows = await rows(page);
   told.status = await page.textContent("#status");
+  told.verdict = await page.textContent(".verdict");
+  const leaving = () => told.requests.filter((request) => !request.startsWith(url) && !request.startsWith("blob:"));
   if (asked.quick) {
+    told.requests = leaving();
     await browser.close();
     return console.log(JSON.stringify(told));
   }
@@ -105,7 +108,7 @@ const url = `file://${asked.page}`;
   await picture(dark, "dark");
   const still = await open({ javaScriptEnabled: false });
   told.still = { trouble: await visible(still, "#trouble"), tools: await visible(still, "#tools") };
-  told.requests = told.requests.filter((request) => !request.startsWith(url) && !request.startsWith("blob:"));
+  told.requests = leaving();
   await browser.close();
   console.log(JSON.stringify(told));
 })().catch((error) => {

@@ -3,7 +3,7 @@
 
 use super::installed;
 use crate::support::mock::{Mock, json};
-use crate::support::place::{Place, plan};
+use crate::support::place::{Place, finish, plan, signal};
 use certsweep::journal::reader::Overview;
 use certsweep::journal::{Record, Reply, RunDir, StoredRecord};
 use certsweep::run::Outcome;
@@ -12,16 +12,17 @@ use certsweep::view::report::{ReportColumns, ReportRow, RunCells};
 use certsweep::view::status::RunState;
 use jiff::Timestamp;
 use serde_json::{Value, json as object};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Has `browser.js` open a page.
+/// Has `browser.js` open a page: a file, or one that is served.
 #[track_caller]
-fn opened(page: &Path, csv: &Path, search: &str) -> Value {
+fn opened(page: &str, csv: &Path, search: &str) -> Value {
     let modules = installed::path("prism/node_modules");
-    let asked = object!({"page": page, "csv": csv, "modules": modules, "chromium": "/usr/bin/chromium", "search": search, "quick": search.is_empty()});
+    let kind = if page.starts_with("http://") { "url" } else { "page" };
+    let asked = object!({kind: page, "csv": csv, "modules": modules, "chromium": "/usr/bin/chromium", "search": search, "quick": search.is_empty()});
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges/browser.js");
     let mut child = Command::new("node").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
@@ -30,17 +31,19 @@ fn opened(page: &Path, csv: &Path, search: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-#[test]
-#[ignore = "asks Chromium and axe-core; `.ci/run` installs them and sets CERTSWEEP_JUDGES"]
-fn the_page_works_as_people_use_it() {
-    let place = Place::new();
-    let mock = Mock::start(|seen, _| match seen.target.len() % 3 {
+/// A provider that refuses some actions in hostile words, and lets the others wait for a person.
+fn hostile() -> Mock {
+    Mock::start(|seen, _| match seen.target.len() % 3 {
         0 => json(
             400,
             r#"{"errors":[{"code":"no","message":"<img src=https://ca.example/x> \"no\", <script>alert(1)</script>\u202e"}]}"#,
         ),
         _ => json(201, r#"{"id":9917,"type":"revoke","status":"pending"}"#),
-    });
+    })
+}
+
+/// A plan of 220 actions.
+fn many(mock: &Mock) -> String {
     let actions: String = (0..220)
         .map(|index| {
             format!(
@@ -50,12 +53,12 @@ fn the_page_works_as_people_use_it() {
             )
         })
         .collect();
-    let text = plan(&mock, &["digicert"], "defaults: {provider: digicert}", &actions);
-    place.file("plan.yaml", &text);
-    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "--ticket", "INC-42"]).exits(1);
-    place.certsweep(&["report", "run", "--format", "html", "-o", "page.html"]).exits(0);
-    let told = opened(&place.path("page.html"), &place.path("run/report.csv"), "a101");
+    plan(mock, &["digicert"], "defaults: {provider: digicert}", &actions)
+}
 
+/// What holds of every page, whoever brings it.
+#[track_caller]
+fn works_as_people_use_it(told: &Value) {
     assert_eq!(
         (&told["requests"], &told["errors"]),
         (&object!([]), &object!([])),
@@ -81,7 +84,7 @@ fn the_page_works_as_people_use_it() {
         "without the spreadsheets' quote: {told}"
     );
     assert!(told["unfolded"].as_str().unwrap().contains("sourceplan.yaml:"), "{told}");
-    assert_eq!((&told["name"], &told["same"]), (&"report.csv".into(), &true.into()));
+    assert_eq!(told["same"], true, "what is saved are the rows of the report");
     assert_eq!(told["skip"], "skip", "the keyboard's first stop");
     assert_eq!(told["paper"], object!({"trouble": true, "all": false, "tools": false}));
     assert!(told["pdf"].as_u64().unwrap() > 10_000);
@@ -92,11 +95,73 @@ fn the_page_works_as_people_use_it() {
         assert!(right <= 390.0, "{part} is on the screen: {told}");
     }
     assert_eq!(told["still"], object!({"trouble": true, "tools": false}), "without scripts");
+}
+
+#[test]
+#[ignore = "asks Chromium and axe-core; `.ci/run` installs them and sets CERTSWEEP_JUDGES"]
+fn the_page_works_as_people_use_it() {
+    let (place, mock) = (Place::new(), hostile());
+    place.file("plan.yaml", many(&mock));
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "--ticket", "INC-42"]).exits(1);
+    place.certsweep(&["report", "run", "--format", "html", "-o", "page.html"]).exits(0);
+    let told = opened(place.path("page.html").to_str().unwrap(), &place.path("run/report.csv"), "a101");
+    works_as_people_use_it(&told);
+    assert_eq!(told["name"], "report.csv");
     installed::log("axe-core", told["axe"].as_str().unwrap(), "a report's page: wide, narrow, dark");
     installed::log(
         "Chromium",
         told["browser"].as_str().unwrap(),
         "a report's page: filters, search, paper, phone, no request",
+    );
+}
+
+#[test]
+#[ignore = "asks Chromium and axe-core; `.ci/run` installs them and sets CERTSWEEP_JUDGES"]
+fn the_page_of_several_runs_works_as_people_use_it() {
+    let (place, mock) = (Place::new(), hostile());
+    place.file("plan.yaml", many(&mock));
+    for (shard, run) in [("1/2", "one"), ("2/2", "two <b>")] {
+        place.certsweep(&["run", "plan.yaml", "--yes", "--shard", shard, "--run-dir", run]).exits(1);
+    }
+    place.certsweep(&["report", "one", "two <b>", "--format", "html", "-o", "page.html"]).exits(0);
+    place.certsweep(&["report", "one", "two <b>", "-o", "both.csv"]).exits(0);
+    let told = opened(place.path("page.html").to_str().unwrap(), &place.path("both.csv"), "a101");
+    works_as_people_use_it(&told);
+    installed::log("Chromium", told["browser"].as_str().unwrap(), "the page of two runs: the same");
+}
+
+#[test]
+#[ignore = "asks Chromium and axe-core; `.ci/run` installs them and sets CERTSWEEP_JUDGES"]
+fn the_page_that_is_served_works_as_people_use_it() {
+    let (place, mock) = (Place::new(), hostile());
+    place.file("plan.yaml", many(&mock).replacen("[1000/1s]", "[6/1s]", 1));
+    let running = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
+    mock.wait_for(6);
+    let served = || {
+        let mut child = place.spawn(&["status", "run", "--serve", "127.0.0.1:0"]);
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        (child, url.trim().to_owned())
+    };
+    let (server, url) = served();
+    let told = opened(&url, Path::new(""), "");
+    assert_eq!((&told["requests"], &told["errors"]), (&object!([]), &object!([])), "nothing leaves");
+    assert!(told["verdict"].as_str().unwrap().contains("The run goes on."), "{told}");
+    signal(&server, "INT");
+    finish(server).exits(0);
+    signal(&running, "INT");
+    finish(running).exits(130);
+    // Of a run that is over the page stays as it is, and so can be held against all of the above.
+    place.certsweep(&["resume", "run", "--yes"]);
+    let (server, url) = served();
+    let told = opened(&url, &place.path("run/report.csv"), "a101");
+    works_as_people_use_it(&told);
+    signal(&server, "INT");
+    finish(server).exits(0);
+    installed::log(
+        "Chromium",
+        told["browser"].as_str().unwrap(),
+        "the page that is served: the same, and while the run goes on",
     );
 }
 
@@ -164,7 +229,7 @@ fn a_page_of_a_hundred_thousand_rows_is_small_and_opens() {
     page.finish(&source, &mut text).unwrap();
     assert!(text.len() <= 2_000_000, "{} bytes", text.len());
     let written = place.file("page.html", &text);
-    let told = opened(&written, &place.path("run/report.csv"), "");
+    let told = opened(written.to_str().unwrap(), &place.path("run/report.csv"), "");
     assert_eq!(told["status"], "200 of 100,000 rows shown");
     // Ten times what docs/performance.md has: a machine has neighbours, and this is no bench.
     assert!(told["drawn"].as_u64().unwrap() < 20_000, "{} ms", told["drawn"]);

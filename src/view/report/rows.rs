@@ -48,7 +48,7 @@ impl<'r> ReportedRun<'r> {
     }
 }
 
-/// What a report calls itself: the plan, or the plans.
+/// What a report calls itself: the plan, or the plans; of one part of a plan, which it is.
 pub fn title(runs: &[ReportedRun<'_>]) -> String {
     let mut names: Vec<&str> = Vec::new();
     for run in runs {
@@ -56,7 +56,12 @@ pub fn title(runs: &[ReportedRun<'_>]) -> String {
             names.push(&run.facts.settings.name);
         }
     }
-    names.join(", ")
+    match runs {
+        [ReportedRun { facts: RunFacts { part: Some(part), .. }, .. }] => {
+            format!("{} (shard {})", names.join(", "), part.shard)
+        }
+        _ => names.join(", "),
+    }
 }
 
 /// Where an action's new certificate stands, below the run directory. A step's name is behind its entry's, in a folder.

@@ -104,6 +104,11 @@ impl PageText {
         let tone = tone(source.state, figures, deadline.zip(run.finished_at));
         let shown = |text: &Option<String>| text.as_deref().map(Shown::new);
         let mut head = vec![("Run", Shown::new(source.run_dir))];
+        head.extend(
+            facts
+                .part
+                .map(|part| ("Shard", Shown::new(&format!("{}: {}", part.shard, part_text(facts.actions, part))))),
+        );
         head.extend(shown(&facts.origin.operator).map(|text| ("Operator", text)));
         head.extend(shown(&facts.origin.ticket).map(|text| ("Ticket", text)));
         let mut notes: Vec<Shown> =
