@@ -22,6 +22,7 @@ pub mod security;
 pub mod stages;
 pub mod target_state;
 pub mod verdict;
+mod window;
 
 pub use answer::{Answer, AnswerClass, HeaderFields, TargetState};
 pub use catalog::Catalog;

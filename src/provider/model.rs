@@ -7,12 +7,12 @@ use super::expression::{Output, StepOutput};
 pub use super::idempotency_key::{IdempotencyKey, KeyForm};
 pub use super::paging::{PageForm, Pages};
 pub use super::sample::{Sample, SampleAction, SampleAnswer};
+pub use super::window::Window;
 use super::security::SecurityRequirement;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 /// A CA's management API, as its document describes it.
@@ -53,15 +53,6 @@ pub struct ServerVariable {
     pub allowed: Vec<String>,
     /// For people.
     pub description: String,
-}
-
-/// At most `count` requests in any window of `length`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Window {
-    /// Requests, at least 1.
-    pub count: u32,
-    /// The window's length, above zero.
-    pub length: Duration,
 }
 
 /// One request that a provider accepts.
@@ -162,6 +153,8 @@ pub struct ActionRules {
     pub replaced: Option<ReplacedRule>,
     /// What a preview asks about its target, in order of preference: the document's `preview`, and behind it the status queries of what revokes.
     pub previews: Vec<StatusQueryRule>,
+    /// How far apart an action that only reads is asked again while its answer means `pending`; `None` where it is asked once.
+    pub poll: Option<Duration>,
 }
 
 /// Where the provider tells what an action replaces, read before anything is sent.
@@ -197,6 +190,8 @@ pub struct Stage {
     /// How far apart a stage that only reads is asked again while its answer means `pending` or `pending-approval`; `None` where it
     /// is asked once.
     pub poll: Option<Duration>,
+    /// Whether it is also asked again while the certificate that it brings is not for the key of the action's request: the one before, still.
+    pub until_new: bool,
     /// How to find out whether it took effect, in order of preference. The parameters are those of its own request.
     pub status_queries: Vec<StatusQueryRule>,
     /// What its answer brings.
@@ -481,6 +476,8 @@ pub struct AnswerRule {
     pub class: AnswerClass,
     /// A sentence for people.
     pub explanation: Option<String>,
+    /// What of the body is told behind it, each with a word for it: the record that a person must put somewhere.
+    pub shows: Vec<(String, Pointer)>,
 }
 
 /// A condition on a JSON value. Scalars are compared as text, so `0` and `"0"` are equal.
@@ -654,30 +651,6 @@ impl Provider {
             }
         }
         names
-    }
-}
-
-impl Window {
-    /// Reads `100/5s`, `1000/3m`.
-    ///
-    /// # Errors
-    /// A sentence that says what would be right.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let expected = || format!("`{text}` is not a rate; write requests/window, such as `100/5s` or `1000/3m`");
-        let (count, length) = text.trim().split_once('/').ok_or_else(expected)?;
-        let count: u32 = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(expected)?;
-        let length = crate::time::parse_duration(length.trim()).map_err(|_| expected())?;
-        if length.is_zero() { Err(expected()) } else { Ok(Self { count, length }) }
-    }
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.length.subsec_millis() == 0 {
-            write!(formatter, "{}/{}s", self.count, self.length.as_secs())
-        } else {
-            write!(formatter, "{}/{}ms", self.count, self.length.as_millis())
-        }
     }
 }
 

@@ -399,7 +399,11 @@ impl RequestHandler {
         }
         self.effects += 1;
         let mut granted = answers::granted(operation, parameters, Reference::Fresh(self.effects));
-        let issued = self.issue(operation, parameters, self.effects, asked.now);
+        let issued = match operation.method == "GET" {
+            // What only reads shows what another operation has made of the same thing.
+            true => self.known_certificate(asked, target),
+            false => self.issue(operation, parameters, self.effects, asked.now),
+        };
         if let Some(chain) = &issued {
             granted = granted.with_certificate(chain);
         }
@@ -427,6 +431,14 @@ impl RequestHandler {
             self.keyed.insert(key, granted.response.clone());
         }
         granted.response
+    }
+
+    /// The certificate of a target that is read: that which was issued for it, else one for the request that the run has for it.
+    fn known_certificate(&self, asked: &OperationRequest<'_>, target: usize) -> Option<String> {
+        let known = self.targets.target(target);
+        let operation = &asked.provider.operations[asked.operation];
+        let issued = self.targets.issued_by_any(asked.account, asked.provider, target).or(known.issued.as_deref());
+        issued.map(str::to_owned).or_else(|| self.issue(operation, &known.parameters, self.effects, asked.now))
     }
 
     /// Makes the certificate of an order: the effect of the action that has made the order.

@@ -467,6 +467,7 @@ mod tests {
             new_certificate: Vec::new(),
             replaced: None,
             previews: Vec::new(),
+            poll: None,
         };
         let sample = Sample {
             for_action: None,

@@ -100,6 +100,7 @@ mod tests {
             new_certificate: Vec::new(),
             replaced: None,
             previews: Vec::new(),
+            poll: None,
         });
         let given = |reference: String| json!({"csr": reference, "name": "file:x"});
         // In whatever form it stands there.

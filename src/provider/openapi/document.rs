@@ -203,6 +203,7 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
             action.outputs = steps.outputs;
             action.stages = steps.stages;
             action.new_certificate = steps.new_certificate;
+            action.poll = steps.poll;
         }
     }
     for (index, node) in nodes.iter().enumerate() {

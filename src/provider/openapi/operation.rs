@@ -214,6 +214,7 @@ fn action_rules<'a>(
         new_certificate: Vec::new(),
         replaced: None,
         previews: Vec::new(),
+        poll: None,
     })
 }
 
@@ -511,7 +512,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 16] = [
+const ACTION: [&str; 17] = [
     "target",
     "idempotent",
     "repeat",
@@ -527,6 +528,7 @@ const ACTION: [&str; 16] = [
     "preview",
     "outputs",
     "stages",
+    "poll",
     "idempotency_key",
 ];
 /// The value of `expired` for providers that refuse expired certificates.
