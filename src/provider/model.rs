@@ -577,7 +577,17 @@ pub enum ValueFormat {
     /// Names of certificates. `hostname`, `idn-hostname`, `dns-name`, `dns-name-or-address`.
     Name(NameRule),
     /// Files with a private key, which is read when it is sent and never kept. `private-key`.
-    PrivateKey,
+    PrivateKey {
+        /// Whether the PEM is sent in base64.
+        base64: bool,
+    },
+    /// Certificates, which plans give as files or as PEM: the first is sent (`certificate`), or those behind it (`certificate-chain`).
+    Certificate {
+        /// Whether it is those behind the first.
+        issuers: bool,
+        /// Whether the PEM is sent in base64.
+        base64: bool,
+    },
     /// Certificate requests, which are sent in DER and base64url (`contentMediaType: application/pkcs10`, `contentEncoding: base64url`); a plan
     /// has them in PEM.
     CertificateRequest,
@@ -709,6 +719,13 @@ impl Operation {
     }
 }
 
+impl ValueFormat {
+    /// Whether it is sent in base64 (RFC 4648, section 4).
+    pub const fn is_encoded(self) -> bool {
+        matches!(self, Self::Base64 | Self::PrivateKey { base64: true } | Self::Certificate { base64: true, .. })
+    }
+}
+
 impl Parameter {
     /// How plans write its name.
     pub fn name_in_plans(&self) -> &str {
@@ -717,7 +734,7 @@ impl Parameter {
 
     /// Whether its values refer to files with a private key, which signs or is sent.
     pub fn names_key(&self) -> bool {
-        self.location == Location::Signer || self.format == ValueFormat::PrivateKey
+        self.location == Location::Signer || matches!(self.format, ValueFormat::PrivateKey { .. })
     }
 
     /// Where its values are serial numbers, how they are sent.

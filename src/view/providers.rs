@@ -191,7 +191,9 @@ fn values(parameter: &Parameter) -> String {
             let more: String = more.iter().filter(|(is_taken, _)| *is_taken).map(|(_, words)| *words).collect();
             return format!("DNS name{more}");
         }
-        ValueFormat::PrivateKey => return "private key, by file:PATH".to_owned(),
+        ValueFormat::PrivateKey { .. } => return "private key, by file:PATH".to_owned(),
+        ValueFormat::Certificate { issuers: false, .. } => return "certificate, by file:PATH".to_owned(),
+        ValueFormat::Certificate { issuers: true, .. } => return "issuers behind it, by file:PATH".to_owned(),
         ValueFormat::CertificateRequest => return "certificate request".to_owned(),
         ValueFormat::Base64 => return "text, sent in base64".to_owned(),
         ValueFormat::Identifier | ValueFormat::Listed | ValueFormat::FreeText => {}
@@ -344,7 +346,9 @@ fn format_json(format: ValueFormat) -> Value {
     match format {
         ValueFormat::Identifier | ValueFormat::Listed => Value::Null,
         ValueFormat::FreeText => json!({"name": "free-text"}),
-        ValueFormat::PrivateKey => json!({"name": "private-key"}),
+        ValueFormat::PrivateKey { .. } => json!({"name": "private-key"}),
+        ValueFormat::Certificate { issuers: false, .. } => json!({"name": "certificate"}),
+        ValueFormat::Certificate { issuers: true, .. } => json!({"name": "certificate-chain"}),
         ValueFormat::CertificateRequest => json!({"name": "certificate-request"}),
         ValueFormat::Base64 => json!({"name": "base64"}),
         ValueFormat::Serial(rule) => {

@@ -3,7 +3,7 @@
 
 use super::place::Place;
 use certsweep::diag::Diagnostics;
-use certsweep::provider::model::{Location, Operation};
+use certsweep::provider::model::{Location, Operation, ValueFormat};
 use certsweep::provider::{Catalog, Provider};
 use certsweep::text::SourceMap;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,11 @@ fn entry(provider: &Provider, operation: &Operation) -> Map<String, Value> {
         let parameter = operation.parameters.iter().find(|parameter| parameter.name == *name).unwrap();
         let is_key = rules.idempotency_key.as_ref().is_some_and(|key| key.parameter == *name);
         if parameter.fixed.is_none() && !is_key && parameter.location != Location::Signer {
-            let value = if parameter.names_key() { "file:shop.key".into() } else { value.clone() };
+            let value = match parameter.format {
+                ValueFormat::Certificate { .. } => "file:new.pem".into(),
+                _ if parameter.names_key() => "file:shop.key".into(),
+                _ => value.clone(),
+            };
             entry.insert(parameter.name_in_plans().to_owned(), value);
         }
     }
@@ -61,7 +65,9 @@ fn every_provider_takes_part_in_one_run() {
     let place = Place::bare();
     place.file("shop.csr", root("shop.csr"));
     place.file("shop.pem", root("shop.pem"));
-    place.file("shop.key", rcgen::KeyPair::generate().unwrap().serialize_pem());
+    let new = rcgen::generate_simple_self_signed(vec!["shop.example.com".to_owned()]).unwrap();
+    place.file("shop.key", new.signing_key.serialize_pem());
+    place.file("new.pem", new.cert.pem() + &String::from_utf8(root("shop.pem")).unwrap());
     let catalog = catalog();
     let actions =
         || catalog.iter().flat_map(|provider| provider.actions().map(move |(operation, _)| (provider, operation)));

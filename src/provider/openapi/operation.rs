@@ -93,7 +93,7 @@ fn one<'a>(
     }
     // A path or a header field is written into logs on the way.
     let is_open =
-        |parameter: &&Parameter| parameter.format == ValueFormat::PrivateKey && parameter.location != Location::Body;
+        |parameter: &&Parameter| matches!(parameter.format, ValueFormat::PrivateKey { .. }) && parameter.location != Location::Body;
     if let Some(open) = parameters.iter().find(is_open) {
         reader.error(
             "not-honoured",
