@@ -86,7 +86,7 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
 /// The variables of an account with what the simulator accepts in them. A client's certificate holds its own key, which has no password.
 fn dummy_credentials(provider: &Provider) -> impl Iterator<Item = (&str, Secret)> {
     let is_of_certificate = |name: &str| {
-        let mut uses = provider.auth.iter().flat_map(|requirement| requirement.uses_of(name));
+        let mut uses = provider.requirements().flat_map(|requirement| requirement.uses_of(name));
         uses.any(|used| matches!(used, CredentialUse::ClientCertificatePassword | CredentialUse::ClientKey))
     };
     let named = provider.environment.iter().filter(move |(name, _)| !is_of_certificate(name));

@@ -57,7 +57,9 @@ pub fn real_senders(
         let resolved = if account.own_keys {
             Ok(Resolved { requirement: 0, credentials: Credentials::default(), identity: None, warnings: Vec::new() })
         } else {
-            resolve(&account.name, &account.credentials, &requirements, environment, now)
+            let own = provider.operations.iter().filter_map(|operation| operation.security.as_ref()).flatten();
+            let own: Vec<SecurityRequirement> = own.cloned().collect();
+            resolve(&account.name, &account.credentials, &requirements, &own, environment, now)
         };
         let identity = resolved.as_ref().ok().and_then(|resolved| resolved.identity.clone());
         let ca_file = ca_file.map(Path::to_path_buf);
@@ -98,7 +100,8 @@ pub fn rehearsal_senders(
         let requirement = named.or(provider.auth.first());
         let requirement = requirement.ok_or_else(|| format!("`{}` declares no way to sign", provider.id))?;
         let PlayedAccount { base_url, auth_url, credential } = played(account);
-        let names = requirement.required().into_iter();
+        let own = provider.operations.iter().filter_map(|operation| operation.security.as_ref()).flatten();
+        let names = std::iter::once(requirement).chain(own).flat_map(SecurityRequirement::required);
         let credentials = Credentials::new(names.map(|name| (name.to_owned(), credential(provider, name))));
         let options = plain_options(settings, account);
         let transport = HttpTransport::loopback_only(&options, &handle).map_err(|error| error.to_string())?;

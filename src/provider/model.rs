@@ -76,6 +76,8 @@ pub struct Operation {
     pub accept: String,
     /// Whether it only reads (RFC 9110, section 9.2.1).
     pub is_safe: bool,
+    /// How its requests are signed, where the document says so for this operation alone (OpenAPI: in the place of the document's own). Never empty.
+    pub security: Option<Vec<SecurityRequirement>>,
     /// Header fields that the document fixes for every request, names in lower case, beside those of the signer.
     pub headers: Vec<(String, String)>,
     /// What makes it an action of plans; `None` for a status query.
@@ -647,6 +649,21 @@ impl Provider {
         self.operations.iter().filter_map(|operation| operation.action.as_ref().map(|action| (operation, action)))
     }
 
+    /// All ways to authenticate: the document's, and those of single operations.
+    pub fn requirements(&self) -> impl Iterator<Item = &SecurityRequirement> {
+        self.auth.iter().chain(self.operations.iter().filter_map(|operation| operation.security.as_ref()).flatten())
+    }
+
+    /// How requests of an operation are likely to be signed: by the first way whose required credentials are all there, else by the first.
+    pub fn auth_of<'p>(
+        &'p self,
+        operation: &'p Operation,
+        is_there: impl Fn(&str) -> bool,
+    ) -> Option<&'p SecurityRequirement> {
+        let all = operation.security.as_ref().unwrap_or(&self.auth);
+        all.iter().find(|requirement| requirement.required().into_iter().all(&is_there)).or(all.first())
+    }
+
     /// The first way to authenticate, in the document's order, whose required credentials are all there.
     pub fn auth_for(&self, is_there: impl Fn(&str) -> bool) -> Option<&SecurityRequirement> {
         self.auth.iter().find(|requirement| requirement.required().into_iter().all(&is_there))
@@ -655,7 +672,7 @@ impl Provider {
     /// The names of all credentials that the provider knows, in the document's order, each once.
     pub fn credential_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for name in self.auth.iter().flat_map(|requirement| [requirement.required(), requirement.optional()].concat()) {
+        for name in self.requirements().flat_map(|requirement| [requirement.required(), requirement.optional()].concat()) {
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -318,6 +318,7 @@ pub(crate) mod tests {
             body: has_body.then(|| RequestBody { media_type: "application/json".to_owned(), form: BodyForm::Json }),
             accept: "application/json".to_owned(),
             is_safe: false,
+            security: None,
             headers: Vec::new(),
             action: None,
             list: None,

@@ -7,7 +7,7 @@
 use super::aws::{self, AwsKeys};
 use super::message::{Received, decode, encode};
 use super::options::credential;
-use crate::provider::Provider;
+use crate::provider::{Operation, Provider};
 use crate::provider::security::{SecurityRequirement, SecurityScheme, SignerKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,15 +23,17 @@ use sha2::{Digest, Sha256};
 /// What is wrong with the credentials, as the provider might word it.
 pub(super) fn verify(
     provider: &Provider,
+    operation: &Operation,
     request: &Received,
     now: Timestamp,
     issued: &dyn Fn(&str) -> bool,
 ) -> Result<(), String> {
-    if provider.auth.is_empty() {
+    let all = operation.security.as_ref().unwrap_or(&provider.auth);
+    if all.is_empty() || all.iter().any(|requirement| requirement.schemes.is_empty()) {
         return Ok(());
     }
     let mut first_error = None;
-    for requirement in &provider.auth {
+    for requirement in all {
         match verify_requirement(provider, requirement, request, now, issued) {
             None => {}
             Some(Ok(())) => return Ok(()),

@@ -293,7 +293,7 @@ impl RequestHandler {
             }
         } else if self.options.verify {
             let issued = |token: &str| account.tokens.holds(token, asked.now);
-            if let Err(why) = verify(asked.provider, asked.request, asked.now, &issued) {
+            if let Err(why) = verify(asked.provider, operation, asked.request, asked.now, &issued) {
                 counters.bad_signatures += 1;
                 return answers::refused_credentials(asked.provider, operation, &why);
             }

@@ -78,7 +78,7 @@ pub fn credential(provider: &str, name: &str) -> Secret {
 
 /// As [`credential()`], for a provider whose signers may want more than any text: a key.
 pub fn credential_of(provider: &Provider, name: &str) -> Secret {
-    match provider.auth.iter().find_map(|requirement| requirement.uses_of(name).next()) {
+    match provider.requirements().find_map(|requirement| requirement.uses_of(name).next()) {
         Some(CredentialUse::JwsKey) => Secret::new(ACCOUNT_KEY),
         Some(CredentialUse::ServiceAccount) => {
             let file = json!({

@@ -80,7 +80,14 @@ fn variables(provider: &Provider) -> Option<String> {
 
 fn credentials(provider: &Provider) -> String {
     let mut rows = Vec::new();
-    for requirement in &provider.auth {
+    let own = provider.requirements().skip(provider.auth.len()).filter(|one| !provider.auth.contains(one));
+    let mut all: Vec<&SecurityRequirement> = provider.auth.iter().collect();
+    for one in own {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    for requirement in all {
         let signer = format!("{} ({})", requirement.name(), signers(requirement));
         let names = requirement.required().into_iter().map(|name| (name, "required"));
         for (name, needed) in names.chain(requirement.optional().into_iter().map(|name| (name, "optional"))) {
@@ -105,6 +112,10 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> St
         format!("  target        {}: {}", rules.target.kind.word(), safe::terminal(&rules.target.parameters.join("/"))),
         format!("  idempotent    {idempotent}"),
     ];
+    if let Some(own) = &operation.security {
+        let names: Vec<String> = own.iter().map(SecurityRequirement::name).collect();
+        lines.push(format!("  security      {}: its own, in the place of the document's", safe::terminal(&names.join(" or "))));
+    }
     if !rules.status_queries.is_empty() {
         let lookups: Vec<&str> = rules.status_queries.iter().map(|lookup| lookup.operation.as_str()).collect();
         lines.push(format!("  status query  {}", safe::terminal(&lookups.join(", "))));
@@ -321,6 +332,8 @@ fn action_json(provider: &Provider, operation: &Operation, rules: &ActionRules) 
         "wide": rules.wide.iter().map(wide).collect::<Vec<_>>(),
         "status_queries": status_queries,
         "unconfirmed": unconfirmed,
+        // What it is signed with in the place of the document's; `null` where that holds.
+        "security": operation.security.as_ref().map(|own| own.iter().map(auth_json).collect::<Vec<_>>()),
         // The names of earlier drafts, for scripts that read them.
         "repeat": if rules.idempotency == Idempotency::Idempotent { "safe" } else { "unsafe" },
         "lookups": status_queries,
@@ -431,6 +444,7 @@ mod tests {
             body: None,
             accept: text("application/json"),
             is_safe: false,
+            security: None,
             headers: Vec::new(),
             action,
             list: None,

@@ -72,7 +72,7 @@ fn ask(
         signer.accept_token(&sent(fetching.unwrap()), Still.now()).unwrap();
     }
     let mut wire = request::build(&simulator.base_url(&provider.id), operation, &sample.parameters);
-    signer.sign(&mut wire, &SigningTicket::default(), None, Still.now()).unwrap();
+    signer.sign(&mut wire, &SigningTicket::default(), None, operation.security.as_deref(), Still.now()).unwrap();
     verdict::read(operation, &sent(wire), Still.now()).class
 }
 

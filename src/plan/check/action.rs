@@ -49,6 +49,7 @@ impl Checker<'_> {
         let account = account.ok()?;
         let provider = self.draft.accounts.drafts[account].provider.clone();
         let (operation, rules) = self.find_operation(action, &provider)?;
+        self.report_own_security(account, operation, action);
         // Accounts are numbered in order of use, so the digest does not depend on the order of `providers`.
         let account_in_settings = self.draft.accounts.mark_used(account);
         let mut read = self.read_parameters(row, layers, account, operation, rules)?;
