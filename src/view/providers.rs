@@ -114,7 +114,10 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> St
     ];
     if let Some(own) = &operation.security {
         let names: Vec<String> = own.iter().map(SecurityRequirement::name).collect();
-        lines.push(format!("  security      {}: its own, in the place of the document's", safe::terminal(&names.join(" or "))));
+        lines.push(format!(
+            "  security      {}: its own, in the place of the document's",
+            safe::terminal(&names.join(" or "))
+        ));
     }
     if !rules.status_queries.is_empty() {
         let lookups: Vec<&str> = rules.status_queries.iter().map(|lookup| lookup.operation.as_str()).collect();
@@ -235,6 +238,7 @@ fn example(provider: &Provider, operation: &Operation) -> Option<String> {
     let sample = operation.samples.first()?;
     // JSON values are YAML too, quoted where a plain scalar could be misread.
     let rule = operation.action.as_ref().and_then(|rules| rules.certificate.as_ref());
+    let csr = operation.action.as_ref().and_then(|rules| rules.csr.as_ref());
     // A plan that gave the same key to two actions would have one carried out.
     let key = operation.action.as_ref().and_then(|rules| rules.idempotency_key.as_ref());
     let field = |parameter: &Parameter| {
@@ -244,7 +248,12 @@ fn example(provider: &Provider, operation: &Operation) -> Option<String> {
         }
         let value = sample.parameters.get(name)?;
         Some(match rule {
+            // What a sample shows of one is no request.
+            _ if csr.is_some_and(|csr| csr.field == *name) => {
+                format!(", {}: \"file:shop.csr\"", parameter.name_in_plans())
+            }
             _ if parameter.names_key() => format!(", {name}: \"file:shop.key\""),
+            _ if matches!(parameter.format, ValueFormat::Certificate { .. }) => format!(", {name}: \"file:shop.pem\""),
             Some(rule) if rule.field == *name => format!(", {name}: \"file:shop.pem\""),
             _ => format!(", {}: {value}", parameter.name_in_plans()),
         })

@@ -226,7 +226,9 @@ fn a_run_is_carried_out_by_moto() {
     place.file("shop.csr", CSR);
     let imported = Imported::new();
     imported.write(&place);
-    let head = format!("version: 1\nproviders: {{aws-pca: {{base_url: '{url}'}}, aws-acm: {{base_url: '{url}'}}}}\nactions:\n");
+    let head = format!(
+        "version: 1\nproviders: {{aws-pca: {{base_url: '{url}'}}, aws-acm: {{base_url: '{url}'}}}}\nactions:\n"
+    );
     let arn = made["imported"].as_str().unwrap();
     let steps = format!(
         "  - id: shop
@@ -274,7 +276,10 @@ fn a_run_is_carried_out_by_moto() {
     arns.sort_unstable();
     requested.sort_unstable();
     assert_eq!(arns, requested);
-    assert!(rows.iter().filter(|row| row["CertificateArn"] != arn).all(|row| row["common_name"].starts_with("shop-")), "{rows:?}");
+    assert!(
+        rows.iter().filter(|row| row["CertificateArn"] != arn).all(|row| row["common_name"].starts_with("shop-")),
+        "{rows:?}"
+    );
     let state = ask("describe-certificate", json!({"CertificateArn": arns[0]}));
     assert!(state["Certificate"]["Status"].is_string(), "{state}");
 

@@ -12,7 +12,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::csr::split_reference;
 use crate::pki::dns_name::{self, NameRule};
 use crate::pki::names::comparable;
-use crate::pki::{Certificate, Csr, pem, PrivateKey, SentKey, SerialNotation, SerialNumber, SpkiFingerprint};
+use crate::pki::{Certificate, Csr, PrivateKey, SentKey, SerialNotation, SerialNumber, SpkiFingerprint, pem};
 use crate::plan::checked::{CertificateFacts, CertificateNames};
 use crate::plan::load;
 use crate::plan::read::{UnusableUrl, check_published, texts};
@@ -525,7 +525,9 @@ impl Checker<'_> {
             Ok(all) => all,
             Err(why) => {
                 let error = Diagnostic::error("certificate", place, format!("`{name}` holds no certificate: {why}"));
-                self.report(error.help("give `file:PATH` of certificates in PEM or DER, or `$steps.NAME.outputs.certificate`"));
+                self.report(
+                    error.help("give `file:PATH` of certificates in PEM or DER, or `$steps.NAME.outputs.certificate`"),
+                );
                 return None;
             }
         };

@@ -95,8 +95,9 @@ fn one<'a>(
         named.format = ValueFormat::Identifier;
     }
     // A path or a header field is written into logs on the way.
-    let is_open =
-        |parameter: &&Parameter| matches!(parameter.format, ValueFormat::PrivateKey { .. }) && parameter.location != Location::Body;
+    let is_open = |parameter: &&Parameter| {
+        matches!(parameter.format, ValueFormat::PrivateKey { .. }) && parameter.location != Location::Body
+    };
     if let Some(open) = parameters.iter().find(is_open) {
         reader.error(
             "not-honoured",

@@ -58,9 +58,11 @@ pub(super) fn read<'a>(
     let (last, has_csr) = (steps.stages.last(), action.action.as_ref().is_some_and(|rules| rules.csr.is_some()));
     let brings = |name: &str| steps.new_certificate.iter().any(|output| output.step == name);
     for stage in steps.stages.iter().filter(|stage| stage.until_new) {
-        if stage.poll.is_none() || !has_csr || last.map(|last| &last.name) != Some(&stage.name) || !brings(&stage.name) {
+        if stage.poll.is_none() || !has_csr || last.map(|last| &last.name) != Some(&stage.name) || !brings(&stage.name)
+        {
             let what = format!("`{}` cannot be asked again until its certificate is the new one", stage.name);
-            let help = "`until_new` is for the last step, with `poll`, whose answer brings the `certificate` of a `csr`";
+            let help =
+                "`until_new` is for the last step, with `poll`, whose answer brings the `certificate` of a `csr`";
             reader.push(Diagnostic::error("wrong-value", extension.span, what).help(help));
         }
     }
