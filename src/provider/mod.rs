@@ -19,6 +19,7 @@ pub mod request;
 mod sample;
 pub mod samples;
 pub mod security;
+mod sign_in;
 pub mod stages;
 pub mod target_state;
 pub mod verdict;

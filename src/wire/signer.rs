@@ -298,7 +298,9 @@ mod tests {
         let none = SecurityRequirement { schemes: Vec::new() };
         let signed = |security: Option<&[SecurityRequirement]>| {
             let mut signed = request();
-            signer.sign(&mut signed, &SigningTicket(None), None, security, Timestamp::UNIX_EPOCH).map(|()| signed.headers)
+            signer
+                .sign(&mut signed, &SigningTicket(None), None, security, Timestamp::UNIX_EPOCH)
+                .map(|()| signed.headers)
         };
         assert_eq!(signed(None), Ok(vec![("x-key".into(), "k".into())]));
         assert_eq!(signed(Some(&[none])), Ok(vec![]));

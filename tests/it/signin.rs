@@ -380,7 +380,11 @@ fn an_operation_signs_in_in_its_own_way() {
 
     place.file("plan.yaml", text(", credentials: {token: \"env:OWN_WAYS_TOKEN\"}"));
     let refused = place.certsweep(&["check", "plan.yaml"]).exits(2);
-    refused.says(&["plan.yaml:7:", "`revoke` signs in by a way of its own, for which `own-ways` has no credentials", "give admin_token"]);
+    refused.says(&[
+        "plan.yaml:7:",
+        "`revoke` signs in by a way of its own, for which `own-ways` has no credentials",
+        "give admin_token",
+    ]);
     place.file("plan.yaml", text(""));
     let shown = place.certsweep(&["preview", "plan.yaml"]).exits(0).out;
     assert!(shown.contains("x-admin: (secret)") && shown.contains("x-key: (secret)"), "{shown}");

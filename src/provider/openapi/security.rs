@@ -50,8 +50,11 @@ pub(super) fn of_operation<'a>(
         let Some(read) = read else { continue };
         let has = |scheme: &&SecurityScheme| signing.auth.iter().any(|one| one.schemes.contains(scheme));
         let prepares = |scheme: &&SecurityScheme| scheme.form().first != Preparation::Nothing;
-        if let Some(scheme) = read.schemes.iter().filter(prepares).find(|scheme| !has(scheme) && !signing.auth.is_empty()) {
-            let what = format!("`{}` asks for a token or a session first, which one operation alone cannot have", scheme.name);
+        if let Some(scheme) =
+            read.schemes.iter().filter(prepares).find(|scheme| !has(scheme) && !signing.auth.is_empty())
+        {
+            let what =
+                format!("`{}` asks for a token or a session first, which one operation alone cannot have", scheme.name);
             let help = "name it in the document's own `security`, too";
             reader.push(Diagnostic::error("security", item.span, what).help(help));
         }
