@@ -7,8 +7,8 @@
 use super::aws::{self, AwsKeys};
 use super::message::{Received, decode, encode};
 use super::options::credential;
-use crate::provider::{Operation, Provider};
 use crate::provider::security::{SecurityRequirement, SecurityScheme, SignerKind};
+use crate::provider::{Operation, Provider};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -102,8 +102,8 @@ fn verify_scheme(
             let pair = format!("{}:{}", expected(user).reveal(), expected(password).reveal());
             Some(same(given, &STANDARD.encode(pair), "Authorization"))
         }
-        // Whoever speaks plain http shows no certificate; the other schemes of the requirement are looked at all the same.
-        SignerKind::MutualTls => Some(Ok(())),
+        // TLS has verified it.
+        SignerKind::MutualTls => request.shows_certificate.then_some(Ok(())),
         SignerKind::AwsSigV4 { service, region } => {
             request.header("authorization")?;
             let keys = AwsKeys {
@@ -270,6 +270,7 @@ mod tests {
             target: target.into(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             body: Vec::new(),
+            shows_certificate: false,
         }
     }
 
@@ -361,6 +362,7 @@ mod tests {
             target: target.into(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             body: body.into(),
+            shows_certificate: false,
         }
     }
 

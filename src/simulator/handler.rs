@@ -588,6 +588,7 @@ mod tests {
             let key = credential("test", "key").reveal().to_owned();
             let headers = [("x-key", key), ("content-type", "application/json".to_owned())];
             let request = Received {
+                shows_certificate: false,
                 method: method.to_owned(),
                 target: format!("/test/api{target}"),
                 headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),

@@ -86,7 +86,8 @@ pub fn resolve(
         let required = one.required().into_iter().map(|name| (name.to_owned(), true));
         required.chain(one.optional().into_iter().map(|name| (name.to_owned(), false))).collect()
     };
-    let wanted = applied.iter().flat_map(|one| names(one).into_iter().map(move |(name, required)| (*one, name, required)));
+    let wanted =
+        applied.iter().flat_map(|one| names(one).into_iter().map(move |(name, required)| (*one, name, required)));
     for (requirement, name, required) in wanted {
         let name = name.as_str();
         if credentials.iter().any(|(known, _)| known == name) {
@@ -150,8 +151,11 @@ pub fn resolve(
     }
 }
 
-/// The client's certificate and key; or which of them is at fault, and why.
-fn read_identity(credentials: &Credentials, now: Timestamp) -> Result<ClientIdentity, (&'static str, String)> {
+/// The client's certificate and key among credentials.
+///
+/// # Errors
+/// Which of them is at fault, and why.
+pub fn read_identity(credentials: &Credentials, now: Timestamp) -> Result<ClientIdentity, (&'static str, String)> {
     let text = |name: &str| credentials.get(name).map(Secret::reveal);
     let identity = ClientIdentity::new(text(CERTIFICATE).unwrap_or_default(), text(KEY), text(PASSWORD), now);
     identity.map_err(|error| match error {
@@ -439,7 +443,9 @@ mod tests {
         ] {
             let expected = format!("{expected}; or give iam_user and iam_password and iam_domain instead");
             assert_eq!(
-                resolve("hw", &references, &huawei(), &[], &environment, Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+                resolve("hw", &references, &huawei(), &[], &environment, Timestamp::UNIX_EPOCH)
+                    .unwrap_err()
+                    .to_string(),
                 expected
             );
         }

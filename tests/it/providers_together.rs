@@ -124,10 +124,13 @@ fn every_list_of_every_provider_is_played_with_the_targets_of_a_run() {
             place.set(name, value.as_str().unwrap());
         }
         let auth = provider["auth_url"].as_str().map(|url| format!(", auth_url: \"{url}\"")).unwrap_or_default();
-        let (id, base) = (provider["provider"].as_str().unwrap(), provider["base_url"].as_str().unwrap());
+        // Where a client shows a certificate, by TLS.
+        let base = provider.get("secure_base_url").unwrap_or(&provider["base_url"]);
+        let (id, base) = (provider["provider"].as_str().unwrap(), base.as_str().unwrap());
         accounts.push_str(&format!("  {id}: {{base_url: \"{base}\"{auth}, rate: [1000/1s]}}\n"));
     }
     place.file("accounts.yaml", format!("providers:\n{accounts}"));
+    place.file("ca.pem", started["ca_certificate"].as_str().unwrap());
     let mut read = 0;
     for provider in &catalog() {
         let is_listed = provider.operations.iter().any(|operation| operation.list.is_some());
@@ -156,6 +159,8 @@ fn every_list_of_every_provider_is_played_with_the_targets_of_a_run() {
                 &at.join(","),
                 "--settings",
                 "accounts.yaml",
+                "--ca-file",
+                "ca.pem",
                 "--action",
                 &operation.name,
                 "--all",

@@ -18,7 +18,8 @@ use std::sync::Arc;
 fn every_sample_signed_in_every_way_is_granted() {
     let mut granted = 0;
     for provider in providers() {
-        for requirement in &provider.auth {
+        // Plain http shows no certificate; `it::enterprise` does.
+        for requirement in provider.auth.iter().filter(|one| !one.is_mutual_tls()) {
             for operation in &provider.operations {
                 // Of these documents' certificates none is there to be looked up.
                 let is_asked = !["signers", "small"].contains(&provider.id.as_str()) || operation.action.is_some();
