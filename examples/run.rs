@@ -117,6 +117,7 @@ pub(crate) fn carry_out(
         base_url: simulator.base_url(&account.name),
         auth_url: simulator.auth_url(&account.name),
         credential: simulator::credential_of,
+        tls: None,
     })?;
 
     // `say` takes commands while the run goes on, such as `RunCommand::Stop`: from a thread, from a signal's handler.

@@ -98,6 +98,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         base_url: simulator.base_url(&account.name),
         auth_url: simulator.auth_url(&account.name),
         credential: simulator::credential_of,
+        tls: None,
     })?;
 
     let reader = open.dir.read()?;

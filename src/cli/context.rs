@@ -4,13 +4,13 @@
 use super::args::{Global, IgnoredColumns, PlanSource};
 use super::exit::Exit;
 use crate::diag::{Diagnostics, Severity};
-use crate::engine::{PlayedAccount, Senders, real_senders, rehearsal_senders};
+use crate::engine::{PlayedAccount, PlayedTls, Senders, real_senders, rehearsal_senders};
 use crate::journal::JournalError;
 use crate::journal::files::replace_named;
 use crate::plan::{
     Account, Action, CheckedPlan, CsvOptions, Division, IgnoreColumns, Input, Request, Settings, ShardKeys, check,
 };
-use crate::provider::Catalog;
+use crate::provider::{Catalog, SecurityRequirement};
 use crate::run::{Ordinal, Shard};
 use crate::simulator::{self, Simulator};
 use crate::text::SourceMap;
@@ -276,10 +276,24 @@ pub fn build_simulated_senders(
     catalog: &Catalog,
     simulator: &Simulator,
 ) -> Result<Senders, Exit> {
-    let played = |account: &Account| PlayedAccount {
-        base_url: simulator.base_url(&account.name),
-        auth_url: simulator.auth_url(&account.name),
-        credential: simulator::credential_of,
+    let now = context.clock.now();
+    let played = |account: &Account| {
+        // Where the account signs in by a certificate, that is shown in TLS; else nobody would look at it.
+        let provider = catalog.get(&account.provider);
+        let shows = provider.is_some_and(|provider| {
+            let given = |name: &str| account.credentials.contains_key(name);
+            let of_account = provider.auth_for(given).or(provider.auth.first()).into_iter();
+            let of_operations =
+                provider.operations.iter().filter_map(|operation| operation.security.as_ref()).flatten();
+            of_account.chain(of_operations).any(SecurityRequirement::is_mutual_tls)
+        });
+        let secure = simulator.secure_base_url(&account.name).filter(|_| shows);
+        PlayedAccount {
+            tls: secure.is_some().then_some(PlayedTls { issuers: simulator::CA_CERTIFICATE, now }),
+            base_url: secure.unwrap_or_else(|| simulator.base_url(&account.name)),
+            auth_url: simulator.auth_url(&account.name),
+            credential: simulator::credential_of,
+        }
     };
     rehearsal_senders(settings, catalog, played).map_err(|error| context.failed(&error))
 }

@@ -239,7 +239,13 @@ fn from_sample(provider: &Provider, operation: &Operation, rules: &ActionRules) 
     let reason = rules.reason.as_ref().map(|rule| rule.field.as_str());
     let parameters = sample.into_iter().flat_map(|sample| &sample.parameters);
     for (name, value) in parameters.filter(|(name, _)| Some(name.as_str()) != reason && *name != "reason") {
-        entry.insert(name.clone(), value.clone());
+        let named = operation.parameter(name);
+        let value = match named.map(|parameter| parameter.format) {
+            Some(ValueFormat::PrivateKey { .. }) => "file:shop.key".into(),
+            Some(ValueFormat::Certificate { .. }) => "file:shop.pem".into(),
+            _ => value.clone(),
+        };
+        entry.insert(name.clone(), value);
     }
     Ok(entry)
 }

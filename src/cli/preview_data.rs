@@ -512,10 +512,9 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
         }
         let account = &settings.accounts[action.account];
         let Some(provider) = catalog.get(&account.provider) else { continue };
-        let (Some(operation), Some(requirement)) = (provider.operation(&action.operation), assumed(account, provider))
-        else {
-            continue;
-        };
+        let Some(operation) = provider.operation(&action.operation) else { continue };
+        let given = |name: &str| account.credentials.contains_key(name);
+        let Some(requirement) = provider.auth_of(operation, given) else { continue };
         seen.push((action.account, &action.operation));
         let masked = request::preview(&account.base_url, operation, &action.parameters, requirement);
         requests.push(FirstRequest {

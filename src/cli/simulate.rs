@@ -8,10 +8,11 @@ use crate::journal::{History, JournalError, Phase, Reader, RunFacts};
 use crate::plan::Settings;
 use crate::provider::model::Window;
 use crate::provider::security::CredentialUse;
-use crate::provider::{Catalog, Provider};
+use crate::provider::{Catalog, Provider, SecurityRequirement};
 use crate::run::Outcome;
 use crate::simulator::{
-    Faults, KnownEffect, KnownTarget, SimulatedAccount, Simulator, SimulatorOptions, credential_of, start,
+    CA_CERTIFICATE, Faults, KnownEffect, KnownTarget, SimulatedAccount, Simulator, SimulatorOptions, credential_of,
+    start,
 };
 use crate::text::Secret;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
                 .map(|(variable, credential)| (variable.to_owned(), credential.reveal().to_owned().into()));
             let credentials: serde_json::Map<String, serde_json::Value> = credentials.collect();
             let mut account = serde_json::json!({"provider": provider.id, "base_url": simulator.base_url(&provider.id), "environment": credentials});
+            if let Some(secure) = simulator.secure_base_url(&provider.id) {
+                account["secure_base_url"] = secure.into();
+            }
             if fetches_token(provider) {
                 account["auth_url"] = simulator.auth_url(&provider.id).into();
             }
@@ -45,14 +49,21 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
         let accounts: Vec<_> = accounts.collect();
         context
             .printer
-            .result_json(&serde_json::json!({"address": simulator.address().to_string(), "providers": accounts}));
+            .result_json(&serde_json::json!({"address": simulator.address().to_string(), "ca_certificate": CA_CERTIFICATE, "providers": accounts}));
     } else {
         let mut text =
             format!("# the simulator listens on {}; put these into a plan's `providers`:\n", simulator.address());
         for provider in catalog.iter() {
             let (base, auth) = (simulator.base_url(&provider.id), simulator.auth_url(&provider.id));
             let auth = if fetches_token(provider) { format!(", auth_url: \"{auth}\"") } else { String::new() };
-            text.push_str(&["#   ", &provider.id, ": {base_url: \"", &base, "\"", &auth, "}\n"].concat());
+            // Who signs in by a certificate alone is played nowhere else.
+            let secure = simulator.secure_base_url(&provider.id);
+            let (base, beside) = match (secure, provider.auth.first().is_some_and(SecurityRequirement::is_mutual_tls)) {
+                (Some(secure), true) => (secure, String::new()),
+                (Some(secure), false) => (base, format!("  # with a client's certificate: {secure}")),
+                (None, _) => (base, String::new()),
+            };
+            text.push_str(&["#   ", &provider.id, ": {base_url: \"", &base, "\"", &auth, "}", &beside, "\n"].concat());
         }
         text.push_str("# and these into the environment (dummy credentials that it accepts):\n");
         for provider in catalog.iter() {
@@ -61,6 +72,12 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
                 let quote = if value.reveal().contains('\n') { "'" } else { "" };
                 text.push_str(&["export ", variable, "=", quote, value.reveal().trim_end(), quote, "\n"].concat());
             }
+        }
+        if catalog.iter().any(|provider| simulator.secure_base_url(&provider.id).is_some()) {
+            text.push_str(
+                "# what https has here is issued by this CA; write it into a file, and give that by --ca-file:\n",
+            );
+            text.push_str(&["export CERTSWEEP_SIMULATOR_CA='", CA_CERTIFICATE.trim_end(), "'\n"].concat());
         }
         context.printer.result(text.trim_end());
     }
@@ -77,7 +94,7 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
 /// The variables of an account with what the simulator accepts in them. A client's certificate holds its own key, which has no password.
 fn dummy_credentials(provider: &Provider) -> impl Iterator<Item = (&str, Secret)> {
     let is_of_certificate = |name: &str| {
-        let mut uses = provider.auth.iter().flat_map(|requirement| requirement.uses_of(name));
+        let mut uses = provider.requirements().flat_map(|requirement| requirement.uses_of(name));
         uses.any(|used| matches!(used, CredentialUse::ClientCertificatePassword | CredentialUse::ClientKey))
     };
     let named = provider.environment.iter().filter(move |(name, _)| !is_of_certificate(name));

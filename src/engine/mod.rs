@@ -31,5 +31,5 @@ pub mod verify;
 
 pub use dispatcher::{CommandDone, CommandReply, Ending, Question, Run, RunCommand, run};
 pub use sender::Sender;
-pub use senders::{PlayedAccount, Senders, real_senders, rehearsal_senders};
+pub use senders::{PlayedAccount, PlayedTls, Senders, real_senders, rehearsal_senders};
 pub use taken::stop_when_taken;

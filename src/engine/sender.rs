@@ -5,7 +5,7 @@ use crate::pki::{Csr, RequestedCertificate, TlsServer};
 use crate::plan::Account;
 use crate::provider::challenge::{Challenge, ChallengeHook};
 use crate::provider::model::Operation;
-use crate::provider::{Answer, CredentialReference, Provider};
+use crate::provider::{Answer, CredentialReference, Provider, SecurityRequirement};
 use crate::text::{Secret, safe};
 use crate::wire::challenge::{self, HookCall};
 use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request, withheld};
@@ -61,6 +61,8 @@ pub struct Unsigned {
     request: WireRequest,
     /// The reference to the key that signs it in the place of the account's.
     own_key: Option<String>,
+    /// What the document says of signing it, where that is for its operation alone.
+    security: Option<Vec<SecurityRequirement>>,
     /// Why a part of it could not be read.
     lacking: Option<String>,
     /// What is in it of private keys.
@@ -128,7 +130,8 @@ impl<T: Transport> Sender<T> {
             Err(why) => (Cow::Borrowed(parameters), Vec::new(), Some(why)),
         };
         let request = request::build(&self.base_url, operation, &filled);
-        Unsigned { request, own_key: operation.own_key(parameters), lacking, secrets }
+        let (own_key, security) = (operation.own_key(parameters), operation.security.clone());
+        Unsigned { request, own_key, security, lacking, secrets }
     }
 
     /// What the certificate must be that an action asks for, where it sends a request for one.
@@ -151,11 +154,11 @@ impl<T: Transport> Sender<T> {
         at: Timestamp,
         via: ConnectionUse<'_>,
     ) -> Delivery {
-        let Unsigned { mut request, own_key, lacking, secrets } = unsigned;
+        let Unsigned { mut request, own_key, security, lacking, secrets } = unsigned;
         if let Some(why) = lacking {
             return Delivery::Unsigned(why);
         }
-        let signed = self.signer.borrow().sign(&mut request, &ticket, own_key.as_deref(), at);
+        let signed = self.signer.borrow().sign(&mut request, &ticket, own_key.as_deref(), security.as_deref(), at);
         if request.method == "GET" {
             self.signer.borrow_mut().take_back(ticket);
         }

@@ -6,7 +6,7 @@ use crate::plan::{Account, Settings};
 use crate::provider::{Catalog, Provider, SecurityRequirement};
 use crate::text::Secret;
 use crate::wire::client::{HttpOptions, HttpTransport};
-use crate::wire::resolve::resolve;
+use crate::wire::resolve::{read_identity, resolve};
 use crate::wire::signer::Signer;
 use crate::wire::{Credentials, HttpHandle, Resolved};
 use jiff::Timestamp;
@@ -26,6 +26,17 @@ pub struct PlayedAccount {
     pub auth_url: String,
     /// The credential of a provider by its name in the document.
     pub credential: fn(&Provider, &str) -> Secret,
+    /// What its TLS needs, where it is played by TLS.
+    pub tls: Option<PlayedTls>,
+}
+
+/// TLS to where an account is played.
+#[derive(Debug, Clone, Copy)]
+pub struct PlayedTls {
+    /// Who has issued the certificate that is shown there: PEM.
+    pub issuers: &'static str,
+    /// The time, for the certificate that the account shows.
+    pub now: Timestamp,
 }
 
 /// For a run against the providers. `environment` is where `env:NAME` is looked up, `ca_file` (PEM) is trusted beside the platform's roots.
@@ -57,7 +68,9 @@ pub fn real_senders(
         let resolved = if account.own_keys {
             Ok(Resolved { requirement: 0, credentials: Credentials::default(), identity: None, warnings: Vec::new() })
         } else {
-            resolve(&account.name, &account.credentials, &requirements, environment, now)
+            let own = provider.operations.iter().filter_map(|operation| operation.security.as_ref()).flatten();
+            let own: Vec<SecurityRequirement> = own.cloned().collect();
+            resolve(&account.name, &account.credentials, &requirements, &own, environment, now)
         };
         let identity = resolved.as_ref().ok().and_then(|resolved| resolved.identity.clone());
         let ca_file = ca_file.map(Path::to_path_buf);
@@ -97,11 +110,21 @@ pub fn rehearsal_senders(
         let named = provider.auth_for(|name| account.credentials.contains_key(name));
         let requirement = named.or(provider.auth.first());
         let requirement = requirement.ok_or_else(|| format!("`{}` declares no way to sign", provider.id))?;
-        let PlayedAccount { base_url, auth_url, credential } = played(account);
-        let names = requirement.required().into_iter();
+        let PlayedAccount { base_url, auth_url, credential, tls } = played(account);
+        let own = provider.operations.iter().filter_map(|operation| operation.security.as_ref()).flatten();
+        let applied: Vec<&SecurityRequirement> = std::iter::once(requirement).chain(own).collect();
+        let shows = applied.iter().any(|one| one.is_mutual_tls());
+        let names = applied.into_iter().flat_map(SecurityRequirement::required);
         let credentials = Credentials::new(names.map(|name| (name.to_owned(), credential(provider, name))));
-        let options = plain_options(settings, account);
-        let transport = HttpTransport::loopback_only(&options, &handle).map_err(|error| error.to_string())?;
+        let identity = match &tls {
+            Some(tls) if shows => {
+                Some(read_identity(&credentials, tls.now).map_err(|(name, why)| format!("{name}: {why}"))?)
+            }
+            _ => None,
+        };
+        let options = HttpOptions { identity, ..plain_options(settings, account) };
+        let transport = HttpTransport::loopback_only(&options, tls.map(|tls| tls.issuers), &handle);
+        let transport = transport.map_err(|error| error.to_string())?;
         let signer = Signer::new(&requirement.clone().with_token_url(&auth_url), &account.variables, credentials);
         let there = Account { base_url, ..account.clone() };
         Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))

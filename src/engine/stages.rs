@@ -133,15 +133,17 @@ impl<'p> StageRules<'p> {
         let action = own.action.as_ref()?;
         let stage = usize::from(stage);
         let followed = stage < action.stages.len();
+        // An action that only reads may be asked again and again: it has no effect that could be doubled.
+        let reads = own.is_safe && action.poll.is_some();
         let Some(before) = stage.checked_sub(1) else {
             return Some(Self {
                 name: &own.name,
                 operation: own,
                 declared: None,
-                kind: StageKind::of(action.idempotency),
+                kind: if reads { StageKind::Safe } else { StageKind::of(action.idempotency) },
                 place: StagePlace { followed, ..StagePlace::default() },
                 status_queries: &action.status_queries,
-                poll: None,
+                poll: action.poll.filter(|_| reads),
             });
         };
         let declared = action.stages.get(before)?;
@@ -156,9 +158,9 @@ impl<'p> StageRules<'p> {
             operation: &provider.operations[declared.operation],
             declared: Some(declared),
             kind: kind(declared),
-            // The first takes effect, or it would be no action.
             place: StagePlace {
-                accepted: true,
+                // The first takes effect, unless all that the action does is to read.
+                accepted: !reads || earlier().any(|kind| kind != StageKind::Safe),
                 // An idempotency key makes a repetition harmless, not the first request: begun anew, the action would have another key.
                 spent: costs(StageKind::of(action.idempotency))
                     || action.idempotency_key.is_some()
@@ -260,6 +262,9 @@ pub const fn after_stage(kind: StageKind, place: StagePlace, next: NextStep) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diag::Diagnostics;
+    use crate::provider::Catalog;
+    use crate::text::SourceMap;
     use NextStep::{Again, End, Hold, NextStage, Poll};
     use Outcome::{AlreadyDone, Failed, InDoubt, Pending, PendingApproval, Rejected, Succeeded};
     use StageKind::{Idempotent, NotIdempotent, Safe};
@@ -310,6 +315,20 @@ mod tests {
             }
             assert_eq!([Again, Hold].map(|next| after_stage(kind, at, next)), [Again, Hold], "{kind:?} {at:?}");
         }
+    }
+
+    #[test]
+    fn an_action_that_only_reads_is_asked_again_and_has_accepted_nothing() {
+        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let naver = catalog.get("naver").unwrap();
+        let place = |name: &str| naver.operations.iter().position(|operation| operation.name == name).unwrap();
+        let of = |name: &str, stage: u8| {
+            let rules = StageRules::of(naver, place(name), stage).unwrap();
+            (rules.kind, rules.poll.is_some(), rules.place.accepted, rules.place.followed)
+        };
+        assert_eq!(of("fetch-certificate", 0), (Safe, true, false, true));
+        assert_eq!(of("fetch-certificate", 1), (Safe, true, false, false));
+        assert_eq!(of("reissue", 0), (NotIdempotent, false, false, false));
     }
 
     #[test]

@@ -47,6 +47,8 @@ impl NewCertificate {
             let read = Certificate::parse_all(bytes);
             chain.extend(read.map_err(|why| format!("what came as the new certificate is none: {why}"))?);
         }
+        // Where the issuer is the root, some show it as both.
+        chain.dedup_by(|one: &mut Certificate, before: &mut Certificate| one.der == before.der);
         if chain.is_empty() { Err("no new certificate came".to_owned()) } else { Ok(Self { chain }) }
     }
 
@@ -73,6 +75,11 @@ impl NewCertificate {
         }
         self.chain.insert(0, leaf);
         Ok(self)
+    }
+
+    /// Whether one of them has the key that was asked for.
+    pub fn has_key(&self, wanted: &RequestedCertificate) -> bool {
+        self.chain.iter().any(|found| SpkiFingerprint::of(&found.spki) == wanted.spki)
     }
 
     /// The certificate itself.

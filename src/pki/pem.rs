@@ -75,6 +75,15 @@ pub fn encode(label: &str, der: &[u8]) -> String {
     text + END + label + DASHES + "\n"
 }
 
+/// Of a text with certificates the first, or those behind it: as PEM, with nothing else beside.
+pub fn certificates(text: &str, issuers: bool) -> String {
+    let blocks = pieces(text).into_iter().filter_map(|piece| match piece {
+        Piece::Block(block) if block.label == "CERTIFICATE" => Some(encode("CERTIFICATE", &block.der)),
+        _ => None,
+    });
+    if issuers { blocks.skip(1).collect() } else { blocks.take(1).collect() }
+}
+
 /// Takes a text apart. Never fails: what is broken is a piece too.
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();

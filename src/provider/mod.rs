@@ -19,9 +19,11 @@ pub mod request;
 mod sample;
 pub mod samples;
 pub mod security;
+mod sign_in;
 pub mod stages;
 pub mod target_state;
 pub mod verdict;
+mod window;
 
 pub use answer::{Answer, AnswerClass, HeaderFields, TargetState};
 pub use catalog::Catalog;

@@ -8,11 +8,11 @@ pub use super::idempotency_key::{IdempotencyKey, KeyForm};
 pub use super::paging::{PageForm, Pages};
 pub use super::sample::{Sample, SampleAction, SampleAnswer};
 use super::security::SecurityRequirement;
+pub use super::window::Window;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 /// A CA's management API, as its document describes it.
@@ -55,15 +55,6 @@ pub struct ServerVariable {
     pub description: String,
 }
 
-/// At most `count` requests in any window of `length`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Window {
-    /// Requests, at least 1.
-    pub count: u32,
-    /// The window's length, above zero.
-    pub length: Duration,
-}
-
 /// One request that a provider accepts.
 #[derive(Debug)]
 pub struct Operation {
@@ -85,6 +76,8 @@ pub struct Operation {
     pub accept: String,
     /// Whether it only reads (RFC 9110, section 9.2.1).
     pub is_safe: bool,
+    /// How its requests are signed, where the document says so for this operation alone (OpenAPI: in the place of the document's own). Never empty.
+    pub security: Option<Vec<SecurityRequirement>>,
     /// Header fields that the document fixes for every request, names in lower case, beside those of the signer.
     pub headers: Vec<(String, String)>,
     /// What makes it an action of plans; `None` for a status query.
@@ -162,6 +155,8 @@ pub struct ActionRules {
     pub replaced: Option<ReplacedRule>,
     /// What a preview asks about its target, in order of preference: the document's `preview`, and behind it the status queries of what revokes.
     pub previews: Vec<StatusQueryRule>,
+    /// How far apart an action that only reads is asked again while its answer means `pending`; `None` where it is asked once.
+    pub poll: Option<Duration>,
 }
 
 /// Where the provider tells what an action replaces, read before anything is sent.
@@ -197,6 +192,8 @@ pub struct Stage {
     /// How far apart a stage that only reads is asked again while its answer means `pending` or `pending-approval`; `None` where it
     /// is asked once.
     pub poll: Option<Duration>,
+    /// Whether it is also asked again while the certificate that it brings is not for the key of the action's request: the one before, still.
+    pub until_new: bool,
     /// How to find out whether it took effect, in order of preference. The parameters are those of its own request.
     pub status_queries: Vec<StatusQueryRule>,
     /// What its answer brings.
@@ -479,6 +476,8 @@ pub struct AnswerRule {
     pub class: AnswerClass,
     /// A sentence for people.
     pub explanation: Option<String>,
+    /// What of the body is told behind it, each with a word for it: the record that a person must put somewhere.
+    pub shows: Vec<(String, Pointer)>,
 }
 
 /// A condition on a JSON value. Scalars are compared as text, so `0` and `"0"` are equal.
@@ -578,7 +577,17 @@ pub enum ValueFormat {
     /// Names of certificates. `hostname`, `idn-hostname`, `dns-name`, `dns-name-or-address`.
     Name(NameRule),
     /// Files with a private key, which is read when it is sent and never kept. `private-key`.
-    PrivateKey,
+    PrivateKey {
+        /// Whether the PEM is sent in base64.
+        base64: bool,
+    },
+    /// Certificates, which plans give as files or as PEM: the first is sent (`certificate`), or those behind it (`certificate-chain`).
+    Certificate {
+        /// Whether it is those behind the first.
+        issuers: bool,
+        /// Whether the PEM is sent in base64.
+        base64: bool,
+    },
     /// Certificate requests, which are sent in DER and base64url (`contentMediaType: application/pkcs10`, `contentEncoding: base64url`); a plan
     /// has them in PEM.
     CertificateRequest,
@@ -637,46 +646,6 @@ impl Provider {
     pub fn actions(&self) -> impl Iterator<Item = (&Operation, &ActionRules)> {
         self.operations.iter().filter_map(|operation| operation.action.as_ref().map(|action| (operation, action)))
     }
-
-    /// The first way to authenticate, in the document's order, whose required credentials are all there.
-    pub fn auth_for(&self, is_there: impl Fn(&str) -> bool) -> Option<&SecurityRequirement> {
-        self.auth.iter().find(|requirement| requirement.required().into_iter().all(&is_there))
-    }
-
-    /// The names of all credentials that the provider knows, in the document's order, each once.
-    pub fn credential_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for name in self.auth.iter().flat_map(|requirement| [requirement.required(), requirement.optional()].concat()) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
-    }
-}
-
-impl Window {
-    /// Reads `100/5s`, `1000/3m`.
-    ///
-    /// # Errors
-    /// A sentence that says what would be right.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let expected = || format!("`{text}` is not a rate; write requests/window, such as `100/5s` or `1000/3m`");
-        let (count, length) = text.trim().split_once('/').ok_or_else(expected)?;
-        let count: u32 = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(expected)?;
-        let length = crate::time::parse_duration(length.trim()).map_err(|_| expected())?;
-        if length.is_zero() { Err(expected()) } else { Ok(Self { count, length }) }
-    }
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.length.subsec_millis() == 0 {
-            write!(formatter, "{}/{}s", self.count, self.length.as_secs())
-        } else {
-            write!(formatter, "{}/{}ms", self.count, self.length.as_millis())
-        }
-    }
 }
 
 impl ActionRules {
@@ -734,6 +703,13 @@ impl Operation {
     }
 }
 
+impl ValueFormat {
+    /// Whether it is sent in base64 (RFC 4648, section 4).
+    pub const fn is_encoded(self) -> bool {
+        matches!(self, Self::Base64 | Self::PrivateKey { base64: true } | Self::Certificate { base64: true, .. })
+    }
+}
+
 impl Parameter {
     /// How plans write its name.
     pub fn name_in_plans(&self) -> &str {
@@ -742,7 +718,7 @@ impl Parameter {
 
     /// Whether its values refer to files with a private key, which signs or is sent.
     pub fn names_key(&self) -> bool {
-        self.location == Location::Signer || self.format == ValueFormat::PrivateKey
+        self.location == Location::Signer || matches!(self.format, ValueFormat::PrivateKey { .. })
     }
 
     /// Where its values are serial numbers, how they are sent.

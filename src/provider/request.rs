@@ -6,7 +6,7 @@
 use super::answer::scalar_text;
 use super::model::{BodyForm, Location, Operation, Parameter, Provider, ServerVariable, ValueFormat};
 use super::params::Violation;
-use crate::pki::csr;
+use crate::pki::{csr, pem};
 use crate::text::nearest;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -113,6 +113,14 @@ fn on_the_wire<'v>(parameter: &Parameter, value: &'v Value) -> Cow<'v, Value> {
                 .collect(),
         ),
         (Value::String(text), _, ValueFormat::Base64) => Cow::Owned(Value::String(STANDARD.encode(text))),
+        // In a preview there is the file's name in its place.
+        (Value::String(text), _, ValueFormat::PrivateKey { base64: true }) if !text.starts_with("file:") => {
+            Cow::Owned(Value::String(STANDARD.encode(text)))
+        }
+        (Value::String(text), _, ValueFormat::Certificate { issuers, base64 }) => {
+            let part = pem::certificates(text, issuers);
+            Cow::Owned(Value::String(if base64 { STANDARD.encode(part) } else { part }))
+        }
         (Value::String(text), _, ValueFormat::CertificateRequest) => match csr::der_of_pem(text) {
             Some(der) => Cow::Owned(Value::String(URL_SAFE_NO_PAD.encode(der))),
             None => Cow::Borrowed(value),
@@ -138,7 +146,10 @@ fn sent<'a>(operation: &Operation, parameter: &'a Parameter, parameters: &'a Map
         other.members.starts_with(path) && parameters.get(&other.name).is_some_and(|value| !value.is_null())
     };
     let is_there = parameter.required || path.is_empty() || at(operation, Location::Body).any(is_own);
-    is_there.then_some(value)
+    // Issuers that there are not are not sent: an empty text is no chain.
+    let is_chain = matches!(parameter.format, ValueFormat::Certificate { issuers: true, .. });
+    let lacks = is_chain && value.as_str().is_some_and(|text| pem::certificates(text, true).is_empty());
+    (is_there && !lacks).then_some(value)
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
@@ -307,6 +318,7 @@ pub(crate) mod tests {
             body: has_body.then(|| RequestBody { media_type: "application/json".to_owned(), form: BodyForm::Json }),
             accept: "application/json".to_owned(),
             is_safe: false,
+            security: None,
             headers: Vec::new(),
             action: None,
             list: None,

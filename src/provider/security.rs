@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// One way to authenticate: the schemes of one of OpenAPI's security requirements. All of them are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityRequirement {
-    /// The schemes, at least one.
+    /// The schemes; none where requests are not signed, which one operation alone may say.
     pub schemes: Vec<SecurityScheme>,
 }
 
@@ -403,8 +403,11 @@ impl SecurityRequirement {
         distinct(self.schemes.iter().flat_map(|scheme| &scheme.optional))
     }
 
-    /// The names of its schemes, as people read them: `key + date`.
+    /// The names of its schemes, as people read them: `key + date`; `none`.
     pub fn name(&self) -> String {
+        if self.schemes.is_empty() {
+            return "none".to_owned();
+        }
         self.schemes.iter().map(|scheme| scheme.name.as_str()).collect::<Vec<_>>().join(" + ")
     }
 

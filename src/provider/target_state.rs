@@ -5,8 +5,8 @@ use super::answer::{Answer, HeaderFields, TargetState};
 use super::answer::{naming_text, scalar_text};
 use super::listing::ListedRow;
 use super::model::{
-    ActionRules, AnswerLocation, Idempotency, Location, Operation, ParameterSource, ParameterType, Provider, RowStep,
-    SerialRule, StatusQueryRule, TargetKind,
+    ActionRules, AnswerLocation, Idempotency, Location, Operation, Parameter, ParameterSource, ParameterType, Provider,
+    RowStep, SerialRule, StatusQueryRule, TargetKind, ValueFormat,
 };
 use super::verdict::{self, Verdict};
 use super::{AnswerClass, listing, paging, params};
@@ -27,12 +27,14 @@ pub fn choose_queries(
 }
 
 /// Whether an action revokes. A reissue has a CSR or is not idempotent; what it makes is valid. An approval acts on a request, and the revocation
-/// itself is another action; and what only reads changes nothing.
+/// itself is another action; what only reads changes nothing; and what is sent a new certificate keeps it.
 pub fn revokes(operation: &Operation) -> bool {
     operation.action.as_ref().is_some_and(|rules| {
         let is_of_request = rules.target.kind == TargetKind::Request;
         let is_once = rules.idempotency == Idempotency::Idempotent;
-        rules.csr.is_none() && is_once && !is_of_request && !operation.is_safe
+        let takes = |parameter: &Parameter| matches!(parameter.format, ValueFormat::Certificate { .. });
+        let takes_new = operation.parameters.iter().any(takes);
+        rules.csr.is_none() && is_once && !is_of_request && !operation.is_safe && !takes_new
     })
 }
 

@@ -71,7 +71,7 @@ pub fn read_by(operation: &Operation, rules: &[AnswerRule], answer: &Answer, now
             AnswerLocation::Body(pointer) => pointer.text_of(body).map(Cow::into_owned),
             AnswerLocation::Header(name) => answer.header(name).map(str::to_owned),
         }),
-        explanation: rule.and_then(|rule| rule.explanation.clone()),
+        explanation: rule.and_then(|rule| explained(rule, body)),
         retry_after: asked.or_else(|| hinted_wait(hint?, body)),
         limit: hint.and_then(|hint| hinted_limit(hint, body)),
     }
@@ -189,6 +189,17 @@ const fn by_status(status: u16, asks_to_wait: bool, origin: Origin) -> AnswerCla
         401 => AnswerClass::Unauthorized,
         400..500 => AnswerClass::Rejected,
         _ => AnswerClass::Unknown,
+    }
+}
+
+/// What a rule says of an answer, and what of the answer it shows: `put this record into DNS: name _dcv, value abc`.
+fn explained(rule: &AnswerRule, body: &Value) -> Option<String> {
+    let shown: Vec<String> =
+        rule.shows.iter().filter_map(|(word, place)| Some(format!("{word} {}", place.text_of(body)?))).collect();
+    match (&rule.explanation, shown.is_empty()) {
+        (explanation, true) => explanation.clone(),
+        (None, false) => Some(shown.join(", ")),
+        (Some(explanation), false) => Some(format!("{explanation}: {}", shown.join(", "))),
     }
 }
 
@@ -332,6 +343,22 @@ mod tests {
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Answer::new(status, headers, body.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn what_a_person_must_do_is_told_with_what_the_answer_says_of_it() {
+        let catalog = crate::provider::Catalog::built_in(&mut Default::default(), &mut Default::default());
+        let operation = catalog.get("naver").unwrap().operation("fetch-certificate").unwrap();
+        let told = |state: &str, record: &str| {
+            let list = format!(r#"[{{"validStatusCode":"VALID_STATUS_{state}"{record}}}]"#);
+            let body = format!(r#"{{"returnCode":"0","dnsVerificationCount":1,"dnsVerificationList":{list}}}"#);
+            read(operation, &answer(200, &[], &body), Timestamp::UNIX_EPOCH).explanation
+        };
+        let words = |text: &str| Some(format!("the domain is validated; put this record into its DNS{text}"));
+        assert_eq!(told("REG", r#","txtName":"_a.example","txtValue":"1""#), words(": name _a.example, value 1"));
+        assert_eq!(told("REG", r#","txtName":"_a.example""#), words(": name _a.example"));
+        assert_eq!(told("REG", ""), words(""));
+        assert_eq!(told("SUCCESS", r#","txtName":"_a.example""#), None);
     }
 
     #[test]

@@ -224,7 +224,8 @@ fn put_certificates(value: &mut Value, [own, issuers, chain]: [&str; 3], of_issu
         Value::Object(members) => {
             for (name, member) in members {
                 let name = name.to_ascii_lowercase();
-                let of_issuer = ["chain", "issuer", "intermediate", "root"].iter().any(|word| name.contains(word));
+                let of_issuer =
+                    ["chain", "issuer", "intermediate", "subca", "root"].iter().any(|word| name.contains(word));
                 put_certificates(member, [own, issuers, chain], of_issuer);
             }
         }

@@ -7,8 +7,8 @@
 use super::aws::{self, AwsKeys};
 use super::message::{Received, decode, encode};
 use super::options::credential;
-use crate::provider::Provider;
 use crate::provider::security::{SecurityRequirement, SecurityScheme, SignerKind};
+use crate::provider::{Operation, Provider};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -23,15 +23,17 @@ use sha2::{Digest, Sha256};
 /// What is wrong with the credentials, as the provider might word it.
 pub(super) fn verify(
     provider: &Provider,
+    operation: &Operation,
     request: &Received,
     now: Timestamp,
     issued: &dyn Fn(&str) -> bool,
 ) -> Result<(), String> {
-    if provider.auth.is_empty() {
+    let all = operation.security.as_ref().unwrap_or(&provider.auth);
+    if all.is_empty() || all.iter().any(|requirement| requirement.schemes.is_empty()) {
         return Ok(());
     }
     let mut first_error = None;
-    for requirement in &provider.auth {
+    for requirement in all {
         match verify_requirement(provider, requirement, request, now, issued) {
             None => {}
             Some(Ok(())) => return Ok(()),
@@ -100,8 +102,8 @@ fn verify_scheme(
             let pair = format!("{}:{}", expected(user).reveal(), expected(password).reveal());
             Some(same(given, &STANDARD.encode(pair), "Authorization"))
         }
-        // Whoever speaks plain http shows no certificate; the other schemes of the requirement are looked at all the same.
-        SignerKind::MutualTls => Some(Ok(())),
+        // TLS has verified it.
+        SignerKind::MutualTls => request.shows_certificate.then_some(Ok(())),
         SignerKind::AwsSigV4 { service, region } => {
             request.header("authorization")?;
             let keys = AwsKeys {
@@ -268,6 +270,7 @@ mod tests {
             target: target.into(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             body: Vec::new(),
+            shows_certificate: false,
         }
     }
 
@@ -359,6 +362,7 @@ mod tests {
             target: target.into(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             body: body.into(),
+            shows_certificate: false,
         }
     }
 

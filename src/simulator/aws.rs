@@ -124,6 +124,7 @@ mod tests {
             ("x-amz-target", "ACMPrivateCA.RevokeCertificate"),
         ];
         let good = Received {
+            shows_certificate: false,
             method: "POST".into(),
             target: "/".into(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),

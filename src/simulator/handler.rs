@@ -293,7 +293,7 @@ impl RequestHandler {
             }
         } else if self.options.verify {
             let issued = |token: &str| account.tokens.holds(token, asked.now);
-            if let Err(why) = verify(asked.provider, asked.request, asked.now, &issued) {
+            if let Err(why) = verify(asked.provider, operation, asked.request, asked.now, &issued) {
                 counters.bad_signatures += 1;
                 return answers::refused_credentials(asked.provider, operation, &why);
             }
@@ -399,7 +399,11 @@ impl RequestHandler {
         }
         self.effects += 1;
         let mut granted = answers::granted(operation, parameters, Reference::Fresh(self.effects));
-        let issued = self.issue(operation, parameters, self.effects, asked.now);
+        let issued = match operation.method == "GET" {
+            // What only reads shows what another operation has made of the same thing.
+            true => self.known_certificate(asked, target),
+            false => self.issue(operation, parameters, self.effects, asked.now),
+        };
         if let Some(chain) = &issued {
             granted = granted.with_certificate(chain);
         }
@@ -427,6 +431,14 @@ impl RequestHandler {
             self.keyed.insert(key, granted.response.clone());
         }
         granted.response
+    }
+
+    /// The certificate of a target that is read: that which was issued for it, else one for the request that the run has for it.
+    fn known_certificate(&self, asked: &OperationRequest<'_>, target: usize) -> Option<String> {
+        let known = self.targets.target(target);
+        let operation = &asked.provider.operations[asked.operation];
+        let issued = self.targets.issued_by_any(asked.account, asked.provider, target).or(known.issued.as_deref());
+        issued.map(str::to_owned).or_else(|| self.issue(operation, &known.parameters, self.effects, asked.now))
     }
 
     /// Makes the certificate of an order: the effect of the action that has made the order.
@@ -576,6 +588,7 @@ mod tests {
             let key = credential("test", "key").reveal().to_owned();
             let headers = [("x-key", key), ("content-type", "application/json".to_owned())];
             let request = Received {
+                shows_certificate: false,
                 method: method.to_owned(),
                 target: format!("/test/api{target}"),
                 headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),

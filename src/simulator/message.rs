@@ -17,6 +17,8 @@ pub(super) struct Received {
     pub(super) headers: Vec<(String, String)>,
     /// The body, whole.
     pub(super) body: Vec<u8>,
+    /// Whether its connection showed a client's certificate, which TLS has verified.
+    pub(super) shows_certificate: bool,
 }
 
 /// What is done in return.

@@ -20,6 +20,7 @@ mod server;
 mod stages;
 mod status_queries;
 mod targets;
+mod tls;
 mod tokens;
 
 pub use authority::CERTIFICATE as CA_CERTIFICATE;

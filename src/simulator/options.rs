@@ -78,7 +78,7 @@ pub fn credential(provider: &str, name: &str) -> Secret {
 
 /// As [`credential()`], for a provider whose signers may want more than any text: a key.
 pub fn credential_of(provider: &Provider, name: &str) -> Secret {
-    match provider.auth.iter().find_map(|requirement| requirement.uses_of(name).next()) {
+    match provider.requirements().find_map(|requirement| requirement.uses_of(name).next()) {
         Some(CredentialUse::JwsKey) => Secret::new(ACCOUNT_KEY),
         Some(CredentialUse::ServiceAccount) => {
             let file = json!({
@@ -89,7 +89,7 @@ pub fn credential_of(provider: &Provider, name: &str) -> Secret {
             });
             Secret::new(file.to_string())
         }
-        // Nobody asks for it here; it must be one all the same, since it is read before anything is sent.
+        // By the simulator's own CA, which is the one that it believes.
         Some(CredentialUse::ClientCertificate) => Secret::new(format!("{CLIENT_CERTIFICATE}{CLIENT_KEY}")),
         Some(CredentialUse::ClientKey) => Secret::new(CLIENT_KEY),
         Some(
@@ -108,8 +108,8 @@ pub(super) const SERVICE_ACCOUNT_EMAIL: &str = "simulated@simulated.iam.gservice
 pub(super) const SERVICE_ACCOUNT_KEY: &str = include_str!("service-account-key.pem");
 
 /// A certificate and its key, for accounts that sign in by one: they are the same in every run, and protect nothing.
-const CLIENT_CERTIFICATE: &str = include_str!("ca.pem");
-const CLIENT_KEY: &str = include_str!("ca-key.pem");
+const CLIENT_CERTIFICATE: &str = include_str!("client.pem");
+const CLIENT_KEY: &str = include_str!("client-key.pem");
 
 /// The private key of the one ACME account: it is the same in every run, and protects nothing.
 pub(super) const ACCOUNT_KEY: &str = include_str!("account-key.pem");

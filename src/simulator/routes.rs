@@ -5,7 +5,7 @@ use super::acme::{AcmeEndpoint, NEW_ACCOUNT, NEW_NONCE};
 use super::message::{Received, decode, encode};
 use super::options::SimulatedAccount;
 use crate::pki::Csr;
-use crate::provider::model::{BodyForm, ItemObject, Location, Parameter, ParameterType, RequestBody, ValueFormat};
+use crate::provider::model::{BodyForm, ItemObject, Location, Parameter, ParameterType, RequestBody};
 use crate::provider::{Operation, Provider};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -338,7 +338,7 @@ fn name_by_request(operation: &Operation, given: &mut Map<String, Value>) {
 
 /// The text that a body carries encoded.
 fn decoded(known: &Parameter, value: Value) -> Result<Value, String> {
-    if known.format != ValueFormat::Base64 {
+    if !known.format.is_encoded() {
         return Ok(value);
     }
     let octets = value.as_str().and_then(|text| STANDARD.decode(text).ok());

@@ -2,33 +2,42 @@
 
 use super::handler::RequestHandler;
 use super::message::{Reaction, ReactionKind, Received, Response};
-use super::options::{KnownTarget, SimulatorOptions};
-use super::routes;
+use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
 use super::targets::Effects;
+use super::{routes, tls};
+use crate::provider::SecurityRequirement;
 use crate::time::Clock;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Request as HttpRequest, StatusCode, header};
 use axum::response::Response as HttpResponse;
 use axum::routing::any;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::Error as TlsError;
 
 /// A simulator that runs until it is dropped.
 #[derive(Debug)]
 pub struct Simulator {
     address: SocketAddr,
+    /// Where it listens by TLS, if one of its providers has clients with certificates.
+    secure: Option<SocketAddr>,
     /// Account → the path part of its base URL.
     bases: BTreeMap<String, String>,
+    /// The accounts of such providers.
+    with_certificates: BTreeSet<String>,
     shared: Arc<ServerState>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -49,6 +58,9 @@ pub enum SimulatorError {
     /// The thread or its runtime could not be made.
     #[error("cannot start the simulator's thread")]
     Thread(#[source] io::Error),
+    /// TLS could not be set up.
+    #[error("cannot listen by TLS")]
+    Tls(#[source] TlsError),
     /// A fault names an account that there is not.
     #[error("a fault names the account `{0}`, which the simulator does not play")]
     UnknownAccount(String),
@@ -65,9 +77,21 @@ pub fn start(options: SimulatorOptions) -> Result<Simulator, SimulatorError> {
     if let Some(name) = options.faults.accounts().find(|name| !plays(name)) {
         return Err(SimulatorError::UnknownAccount(name.to_owned()));
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(listen)?;
-    listener.set_nonblocking(true).map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
+    let bound = |port: u16| {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
+        Ok::<_, io::Error>((listener.local_addr()?, listener))
+    };
+    let (address, listener) = bound(port).map_err(listen)?;
+    let shows = |account: &&SimulatedAccount| account.provider.requirements().any(SecurityRequirement::is_mutual_tls);
+    let with_certificates: BTreeSet<String> =
+        options.accounts.iter().filter(shows).map(|account| account.name.clone()).collect();
+    let (mut secure, mut secured) = (None, None);
+    if !with_certificates.is_empty() {
+        let (at, listener) = bound(0).map_err(listen)?;
+        secure = Some(at);
+        secured = Some((listener, tls::acceptor().map_err(SimulatorError::Tls)?));
+    }
     let bases = options.accounts.iter().map(|account| (account.name.clone(), routes::base_path(&account.provider)));
     let bases = bases.collect();
     let clock = Arc::clone(&options.clock);
@@ -79,12 +103,18 @@ pub fn start(options: SimulatorOptions) -> Result<Simulator, SimulatorError> {
         runtime.block_on(async {
             tokio::select! {
                 _ = stopped => {}
-                () = accept(listener, served) => {}
+                () = accept(listener, Arc::clone(&served), None) => {}
+                () = async {
+                    match secured {
+                        Some((listener, acceptor)) => accept(listener, served, Some(acceptor)).await,
+                        None => std::future::pending().await,
+                    }
+                } => {}
             }
         });
     };
     let thread = std::thread::Builder::new().name("simulator".to_owned()).spawn(run).map_err(SimulatorError::Thread)?;
-    Ok(Simulator { address, bases, shared, stop: Some(stop), thread: Some(thread) })
+    Ok(Simulator { address, secure, bases, with_certificates, shared, stop: Some(stop), thread: Some(thread) })
 }
 
 impl Simulator {
@@ -97,6 +127,14 @@ impl Simulator {
     pub fn base_url(&self, account: &str) -> String {
         let base = self.bases.get(account).map_or("", String::as_str);
         format!("http://{}{}{base}", self.address, routes::account_path(account))
+    }
+
+    /// The same by TLS, for an account whose provider has clients that show a certificate. The server's is issued by [`super::CA_CERTIFICATE`], and so must
+    /// the client's be.
+    pub fn secure_base_url(&self, account: &str) -> Option<String> {
+        let address = self.secure.filter(|_| self.with_certificates.contains(account))?;
+        let base = self.bases.get(account).map_or("", String::as_str);
+        Some(format!("https://{address}{}{base}", routes::account_path(account)))
     }
 
     /// The URL at which an account's tokens are issued.
@@ -170,7 +208,7 @@ struct NoAnswer;
 #[error("the answer is withheld on purpose")]
 struct AnswerWithheld;
 
-async fn accept(listener: TcpListener, shared: Arc<ServerState>) {
+async fn accept(listener: TcpListener, shared: Arc<ServerState>, acceptor: Option<TlsAcceptor>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let router = Router::new().route("/{*path}", any(serve)).with_state(shared);
     loop {
@@ -181,21 +219,43 @@ async fn accept(listener: TcpListener, shared: Arc<ServerState>) {
         };
         // Answers are small, and are waited for.
         let _ = stream.set_nodelay(true);
-        let router = TowerToHyperService::new(router.clone());
-        let service = service_fn(move |request| {
-            let answer = router.call(request);
-            async move {
-                let Ok(answer) = answer.await;
-                if answer.extensions().get::<NoAnswer>().is_some() { Err(AnswerWithheld) } else { Ok(answer) }
+        let (router, acceptor) = (TowerToHyperService::new(router.clone()), acceptor.clone());
+        tokio::spawn(async move {
+            match acceptor {
+                None => serve_connection(stream, router, false).await,
+                Some(acceptor) => {
+                    // A handshake that fails is a part of the simulation, too.
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let shown = stream.get_ref().1.peer_certificates().is_some_and(|chain| !chain.is_empty());
+                    serve_connection(stream, router, shown).await;
+                }
             }
         });
-        tokio::spawn(async move {
-            // A connection ends badly when an answer is withheld, or when the client goes: both are part of the simulation.
-            let connection =
-                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
-            let _ = connection.await;
-        });
     }
+}
+
+/// Marks the requests of a connection that showed a client's certificate.
+#[derive(Debug, Clone, Copy)]
+struct ShowsCertificate;
+
+/// Serves one connection until either side ends it.
+async fn serve_connection<S>(stream: S, router: TowerToHyperService<Router>, shows_certificate: bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |mut request: HttpRequest<Incoming>| {
+        if shows_certificate {
+            request.extensions_mut().insert(ShowsCertificate);
+        }
+        let answer = router.call(request);
+        async move {
+            let Ok(answer) = answer.await;
+            if answer.extensions().get::<NoAnswer>().is_some() { Err(AnswerWithheld) } else { Ok(answer) }
+        }
+    });
+    // A connection ends badly when an answer is withheld, or when the client goes: both are part of the simulation.
+    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let _ = connection.await;
 }
 
 async fn serve(State(shared): State<Arc<ServerState>>, request: Request) -> HttpResponse {
@@ -212,6 +272,7 @@ async fn serve(State(shared): State<Arc<ServerState>>, request: Request) -> Http
         target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
         headers: headers.collect(),
         body: body.to_vec(),
+        shows_certificate: head.extensions.get::<ShowsCertificate>().is_some(),
     };
     let (now, elapsed) = (shared.clock.now(), shared.clock.elapsed());
     let Reaction { delay, mut kind } = shared.handler().handle(&received, now, elapsed);

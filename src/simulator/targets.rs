@@ -142,6 +142,18 @@ impl TargetStore {
         self.targets[*target].issued.as_deref()
     }
 
+    /// The certificate that another operation has issued last for what a target names.
+    pub(super) fn issued_by_any(&self, account: usize, provider: &Provider, target: usize) -> Option<&str> {
+        let known = &self.targets[target];
+        let rules = provider.operations[known.operation].action.as_ref()?;
+        let named = rules.target.parameters.iter().map(|name| known.parameters.get(name).and_then(naming_text));
+        let own = named.collect::<Option<Vec<_>>>()?.join("/");
+        let others = (0..provider.operations.len()).filter(|other| *other != known.operation);
+        let found = others.filter_map(|other| self.by_name.get(&(account, other, own.clone())));
+        let issued = found.map(|found| &self.targets[*found]).filter(|found| found.issued.is_some());
+        issued.max_by_key(|found| found.latest)?.issued.as_deref()
+    }
+
     /// A certificate was issued for a target.
     pub(super) fn set_issued(&mut self, target: usize, pem: Option<String>) {
         self.targets[target].issued = pem;

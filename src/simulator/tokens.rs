@@ -28,7 +28,7 @@ impl Tokens {
     /// Answers a request for a token, in the first way of the provider's that grants it.
     pub(super) fn issue(&mut self, provider: &Provider, request: &Received, now: Timestamp, verify: bool) -> Response {
         let mut refused = None;
-        for (scheme, rule) in provider.auth.iter().filter_map(|requirement| requirement.token()) {
+        for (scheme, rule) in provider.requirements().filter_map(|requirement| requirement.token()) {
             let asked = TokenRequest { provider: &provider.id, scheme, request, now, verify };
             match self.grant(&rule.grant, &asked) {
                 granted @ Response { status: 200..300, .. } => return granted,

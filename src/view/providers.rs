@@ -80,7 +80,14 @@ fn variables(provider: &Provider) -> Option<String> {
 
 fn credentials(provider: &Provider) -> String {
     let mut rows = Vec::new();
-    for requirement in &provider.auth {
+    let own = provider.requirements().skip(provider.auth.len()).filter(|one| !provider.auth.contains(one));
+    let mut all: Vec<&SecurityRequirement> = provider.auth.iter().collect();
+    for one in own {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    for requirement in all {
         let signer = format!("{} ({})", requirement.name(), signers(requirement));
         let names = requirement.required().into_iter().map(|name| (name, "required"));
         for (name, needed) in names.chain(requirement.optional().into_iter().map(|name| (name, "optional"))) {
@@ -105,6 +112,13 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> St
         format!("  target        {}: {}", rules.target.kind.word(), safe::terminal(&rules.target.parameters.join("/"))),
         format!("  idempotent    {idempotent}"),
     ];
+    if let Some(own) = &operation.security {
+        let names: Vec<String> = own.iter().map(SecurityRequirement::name).collect();
+        lines.push(format!(
+            "  security      {}: its own, in the place of the document's",
+            safe::terminal(&names.join(" or "))
+        ));
+    }
     if !rules.status_queries.is_empty() {
         let lookups: Vec<&str> = rules.status_queries.iter().map(|lookup| lookup.operation.as_str()).collect();
         lines.push(format!("  status query  {}", safe::terminal(&lookups.join(", "))));
@@ -191,7 +205,9 @@ fn values(parameter: &Parameter) -> String {
             let more: String = more.iter().filter(|(is_taken, _)| *is_taken).map(|(_, words)| *words).collect();
             return format!("DNS name{more}");
         }
-        ValueFormat::PrivateKey => return "private key, by file:PATH".to_owned(),
+        ValueFormat::PrivateKey { .. } => return "private key, by file:PATH".to_owned(),
+        ValueFormat::Certificate { issuers: false, .. } => return "certificate, by file:PATH".to_owned(),
+        ValueFormat::Certificate { issuers: true, .. } => return "issuers behind it, by file:PATH".to_owned(),
         ValueFormat::CertificateRequest => return "certificate request".to_owned(),
         ValueFormat::Base64 => return "text, sent in base64".to_owned(),
         ValueFormat::Identifier | ValueFormat::Listed | ValueFormat::FreeText => {}
@@ -222,6 +238,7 @@ fn example(provider: &Provider, operation: &Operation) -> Option<String> {
     let sample = operation.samples.first()?;
     // JSON values are YAML too, quoted where a plain scalar could be misread.
     let rule = operation.action.as_ref().and_then(|rules| rules.certificate.as_ref());
+    let csr = operation.action.as_ref().and_then(|rules| rules.csr.as_ref());
     // A plan that gave the same key to two actions would have one carried out.
     let key = operation.action.as_ref().and_then(|rules| rules.idempotency_key.as_ref());
     let field = |parameter: &Parameter| {
@@ -231,7 +248,12 @@ fn example(provider: &Provider, operation: &Operation) -> Option<String> {
         }
         let value = sample.parameters.get(name)?;
         Some(match rule {
+            // What a sample shows of one is no request.
+            _ if csr.is_some_and(|csr| csr.field == *name) => {
+                format!(", {}: \"file:shop.csr\"", parameter.name_in_plans())
+            }
             _ if parameter.names_key() => format!(", {name}: \"file:shop.key\""),
+            _ if matches!(parameter.format, ValueFormat::Certificate { .. }) => format!(", {name}: \"file:shop.pem\""),
             Some(rule) if rule.field == *name => format!(", {name}: \"file:shop.pem\""),
             _ => format!(", {}: {value}", parameter.name_in_plans()),
         })
@@ -319,6 +341,8 @@ fn action_json(provider: &Provider, operation: &Operation, rules: &ActionRules) 
         "wide": rules.wide.iter().map(wide).collect::<Vec<_>>(),
         "status_queries": status_queries,
         "unconfirmed": unconfirmed,
+        // What it is signed with in the place of the document's; `null` where that holds.
+        "security": operation.security.as_ref().map(|own| own.iter().map(auth_json).collect::<Vec<_>>()),
         // The names of earlier drafts, for scripts that read them.
         "repeat": if rules.idempotency == Idempotency::Idempotent { "safe" } else { "unsafe" },
         "lookups": status_queries,
@@ -344,7 +368,9 @@ fn format_json(format: ValueFormat) -> Value {
     match format {
         ValueFormat::Identifier | ValueFormat::Listed => Value::Null,
         ValueFormat::FreeText => json!({"name": "free-text"}),
-        ValueFormat::PrivateKey => json!({"name": "private-key"}),
+        ValueFormat::PrivateKey { .. } => json!({"name": "private-key"}),
+        ValueFormat::Certificate { issuers: false, .. } => json!({"name": "certificate"}),
+        ValueFormat::Certificate { issuers: true, .. } => json!({"name": "certificate-chain"}),
         ValueFormat::CertificateRequest => json!({"name": "certificate-request"}),
         ValueFormat::Base64 => json!({"name": "base64"}),
         ValueFormat::Serial(rule) => {
@@ -427,6 +453,7 @@ mod tests {
             body: None,
             accept: text("application/json"),
             is_safe: false,
+            security: None,
             headers: Vec::new(),
             action,
             list: None,
@@ -467,6 +494,7 @@ mod tests {
             new_certificate: Vec::new(),
             replaced: None,
             previews: Vec::new(),
+            poll: None,
         };
         let sample = Sample {
             for_action: None,

@@ -58,13 +58,21 @@ impl HttpTransport {
         Ok(Self { outward: Some(outward), loopback, proxies, http: http.clone(), timeout })
     }
 
-    /// A transport for loopback alone, such as for the simulator: it needs no root certificates and refuses all other hosts.
+    /// A transport for loopback alone, such as for the simulator: it refuses all other hosts. By TLS it trusts certificates of `issuers` (PEM), and of nobody
+    /// else.
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn loopback_only(options: &HttpOptions, http: &HttpHandle) -> Result<Self, ClientError> {
+    pub fn loopback_only(options: &HttpOptions, issuers: Option<&str>, http: &HttpHandle) -> Result<Self, ClientError> {
         let timeout = options.timeout;
-        let loopback = move || build(configured(timeout).tls_certs_only([]).no_proxy());
+        let tls = issuers.map(|issuers| tls::configure_alone(issuers, options.identity.as_ref())).transpose()?;
+        let loopback = move || {
+            let client = configured(timeout).no_proxy();
+            build(match tls.clone() {
+                Some(tls) => client.tls_backend_preconfigured(tls),
+                None => client.tls_certs_only([]),
+            })
+        };
         // Found out here, not at the first request.
         loopback()?;
         let loopback = Connections::new(options.concurrency, loopback);

@@ -90,6 +90,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
 fn transport(timeout: Duration) -> HttpTransport {
     HttpTransport::loopback_only(
         &HttpOptions { timeout, concurrency: 2, ca_file: None, identity: None },
+        None,
         &HttpHandle::start().unwrap(),
     )
     .unwrap()

@@ -54,7 +54,8 @@ pub struct CredentialProblem {
     pub cause: String,
 }
 
-/// Takes the first security requirement all of whose credentials are configured, and fetches them. An environment variable that
+/// Takes the first security requirement all of whose credentials are configured, and fetches them; and those of single operations' requirements
+/// (`of_operations`), where they are configured whole. An environment variable that
 /// is not set counts as not configured, since documents name variables for every scheme that they know.
 ///
 /// # Errors
@@ -63,6 +64,7 @@ pub fn resolve(
     account: &str,
     references: &BTreeMap<String, CredentialReference>,
     requirements: &[SecurityRequirement],
+    of_operations: &[SecurityRequirement],
     environment: &dyn Fn(&str) -> Option<String>,
     now: Timestamp,
 ) -> Result<Resolved, CredentialError> {
@@ -71,12 +73,26 @@ pub fn resolve(
         let cause = "the provider document declares no way to authenticate".to_owned();
         return Err(error(vec![CredentialProblem { credential: String::new(), reference: None, cause }]));
     };
-    let requirement = &requirements[index];
-    let mut credentials = Vec::new();
+    let whole = |one: &&SecurityRequirement| {
+        let is_set = |name: &&str| references.get(*name).is_some_and(|reference| configured(reference, environment));
+        one.required().iter().all(is_set)
+    };
+    let applied: Vec<&SecurityRequirement> =
+        std::iter::once(&requirements[index]).chain(of_operations.iter().filter(whole)).collect();
+    let mut credentials: Vec<(String, Secret)> = Vec::new();
     let mut warnings = Vec::new();
     let mut problems = Vec::new();
-    let required = requirement.required().into_iter().map(|name| (name, true));
-    for (name, required) in required.chain(requirement.optional().into_iter().map(|name| (name, false))) {
+    let names = |one: &SecurityRequirement| -> Vec<(String, bool)> {
+        let required = one.required().into_iter().map(|name| (name.to_owned(), true));
+        required.chain(one.optional().into_iter().map(|name| (name.to_owned(), false))).collect()
+    };
+    let wanted =
+        applied.iter().flat_map(|one| names(one).into_iter().map(move |(name, required)| (*one, name, required)));
+    for (requirement, name, required) in wanted {
+        let name = name.as_str();
+        if credentials.iter().any(|(known, _)| known == name) {
+            continue;
+        }
         let reference = references.get(name);
         if !required && !reference.is_some_and(|reference| configured(reference, environment)) {
             continue;
@@ -106,7 +122,7 @@ pub fn resolve(
     }
     let credentials = Credentials::new(credentials);
     let mut identity = None;
-    if problems.is_empty() && requirement.is_mutual_tls() {
+    if problems.is_empty() && applied.iter().any(|one| one.is_mutual_tls()) {
         match read_identity(&credentials, now) {
             Ok(read) => {
                 let warning = read.warning.iter();
@@ -135,8 +151,11 @@ pub fn resolve(
     }
 }
 
-/// The client's certificate and key; or which of them is at fault, and why.
-fn read_identity(credentials: &Credentials, now: Timestamp) -> Result<ClientIdentity, (&'static str, String)> {
+/// The client's certificate and key among credentials.
+///
+/// # Errors
+/// Which of them is at fault, and why.
+pub fn read_identity(credentials: &Credentials, now: Timestamp) -> Result<ClientIdentity, (&'static str, String)> {
     let text = |name: &str| credentials.get(name).map(Secret::reveal);
     let identity = ClientIdentity::new(text(CERTIFICATE).unwrap_or_default(), text(KEY), text(PASSWORD), now);
     identity.map_err(|error| match error {
@@ -397,7 +416,7 @@ mod tests {
                 (0, vec!["access_key", "secret_key", "security_token"]),
             ),
         ] {
-            let resolved = resolve("huawei", &references, &huawei(), &environment, Timestamp::UNIX_EPOCH).unwrap();
+            let resolved = resolve("huawei", &references, &huawei(), &[], &environment, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!((resolved.requirement, resolved.credentials.names().collect()), expected);
         }
     }
@@ -424,12 +443,14 @@ mod tests {
         ] {
             let expected = format!("{expected}; or give iam_user and iam_password and iam_domain instead");
             assert_eq!(
-                resolve("hw", &references, &huawei(), &environment, Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+                resolve("hw", &references, &huawei(), &[], &environment, Timestamp::UNIX_EPOCH)
+                    .unwrap_err()
+                    .to_string(),
                 expected
             );
         }
         assert!(
-            resolve("hw", &env(&[]), &[], &environment, Timestamp::UNIX_EPOCH)
+            resolve("hw", &env(&[]), &[], &[], &environment, Timestamp::UNIX_EPOCH)
                 .unwrap_err()
                 .to_string()
                 .contains("no way to authenticate")

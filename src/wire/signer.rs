@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub struct Signer {
     requirement: SecurityRequirement,
+    /// The account's server variables, for what single operations are signed with.
+    variables: BTreeMap<String, String>,
     credentials: Credentials,
     session: Option<Session>,
     /// How long the token in use serves, where that is known.
@@ -48,7 +50,7 @@ impl Signer {
             // A key that will not do was refused when the credentials were resolved.
             Session::new(credentials.get(name).and_then(|key| PrivateKey::parse(key.reveal()).ok()))
         });
-        Self { requirement, credentials, session, token: None }
+        Self { requirement, variables: variables.clone(), credentials, session, token: None }
     }
 
     /// Where the provider is, for signers that have something to ask there first.
@@ -72,7 +74,8 @@ impl Signer {
         (!self.lacks_token()).then(SigningTicket::default)
     }
 
-    /// Signs a request as of `at`; `own_key` refers to the key that signs in the place of the account's.
+    /// Signs a request as of `at`; `own_key` refers to the key that signs in the place of the account's, and `security` is what the document says of
+    /// the operation alone.
     ///
     /// # Errors
     /// The request is not to be sent: a credential is missing or cannot be sent.
@@ -81,9 +84,13 @@ impl Signer {
         request: &mut WireRequest,
         ticket: &SigningTicket,
         own_key: Option<&str>,
+        security: Option<&[SecurityRequirement]>,
         at: Timestamp,
     ) -> Result<(), SignError> {
-        let Some(session) = &self.session else { return sign(&self.requirement, request, &self.credentials, at) };
+        let own = security.map(|own| self.own_requirement(own)).transpose()?;
+        let requirement = own.as_ref().unwrap_or(&self.requirement);
+        let session = self.session.as_ref().filter(|_| requirement.session_key().is_some());
+        let Some(session) = session else { return sign(requirement, request, &self.credentials, at) };
         let nonce = ticket.0.as_deref().ok_or(SignError::NoNonce)?;
         let own_key = own_key.map(read_key).transpose()?;
         session.sign(request, nonce, own_key.as_ref())?;
@@ -91,6 +98,19 @@ impl Signer {
             acme::set_media_type(request);
         }
         Ok(())
+    }
+
+    /// The first of an operation's own requirements for which the account has all that it takes.
+    fn own_requirement(&self, all: &[SecurityRequirement]) -> Result<SecurityRequirement, SignError> {
+        let token = self.requirement.token().map(|(scheme, _)| &scheme.name);
+        let lacks = |one: &SecurityRequirement| {
+            one.required().into_iter().find(|name| self.credentials.get(name).is_none()).map(str::to_owned)
+        };
+        // A token is the account's, and fetched by the way in which the account signs in.
+        let has_token = |one: &SecurityRequirement| one.token().is_none_or(|(scheme, _)| Some(&scheme.name) == token);
+        let found = all.iter().find(|one| lacks(one).is_none() && has_token(one));
+        let missing = || all.iter().find_map(lacks).unwrap_or_else(|| TOKEN.to_owned());
+        found.map(|one| one.clone().filled(&self.variables)).ok_or_else(|| SignError::Missing(missing()))
     }
 
     /// The request that fetches what this signer needs next, as of `at`; `None` where it needs nothing. A token may be fetched again after a
@@ -223,7 +243,7 @@ mod tests {
         let mut signer = signer(kind, &pairs);
         assert!(signer.lacks_token() && signer.ticket().is_none());
         assert_eq!(
-            signer.sign(&mut request(), &SigningTicket(None), None, Timestamp::UNIX_EPOCH),
+            signer.sign(&mut request(), &SigningTicket(None), None, None, Timestamp::UNIX_EPOCH),
             Err(SignError::Missing(TOKEN.to_owned()))
         );
         let fetching = signer.token_request(Timestamp::UNIX_EPOCH).unwrap().unwrap();
@@ -233,7 +253,7 @@ mod tests {
             signer.accept_token(&Answer::new(201, headers, Vec::new()), Timestamp::UNIX_EPOCH).unwrap();
             assert!(signer.ticket().is_some());
             let mut signed = request();
-            signer.sign(&mut signed, &SigningTicket(None), None, Timestamp::UNIX_EPOCH).unwrap();
+            signer.sign(&mut signed, &SigningTicket(None), None, None, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(signed.headers, [("x-auth-token".into(), token.into())]);
             assert_eq!(signer.mask(&format!("<{token}>")), "<(secret)>");
         }
@@ -269,11 +289,32 @@ mod tests {
     }
 
     #[test]
+    fn an_operation_may_be_signed_in_a_way_of_its_own() {
+        let header = |name: &str, credential: &str| -> SecurityRequirement {
+            let scheme = SecurityScheme::new(name, SignerKind::Header(name.to_owned()));
+            scheme.with_credentials(vec![credential.to_owned()], Vec::new()).into()
+        };
+        let signer = signer(SignerKind::Header("x-key".to_owned()), &[("api_key", "k"), ("admin_key", "a")]);
+        let none = SecurityRequirement { schemes: Vec::new() };
+        let signed = |security: Option<&[SecurityRequirement]>| {
+            let mut signed = request();
+            signer
+                .sign(&mut signed, &SigningTicket(None), None, security, Timestamp::UNIX_EPOCH)
+                .map(|()| signed.headers)
+        };
+        assert_eq!(signed(None), Ok(vec![("x-key".into(), "k".into())]));
+        assert_eq!(signed(Some(&[none])), Ok(vec![]));
+        let both = [header("x-other", "other_key"), header("x-admin", "admin_key")];
+        assert_eq!(signed(Some(&both)), Ok(vec![("x-admin".into(), "a".into())]));
+        assert_eq!(signed(Some(&both[..1])), Err(SignError::Missing("other_key".to_owned())));
+    }
+
+    #[test]
     fn other_signers_need_no_token() {
         let mut signer = signer(SignerKind::Header("x-key".to_owned()), &[("api_key", "k")]);
         assert!(!signer.lacks_token() && signer.token_request(Timestamp::UNIX_EPOCH).is_none());
         let mut signed = request();
-        signer.sign(&mut signed, &SigningTicket(None), None, Timestamp::UNIX_EPOCH).unwrap();
+        signer.sign(&mut signed, &SigningTicket(None), None, None, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(signed.headers, [("x-key".into(), "k".into())]);
     }
 }

@@ -11,7 +11,9 @@ use rustls::client::verify_server_name;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -76,6 +78,28 @@ pub(super) fn configure(
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// TLS to who is played on this machine, by certificates of these issuers (PEM) alone: the platform's roots have no say there.
+///
+/// # Errors
+/// One of them can be no root.
+pub(super) fn configure_alone(issuers: &str, identity: Option<&ClientIdentity>) -> Result<ClientConfig, ClientError> {
+    let setup = |error: rustls::Error| ClientError::Setup(error.to_string());
+    let read = Certificate::parse_all(issuers.as_bytes()).map_err(|error| ClientError::Setup(error.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    for issuer in read {
+        roots.add(CertificateDer::from(issuer.der)).map_err(setup)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(setup)?;
+    let builder = builder.with_root_certificates(roots);
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 

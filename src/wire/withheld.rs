@@ -3,8 +3,10 @@
 
 use crate::pki::SentKey;
 use crate::pki::csr::{self, Csr};
-use crate::provider::model::{Operation, ValueFormat};
+use crate::provider::model::{Operation, Parameter, ValueFormat};
 use crate::text::{Secret, file, safe};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::path::Path;
@@ -39,7 +41,8 @@ pub(crate) fn fill<'a>(operation: &Operation, parameters: &'a Map<String, Value>
         is_same(&what, digest, &read.digest())?;
         filled.parameters.to_mut().insert(field.clone(), Value::String(read.to_pem()));
     }
-    for parameter in operation.parameters.iter().filter(|parameter| parameter.format == ValueFormat::PrivateKey) {
+    let is_key = |parameter: &&Parameter| matches!(parameter.format, ValueFormat::PrivateKey { .. });
+    for parameter in operation.parameters.iter().filter(is_key) {
         let Some(named) = reference(&parameter.name) else { continue };
         let (path, digest) = csr::split_reference(named);
         let what = format!("the private key {}", safe::terminal(path));
@@ -48,6 +51,9 @@ pub(crate) fn fill<'a>(operation: &Operation, parameters: &'a Map<String, Value>
         // The last line may be so short that it stands in other texts, too.
         let lines = read.to_pem().lines().filter(|line| !line.starts_with('-') && line.len() >= MIN_LINE);
         filled.secrets.extend(lines.map(Secret::new));
+        if parameter.format.is_encoded() {
+            filled.secrets.push(Secret::new(STANDARD.encode(read.to_pem())));
+        }
         filled.parameters.to_mut().insert(parameter.name.clone(), Value::String(read.to_pem().to_owned()));
     }
     Ok(filled)
@@ -100,6 +106,7 @@ mod tests {
             new_certificate: Vec::new(),
             replaced: None,
             previews: Vec::new(),
+            poll: None,
         });
         let given = |reference: String| json!({"csr": reference, "name": "file:x"});
         // In whatever form it stands there.
@@ -126,12 +133,17 @@ mod tests {
         let at = |name: &str| format!("{}/src/pki/testdata/keys/{name}", env!("CARGO_MANIFEST_DIR"));
         let key = |name: &str| SentKey::parse(&std::fs::read(at(name)).unwrap()).unwrap();
         let mut revoke = operation("/", true, &[("private_key", Location::Body, None)]);
-        revoke.parameters[0].format = ValueFormat::PrivateKey;
+        revoke.parameters[0].format = ValueFormat::PrivateKey { base64: false };
         let given = json!({"private_key": key("p256.pem").reference(&at("p256.pem"))});
         let filled = fill(&revoke, given.as_object().unwrap()).unwrap();
         assert_eq!(filled.parameters["private_key"], json!(key("p256.pem").to_pem()));
         assert!(filled.secrets.iter().all(|line| key("p256.pem").to_pem().contains(line.reveal())));
         assert_eq!((filled.secrets.len(), format!("{:?}", filled.secrets[0])), (3, "(secret)".to_owned()));
+        // What an answer could repeat is masked in the form in which it was sent, too.
+        revoke.parameters[0].format = ValueFormat::PrivateKey { base64: true };
+        let encoded = STANDARD.encode(key("p256.pem").to_pem());
+        let filled = fill(&revoke, given.as_object().unwrap()).unwrap();
+        assert_eq!(filled.secrets.last().map(Secret::reveal), Some(encoded.as_str()));
         for (reference, expected) in [
             (key("p256.pem").reference(&at("none.pem")), "no such file"),
             (key("p256.pem").reference(&at("rsa.pem")), "has changed since"),

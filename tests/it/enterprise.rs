@@ -127,3 +127,43 @@ fn what_waits_for_a_person_stays_pending_until_it_is_done() {
     place.certsweep(&["resume", "run", "--yes", "--retry", "pending"]).exits(0);
     assert_eq!(outcomes(), both("succeeded"), "{:?}", mock.lines());
 }
+
+#[test]
+fn the_simulator_takes_the_certificate_of_a_client_and_no_other() {
+    let place = Place::bare();
+    let mut command = place.command(super::place::BINARY, &["simulate", "--json"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let started: serde_json::Value =
+        serde_json::Deserializer::from_reader(child.stdout.take().unwrap()).into_iter().next().unwrap().unwrap();
+    let ejbca = started["providers"].as_array().unwrap().iter().find(|one| one["provider"] == "ejbca").unwrap();
+    let variable = "EJBCA_CLIENT_CERTIFICATE";
+    let own = ejbca["environment"][variable].as_str().unwrap();
+    let (plain, secure) = (ejbca["base_url"].as_str().unwrap(), ejbca["secure_base_url"].as_str().unwrap());
+    assert!(plain.starts_with("http://127.0.0.1:") && secure.starts_with("https://127.0.0.1:"), "{plain} {secure}");
+    let other = rcgen::generate_simple_self_signed(vec!["operator".to_owned()]).unwrap();
+    let other = format!("{}{}", other.cert.pem(), other.signing_key.serialize_pem());
+    for (base, certificate, trusted, is_taken) in [
+        (secure, own, true, true),
+        (secure, own, false, false),
+        (secure, other.as_str(), true, false),
+        (plain, own, true, false),
+    ] {
+        let mut place = Place::bare();
+        place.set(variable, certificate);
+        place.file("ca.pem", started["ca_certificate"].as_str().unwrap());
+        let plan = format!(
+            "version: 1\nretry: {{attempts: 1}}\nproviders: {{ejbca: {{base_url: \"{base}\"}}}}\nactions:\n  \
+             - {{provider: ejbca, action: revoke, issuer: \"CN=Sub CA\", serial_number: \"0a:0b\", reason: superseded}}\n"
+        );
+        place.file("plan.yaml", plan);
+        let mut arguments = vec!["run", "plan.yaml", "--yes", "--run-dir", "run"];
+        if trusted {
+            arguments.extend(["--ca-file", "ca.pem"]);
+        }
+        let done = place.certsweep(&arguments);
+        let outcome = place.row()["outcome"].clone();
+        assert_eq!((done.code == 0, outcome == "succeeded"), (is_taken, is_taken), "{base}: {outcome}\n{}", done.err);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -27,6 +27,7 @@ mod left_plans;
 mod limits;
 mod lists;
 mod lookups;
+mod naver;
 mod new_requests;
 mod orders;
 mod outcomes;

@@ -3,7 +3,7 @@
 
 use super::place::Place;
 use certsweep::diag::Diagnostics;
-use certsweep::provider::model::{Location, Operation};
+use certsweep::provider::model::{Location, Operation, ValueFormat};
 use certsweep::provider::{Catalog, Provider};
 use certsweep::text::SourceMap;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,11 @@ fn entry(provider: &Provider, operation: &Operation) -> Map<String, Value> {
         let parameter = operation.parameters.iter().find(|parameter| parameter.name == *name).unwrap();
         let is_key = rules.idempotency_key.as_ref().is_some_and(|key| key.parameter == *name);
         if parameter.fixed.is_none() && !is_key && parameter.location != Location::Signer {
-            let value = if parameter.names_key() { "file:shop.key".into() } else { value.clone() };
+            let value = match parameter.format {
+                ValueFormat::Certificate { .. } => "file:new.pem".into(),
+                _ if parameter.names_key() => "file:shop.key".into(),
+                _ => value.clone(),
+            };
             entry.insert(parameter.name_in_plans().to_owned(), value);
         }
     }
@@ -61,7 +65,9 @@ fn every_provider_takes_part_in_one_run() {
     let place = Place::bare();
     place.file("shop.csr", root("shop.csr"));
     place.file("shop.pem", root("shop.pem"));
-    place.file("shop.key", rcgen::KeyPair::generate().unwrap().serialize_pem());
+    let new = rcgen::generate_simple_self_signed(vec!["shop.example.com".to_owned()]).unwrap();
+    place.file("shop.key", new.signing_key.serialize_pem());
+    place.file("new.pem", new.cert.pem() + &String::from_utf8(root("shop.pem")).unwrap());
     let catalog = catalog();
     let actions =
         || catalog.iter().flat_map(|provider| provider.actions().map(move |(operation, _)| (provider, operation)));
@@ -118,10 +124,13 @@ fn every_list_of_every_provider_is_played_with_the_targets_of_a_run() {
             place.set(name, value.as_str().unwrap());
         }
         let auth = provider["auth_url"].as_str().map(|url| format!(", auth_url: \"{url}\"")).unwrap_or_default();
-        let (id, base) = (provider["provider"].as_str().unwrap(), provider["base_url"].as_str().unwrap());
+        // Where a client shows a certificate, by TLS.
+        let base = provider.get("secure_base_url").unwrap_or(&provider["base_url"]);
+        let (id, base) = (provider["provider"].as_str().unwrap(), base.as_str().unwrap());
         accounts.push_str(&format!("  {id}: {{base_url: \"{base}\"{auth}, rate: [1000/1s]}}\n"));
     }
     place.file("accounts.yaml", format!("providers:\n{accounts}"));
+    place.file("ca.pem", started["ca_certificate"].as_str().unwrap());
     let mut read = 0;
     for provider in &catalog() {
         let is_listed = provider.operations.iter().any(|operation| operation.list.is_some());
@@ -150,6 +159,8 @@ fn every_list_of_every_provider_is_played_with_the_targets_of_a_run() {
                 &at.join(","),
                 "--settings",
                 "accounts.yaml",
+                "--ca-file",
+                "ca.pem",
                 "--action",
                 &operation.name,
                 "--all",

@@ -375,3 +375,46 @@ fn a_clients_certificate_is_shown_and_one_that_cannot_work_is_found_before_anyth
     shown_nowhere(&place, &[&done, &stored], &["BEGIN PRIVATE KEY", STORE_PASSWORD]);
     place.certsweep(&["run", "plan.yaml", "--simulate", "--yes", "--run-dir", "drill"]).exits(0);
 }
+
+#[test]
+fn an_operation_signs_in_in_its_own_way() {
+    let mut place = place(&[]);
+    place.set("OWN_WAYS_TOKEN", "key-of-the-account");
+    place.set("OWN_WAYS_ADMIN", "key-of-the-admin");
+    let mock = Mock::start(|seen, _| match seen.target.rsplit('/').next() {
+        Some("hold") => json(200, r#"{"state":"held"}"#),
+        Some("revoke") => json(500, "{}"),
+        _ => json(200, r#"{"state":"revoked"}"#),
+    });
+    let text = |credentials: &str| {
+        format!(
+            "version: 1\nretry: {{attempts: 1}}\nproviders:\n  own-ways: {{base_url: \"{}\"{credentials}}}\nactions:\n  \
+             - {{provider: own-ways, action: hold, serial: 0a}}\n  - {{provider: own-ways, action: revoke, serial: 0b, cause: old}}\n",
+            mock.url()
+        )
+    };
+    let done = place.run(&text("")).exits(0);
+    let fields = |part: &str| {
+        let seen = mock.seen().into_iter().find(|seen| seen.line() == part).unwrap();
+        (seen.header("x-key").map(str::to_owned), seen.header("x-admin").map(str::to_owned))
+    };
+    assert_eq!(fields("POST /certificates/0a/hold"), (Some("key-of-the-account".to_owned()), None));
+    assert_eq!(fields("POST /certificates/0b/revoke"), (None, Some("key-of-the-admin".to_owned())));
+    assert_eq!(fields("GET /certificates/0b"), (None, None), "its state is for everybody");
+    shown_nowhere(&place, &[&done], &["key-of-the-account", "key-of-the-admin"]);
+
+    place.file("plan.yaml", text(", credentials: {token: \"env:OWN_WAYS_TOKEN\"}"));
+    let refused = place.certsweep(&["check", "plan.yaml"]).exits(2);
+    refused.says(&[
+        "plan.yaml:7:",
+        "`revoke` signs in by a way of its own, for which `own-ways` has no credentials",
+        "give admin_token",
+    ]);
+    place.file("plan.yaml", text(""));
+    let shown = place.certsweep(&["preview", "plan.yaml"]).exits(0).out;
+    assert!(shown.contains("x-admin: (secret)") && shown.contains("x-key: (secret)"), "{shown}");
+    place.certsweep(&["run", "plan.yaml", "--simulate", "--yes", "--run-dir", "drill"]).exits(0);
+    let shown = place.certsweep(&["providers", "show", "own-ways"]).exits(0).out;
+    assert!(shown.contains("  security      admin: its own, in the place of the document's"), "{shown}");
+    assert!(shown.contains("OWN_WAYS_ADMIN"), "{shown}");
+}

@@ -1,12 +1,16 @@
 """A server that plays AWS (PyPI moto), on loopback: makes a CA, says so on a line, and on the next line what happened to it, as boto3 and its own
 store tell."""
 
+import datetime
 import importlib.metadata
 import json
 import sys
 import threading
 
 import boto3
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from moto.acmpca.models import acmpca_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
@@ -55,8 +59,16 @@ pca.import_certificate_authority_certificate(**of_ca, Certificate=own.encode())
 acm = boto3.client("acm", **keys)
 names = [f"shop-{number}.example.com" for number in range(3)]
 requested = [acm.request_certificate(DomainName=name)["CertificateArn"] for name in names]
+key = ec.generate_private_key(ec.SECP256R1())
+subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "old.example.com")])
+now = datetime.datetime.now(datetime.timezone.utc)
+old = x509.CertificateBuilder(subject, subject, key.public_key(), 7, now, now + datetime.timedelta(days=30)).sign(key, hashes.SHA256())
+plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+imported = acm.import_certificate(
+    Certificate=old.public_bytes(serialization.Encoding.PEM), PrivateKey=key.private_bytes(*plain)
+)["CertificateArn"]
 version = importlib.metadata.version("moto")
-print(json.dumps({"version": version, "ca": arn, "root": certificate, "acm": requested}), flush=True)
+print(json.dumps({"version": version, "ca": arn, "root": certificate, "acm": requested, "imported": imported}), flush=True)
 
 sys.stdin.readline()
 [ca] = [
@@ -72,5 +84,6 @@ issued = {
 }
 pem = [{"certificate": one["Certificate"], "chain": one["CertificateChain"]} for one in issued.values()]
 reasons = {serial: one["revocation_reason"] for serial, one in ca.revoked_certificates.items()}
-print(json.dumps({"issued": pem, "revoked": reasons}), flush=True)
+in_the_place = acm.get_certificate(CertificateArn=imported)["Certificate"]
+print(json.dumps({"issued": pem, "revoked": reasons, "in_the_place": in_the_place}), flush=True)
 server.shutdown()

@@ -8,6 +8,7 @@ use crate::support::client::{Headers, send};
 use crate::support::mock::{Mock, json};
 use crate::support::place::Place;
 use certsweep::diag::Diagnostics;
+use certsweep::pki::{SentKey, pem};
 use certsweep::provider::answer::Answer;
 use certsweep::provider::model::{Location, Operation};
 use certsweep::provider::security::{SecurityScheme, SignerKind};
@@ -28,8 +29,10 @@ fn requests_on_the_wire_are_those_of_boto3() {
         "ACMPrivateCA.IssueCertificate" => json(200, &json!({"CertificateArn": ISSUED}).to_string()),
         "CertificateManager.RevokeCertificate" => json(400, r#"{"__type":"ValidationException"}"#),
         "CertificateManager.DescribeCertificate" => json(200, r#"{"Certificate":{"Status":"REVOKED"}}"#),
+        "CertificateManager.ImportCertificate" => json(200, &json!({"CertificateArn": ARN}).to_string()),
         _ => json(200, r#"{"Certificate":"none"}"#),
     });
+    let imported = Imported::new();
     let calls = json!([
         {"service": "acm-pca", "method": "revoke_certificate",
          "arguments": {"CertificateAuthorityArn": CA, "CertificateSerial": "67:07:44", "RevocationReason": "KEY_COMPROMISE"}},
@@ -39,25 +42,28 @@ fn requests_on_the_wire_are_those_of_boto3() {
         {"service": "acm-pca", "method": "get_certificate", "arguments": {"CertificateAuthorityArn": CA, "CertificateArn": ISSUED}},
         {"service": "acm", "method": "revoke_certificate", "arguments": {"CertificateArn": ARN, "RevocationReason": "SUPERSEDED"}},
         {"service": "acm", "method": "describe_certificate", "arguments": {"CertificateArn": ARN}},
+        {"service": "acm", "method": "import_certificate",
+         "arguments": {"CertificateArn": ARN, "Certificate": imported.certificate, "PrivateKey": imported.key, "CertificateChain": imported.issuer}},
         {"service": "acm", "method": "list_certificates", "arguments": {"Includes": {"keyTypes": KEY_TYPES}, "MaxItems": 1000, "NextToken": "t2"}},
     ]);
     let asked = json!({"endpoint": mock.url(), "calls": calls, "region": "us-east-1", "access_key": ACCESS_KEY, "secret_key": SECRET_KEY});
     let answer = python("aws_boto3.py", &json!({ "send": asked }));
     let theirs = mock.seen();
-    assert_eq!(theirs.len(), 6, "{:?}", mock.lines());
+    assert_eq!(theirs.len(), 7, "{:?}", mock.lines());
 
     let mut place = Place::bare();
     place.set("AWS_ACCESS_KEY_ID", ACCESS_KEY);
     place.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     place.file("shop.csr", CSR);
+    imported.write(&place);
     // What comes as the new certificate is none.
     place.run(&plan(&mock.url(), CA)).exits(1);
-    let mut ours = mock.seen().split_off(6);
+    let mut ours = mock.seen().split_off(7);
     // Two accounts are asked side by side.
     let name = |target: Option<&str>| target.unwrap_or_default().to_owned();
     let order: Vec<String> = theirs.iter().map(|seen| name(seen.header("x-amz-target"))).collect();
     ours.sort_by_key(|seen| order.iter().position(|target| *target == name(seen.header("x-amz-target"))));
-    assert_eq!(ours.len(), 5, "{:?}", mock.lines());
+    assert_eq!(ours.len(), 6, "{:?}", mock.lines());
     let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     let (mut signed, mut questions) = (Vec::new(), Vec::new());
     for (theirs, ours) in theirs.iter().zip(&ours) {
@@ -92,7 +98,7 @@ fn requests_on_the_wire_are_those_of_boto3() {
         acm.operation("list-certificates").unwrap(),
         json!({"NextToken": "t2"}).as_object().unwrap(),
     );
-    assert_eq!(serde_json::from_slice::<Value>(&list.body.unwrap()).unwrap(), value(&theirs[5].text()));
+    assert_eq!(serde_json::from_slice::<Value>(&list.body.unwrap()).unwrap(), value(&theirs[6].text()));
 
     let held = held_by_the_models();
     installed::log(
@@ -134,7 +140,7 @@ fn held_by_the_models() -> usize {
     for (name, wrong) in names.iter().zip(answer["held"].as_array().unwrap()) {
         assert_eq!(wrong, &json!([]), "{name}");
     }
-    assert_eq!(names.len(), 6);
+    assert_eq!(names.len(), 7);
     names.len()
 }
 
@@ -218,7 +224,12 @@ fn a_run_is_carried_out_by_moto() {
     place.set("AWS_ACCESS_KEY_ID", ACCESS_KEY);
     place.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     place.file("shop.csr", CSR);
-    let head = format!("version: 1\nproviders: {{aws-pca: {{base_url: '{url}'}}}}\nactions:\n");
+    let imported = Imported::new();
+    imported.write(&place);
+    let head = format!(
+        "version: 1\nproviders: {{aws-pca: {{base_url: '{url}'}}, aws-acm: {{base_url: '{url}'}}}}\nactions:\n"
+    );
+    let arn = made["imported"].as_str().unwrap();
     let steps = format!(
         "  - id: shop
     provider: aws-pca
@@ -228,12 +239,18 @@ fn a_run_is_carried_out_by_moto() {
       - {{action: revoke, CertificateSerial: $steps.reissue.outputs.serial_number, reason: keyCompromise}}
   - {{id: old, provider: aws-pca, action: revoke, CertificateAuthorityArn: '{ca}', CertificateSerial: '67:07:44', reason: superseded}}
   - {{id: nowhere, provider: aws-pca, action: revoke, CertificateAuthorityArn: '{CA}', CertificateSerial: '67:07:44', reason: superseded}}
+  - {{id: new, provider: aws-acm, action: import, CertificateArn: '{arn}', Certificate: 'file:new.pem', CertificateChain: 'file:new.pem', PrivateKey: 'file:new.key'}}
 "
     );
     place.run(&(head + &steps)).exits(1);
     let outcomes = place.outcomes();
-    let expected =
-        [("shop/reissue", "succeeded"), ("shop/revoke", "succeeded"), ("old", "succeeded"), ("nowhere", "rejected")];
+    let expected = [
+        ("shop/reissue", "succeeded"),
+        ("shop/revoke", "succeeded"),
+        ("old", "succeeded"),
+        ("nowhere", "rejected"),
+        ("new", "succeeded"),
+    ];
     assert_eq!(outcomes, expected.map(|(id, outcome)| (id.to_owned(), outcome.to_owned())), "{:#?}", place.rows());
     let row = place.rows().remove(0);
 
@@ -255,10 +272,14 @@ fn a_run_is_carried_out_by_moto() {
     let rows = listing::rows(&acm.operation("list-certificates").unwrap().list.as_ref().unwrap().rows, &listed);
     let mut arns: Vec<&str> = rows.iter().map(|row| row["CertificateArn"].as_str()).collect();
     let mut requested: Vec<&str> = made["acm"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap()).collect();
+    arns.retain(|found| *found != arn);
     arns.sort_unstable();
     requested.sort_unstable();
     assert_eq!(arns, requested);
-    assert!(rows.iter().all(|row| row["common_name"].starts_with("shop-")), "{rows:?}");
+    assert!(
+        rows.iter().filter(|row| row["CertificateArn"] != arn).all(|row| row["common_name"].starts_with("shop-")),
+        "{rows:?}"
+    );
     let state = ask("describe-certificate", json!({"CertificateArn": arns[0]}));
     assert!(state["Certificate"]["Status"].is_string(), "{state}");
 
@@ -283,8 +304,14 @@ fn a_run_is_carried_out_by_moto() {
     let kept = whole(&place.read(&format!("run/{}", row["new_certificate"])));
     let theirs = format!("{}\n{}", issued[0]["certificate"].as_str().unwrap(), issued[0]["chain"].as_str().unwrap());
     assert_eq!(kept, whole(&theirs));
+    // Under the ARN of the one before, and the key is nowhere in the run directory.
+    assert_eq!(whole(seen["in_the_place"].as_str().unwrap()), whole(&imported.certificate));
+    let secret = imported.key.lines().nth(1).unwrap();
+    for (path, bytes) in place.bytes_below("run") {
+        assert!(!String::from_utf8_lossy(&bytes).contains(secret), "{path:?}");
+    }
     drop(child.wait());
-    let judged = "a run of 4 actions: 2 revocations and 1 certificate in its store, as the report has them; 3 certificates listed, 1 state read";
+    let judged = "a run of 5 actions: a certificate put in the place of an imported one; 2 revocations and 1 certificate in its store, as the report has them; 3 certificates listed, 1 state read";
     installed::log("moto", made["version"].as_str().unwrap(), judged);
 }
 
@@ -298,8 +325,31 @@ actions:
   - {{provider: aws-pca, action: reissue, CertificateAuthorityArn: '{ca}', common_name: shop.example.com, csr: 'file:shop.csr',
      SigningAlgorithm: SHA256WITHRSA, Validity.Value: 90, Validity.Type: DAYS, IdempotencyToken: one, needs: [one]}}
   - {{provider: aws-acm, action: revoke, CertificateArn: '{ARN}', reason: superseded}}
+  - {{provider: aws-acm, action: import, CertificateArn: '{ARN}', Certificate: 'file:new.pem', CertificateChain: 'file:new.pem', PrivateKey: 'file:new.key'}}
 "
     )
+}
+
+/// A certificate, its key and an issuer, as they are sent.
+struct Imported {
+    certificate: String,
+    key: String,
+    issuer: String,
+}
+
+impl Imported {
+    fn new() -> Self {
+        let [own, other] = ["shop.example.com", "ca.example.com"]
+            .map(|name| rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap());
+        let certificate = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| pem::certificates(&made.cert.pem(), false);
+        let key = SentKey::parse(own.signing_key.serialize_pem().as_bytes()).unwrap();
+        Self { certificate: certificate(&own), key: key.to_pem().to_owned(), issuer: certificate(&other) }
+    }
+
+    fn write(&self, place: &Place) {
+        place.file("new.pem", format!("{}{}", self.certificate, self.issuer));
+        place.file("new.key", &self.key);
+    }
 }
 
 fn provider(id: &str) -> Arc<Provider> {

@@ -49,14 +49,15 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
         }
     }
     // DigiCert's order is read before its reissue is asked for, and then the request is looked at, which waits for a person; Sectigo's is asked
-    // for, looked at, and fetched; Google's is in doubt, and its certificate is looked at.
-    assert_eq!(asked, rows.len() + 2 + 2 + 1, "one request an action, but for stages");
+    // for, looked at, and fetched; Google's is in doubt, and its certificate is looked at; NAVER's is fetched behind its validation.
+    assert_eq!(asked, rows.len() + 2 + 2 + 1 + 1, "one request an action, but for stages");
     let judged =
         format!("a run of {} actions, {asked} requests accepted, each ended as the page's example says", rows.len());
     installed::log("Prism", &super::prism::version(), &judged);
 }
 
-/// The certificate of a page's example is not one for this request, so the reissues of Vault, Sectigo, EJBCA and Google cannot end well.
+/// The certificate of a page's example is not one for this request, so the reissues of Vault, Sectigo, EJBCA and Google, and what fetches NAVER's, cannot
+/// end well.
 const ACTIONS: &str = r#"actions:
   - {id: pending-approval1, provider: digicert, action: revoke, certificate_id: "0A:1B", reason: keyCompromise, comments: "철회 · \"1\""}
   - {id: pending-approval2, provider: digicert, action: revoke, certificate_id: 112358, skip_approval: true}
@@ -65,6 +66,7 @@ const ACTIONS: &str = r#"actions:
   - {id: succeeded2, provider: naver, action: revoke, orderId: 0012, certificateNo: 0, reason: unspecified}
   - {id: succeeded3, provider: naver, action: reissue, certificateNo: "55882", certificateName: shop, commonName: shop.example.com,
      dnsName: [shop.example.com, www.shop.example.com], validationMethod: D, csr: "file:shop.csr"}
+  - {id: in-doubt5, provider: naver, action: fetch-certificate, certificateNo: "55883", csr: "file:shop.csr"}
   - {id: succeeded4, provider: huawei, action: revoke-ca, ca_id: 6434f74f-2d13-4e6a-89eb-93ee313f1a43, reason: keyCompromise}
   - {id: succeeded5, provider: huawei, action: revoke-ca, ca_id: 7434f74f-2d13-4e6a-89eb-93ee313f1a43}
   - {id: succeeded6, provider: huawei, action: revoke, certificate_id: 4c0e772e-a30c-4029-b929-b7acb04143f7, reason: superseded}

@@ -18,7 +18,8 @@ use std::sync::Arc;
 fn every_sample_signed_in_every_way_is_granted() {
     let mut granted = 0;
     for provider in providers() {
-        for requirement in &provider.auth {
+        // Plain http shows no certificate; `it::enterprise` does.
+        for requirement in provider.auth.iter().filter(|one| !one.is_mutual_tls()) {
             for operation in &provider.operations {
                 // Of these documents' certificates none is there to be looked up.
                 let is_asked = !["signers", "small"].contains(&provider.id.as_str()) || operation.action.is_some();
@@ -72,7 +73,7 @@ fn ask(
         signer.accept_token(&sent(fetching.unwrap()), Still.now()).unwrap();
     }
     let mut wire = request::build(&simulator.base_url(&provider.id), operation, &sample.parameters);
-    signer.sign(&mut wire, &SigningTicket::default(), None, Still.now()).unwrap();
+    signer.sign(&mut wire, &SigningTicket::default(), None, operation.security.as_deref(), Still.now()).unwrap();
     verdict::read(operation, &sent(wire), Still.now()).class
 }
 

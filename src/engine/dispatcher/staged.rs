@@ -160,6 +160,23 @@ where
         Ok(IssuedCertificate { serial_number, not_after: leaf.ends, pem: found.to_pem() })
     }
 
+    /// A CA that shows the certificate before until the new one is there has not done what was asked for: it is polled.
+    pub(super) fn not_before_it_is_new(&self, account: usize, ordinal: Ordinal, result: Conclusion) -> Conclusion {
+        let declared = self.stage_rules(account, ordinal).and_then(|stage| stage.declared);
+        let (Some(stage), Some(Some(wanted))) = (declared.filter(|stage| stage.until_new), &result.certificate) else {
+            return result;
+        };
+        let brought = result.captured.iter().flat_map(|(_, outputs)| outputs.values());
+        let texts: Vec<String> = brought.filter_map(Value::as_str).map(str::to_owned).collect();
+        if !NewCertificate::read(&texts).is_ok_and(|found| !found.has_key(wanted)) {
+            return result;
+        }
+        let message = format!("step `{}`: what is there is still a certificate for another key", stage.name);
+        let reply = Reply { message: Some(message), ..result.reply };
+        let (records, next, polled) = (Vec::new(), NextStep::Poll, Some(Outcome::Pending));
+        Conclusion { records, next, polled, reply, captured: None, certificate: None, ..result }
+    }
+
     /// Writes what an exchange came to. A new certificate among it is told of once it is durable.
     pub(super) fn write_conclusion(&mut self, account: usize, id: &str, records: Vec<Record>) {
         let issued = records.iter().find_map(|record| match record {
@@ -362,6 +379,18 @@ where
         }
         self.scheduler.poll(ordinal, account, now + interval);
         true
+    }
+
+    /// A CA waits for something that a person must do, and its answer says what: that is told once, for nobody reads reports while a run goes on.
+    pub(super) fn tell_of_wait(&mut self, account: usize, ordinal: Ordinal, result: &Conclusion) {
+        let is_first = self.polls.get(&ordinal).is_some_and(|poll| poll.asked == 1);
+        let shows = self.stage_rules(account, ordinal).is_some_and(|stage| {
+            let rules = stage.declared.map_or(&stage.operation.answers, |declared| &declared.answers);
+            rules.iter().any(|rule| !rule.shows.is_empty())
+        });
+        if let (true, true, Some(words)) = (is_first, shows, &result.reply.message) {
+            self.notify(Event::Note(format!("{}: {words}", result.id)));
+        }
     }
 
     /// Something in this process waits for an action that has ended, and that the provider has accepted: it is looked at until it is settled, by its

@@ -355,7 +355,7 @@ where
     }
 
     pub(super) fn apply(&mut self, account: usize, ordinal: Ordinal, conclusion: Option<Conclusion>) {
-        let Some(mut result) = conclusion else {
+        let Some(result) = conclusion else {
             return self.stop(StopReason::Environment("the provider document has no such stage".to_owned()));
         };
         match result.nonce_refused {
@@ -377,8 +377,10 @@ where
         if let Some(why) = result.nonce_refused.and_then(|refused| self.watch.nonce(account, refused)) {
             self.stop_account(account, StopReason::Environment(why));
         }
+        let mut result = self.not_before_it_is_new(account, ordinal, result);
         if let (NextStep::Poll, Some(outcome)) = (result.next, result.polled) {
             if self.polls_again(account, ordinal, outcome) {
+                self.tell_of_wait(account, ordinal, &result);
                 return;
             }
             // It goes on at the provider, and `resume` looks again.

@@ -50,6 +50,7 @@ impl Checker<'_> {
         let account = account.ok()?;
         let provider = self.draft.accounts.drafts[account].provider.clone();
         let (operation, rules) = self.find_operation(action, &provider)?;
+        self.report_own_security(account, operation, action);
         // Accounts are numbered in order of use, so the digest does not depend on the order of `providers`.
         let account_in_settings = self.draft.accounts.mark_used(account);
         let mut read = self.read_parameters(row, layers, account, operation, rules)?;
@@ -123,15 +124,16 @@ impl Checker<'_> {
         if !self.report_duplicate(row.span, ordinal, duplicate, &mut action) {
             return None;
         }
-        // A repetition is never sent, so it does not use the key a second time.
-        if action.never_sent.is_none() {
+        // A repetition is never sent, so it does not use the key a second time; nor does what only reads.
+        if action.never_sent.is_none() && !operation.is_safe {
             self.report_shared_key(ordinal, read.key);
         }
         let sent = read.certificate.as_ref();
         let (facts, named) = self.read_certificate_facts(row, layers, operation, sent);
         action.certificate = facts;
         let certificate = sent.map(|sent| &sent.certificate).or(named.as_ref());
-        if let Some(certificate) = certificate {
+        // Beside a certificate that is sent the key is that one's; the named one is what it replaces.
+        if let Some(certificate) = certificate.filter(|_| read.sent_first.is_none()) {
             self.compare_keys(&read.sent_keys, certificate);
         }
         if let Some(named) = &named {

@@ -12,8 +12,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::csr::split_reference;
 use crate::pki::dns_name::{self, NameRule};
 use crate::pki::names::comparable;
-use crate::pki::pem;
-use crate::pki::{Certificate, Csr, PrivateKey, SentKey, SerialNotation, SerialNumber, SpkiFingerprint};
+use crate::pki::{Certificate, Csr, PrivateKey, SentKey, SerialNotation, SerialNumber, SpkiFingerprint, pem};
 use crate::plan::checked::{CertificateFacts, CertificateNames};
 use crate::plan::load;
 use crate::plan::read::{UnusableUrl, check_published, texts};
@@ -503,6 +502,35 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// Certificates that are sent: the text of a file of them, or PEM in the plan, and the first of them.
+    pub(super) fn read_certificates_sent(&mut self, field: &Field, issuers: bool) -> Option<(String, Certificate)> {
+        let (name, place) = (safe::terminal(&field.name).into_owned(), field.value.span);
+        let text = field.value.text()?;
+        let bytes = match text.strip_prefix("file:").map(str::trim) {
+            Some(named) => load::read_small_bytes(&load::resolve(self.sources, place, named), MAX_FILE),
+            None => Ok(text.as_bytes().to_vec()),
+        };
+        let all = bytes.and_then(|bytes| Certificate::parse_all(&bytes).map_err(|why| why.to_string()));
+        let all = match all {
+            Ok(all) => all,
+            Err(why) => {
+                let error = Diagnostic::error("certificate", place, format!("`{name}` holds no certificate: {why}"));
+                self.report(
+                    error.help("give `file:PATH` of certificates in PEM or DER, or `$steps.NAME.outputs.certificate`"),
+                );
+                return None;
+            }
+        };
+        if issuers && all.len() < 2 {
+            let what = format!("`{name}` takes the issuers that stand behind a certificate, and none does here");
+            let error = Diagnostic::error("certificate", place, what);
+            self.report(error.help("give a file with the certificate and its issuers behind it, or leave it out"));
+            return None;
+        }
+        let text = all.iter().map(|one| pem::encode("CERTIFICATE", &one.der)).collect();
+        Some((text, all.into_iter().next()?))
     }
 
     /// Holds the keys that are sent against the action's certificate.

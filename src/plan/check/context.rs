@@ -113,6 +113,8 @@ pub(super) struct Checker<'r> {
     pub(super) keys: SharedKeys,
     /// Accounts for which it was warned of revocations that a certificate's own key signs.
     pub(super) own_keys_told: HashSet<usize>,
+    /// Accounts and operations of which it was told that they lack credentials of the operation's own.
+    pub(super) own_security_told: HashSet<(usize, String)>,
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
     pub(super) mapped_away: HashSet<usize>,
     /// Lists of which it was told that their serial numbers may be decimal.
@@ -188,6 +190,7 @@ impl<'r> Checker<'r> {
             keep,
             keys: SharedKeys::default(),
             own_keys_told: HashSet::new(),
+            own_security_told: HashSet::new(),
             mapped_away: HashSet::new(),
             maybe_decimal: HashSet::new(),
             timings: Vec::new(),

@@ -5,7 +5,7 @@ use super::context::Checker;
 use super::fields::{COMMON_FIELDS, FieldUse, LIST_FIELDS, Layers, Row, has_value, names_of};
 use super::pem_files::{CsrResult, NamedKey, SentCertificate};
 use crate::diag::Diagnostic;
-use crate::pki::{RevocationReason, SpkiFingerprint};
+use crate::pki::{Certificate, RevocationReason, SpkiFingerprint};
 use crate::provider::model::{
     ActionRules, CsrRule, Location, Operation, Parameter, ReasonRule, SerialRule, ValueFormat,
 };
@@ -30,6 +30,8 @@ pub(super) struct ReadParameters<'a> {
     pub(super) withheld_csr: Option<String>,
     /// The private keys that are sent.
     pub(super) sent_keys: Vec<NamedKey>,
+    /// The certificate that is sent as such, with its key beside it.
+    pub(super) sent_first: Option<Certificate>,
     /// Parameters whose values earlier steps bring: their indices.
     pub(super) references: Vec<usize>,
     /// Whether the row says that its certificate is a CA's on purpose.
@@ -64,6 +66,7 @@ impl Checker<'_> {
             certificate: None,
             withheld_csr: None,
             sent_keys: Vec::new(),
+            sent_first: None,
             references: Vec::new(),
             ca_asked: rules.certificate.is_some() && self.asks_for_ca(row, layers, operation),
             csr: None,
@@ -164,8 +167,11 @@ impl Checker<'_> {
         } else if parameter.location == Location::Signer {
             let Some(reference) = self.read_key_reference(field) else { return false };
             Ok(reference)
-        } else if parameter.format == ValueFormat::PrivateKey {
+        } else if matches!(parameter.format, ValueFormat::PrivateKey { .. }) {
             let Some((key, reference)) = self.read_sent_key(field) else { return false };
+            if let Some(first) = &read.sent_first {
+                self.compare_keys(std::slice::from_ref(&key), first);
+            }
             read.sent_keys.push(key);
             Ok(Value::String(reference))
         } else if name == rules.certificate.as_ref().map(|rule| &rule.field) {
@@ -180,6 +186,13 @@ impl Checker<'_> {
             }
             read.map.insert(parameter.name.clone(), Value::String(field.value.text().unwrap_or_default().to_owned()));
             return is_good;
+        } else if let ValueFormat::Certificate { issuers, .. } = parameter.format {
+            let Some((text, first)) = self.read_certificates_sent(field, issuers) else { return false };
+            if !issuers {
+                self.compare_keys(&read.sent_keys, &first);
+                read.sent_first = Some(first);
+            }
+            Ok(Value::String(text))
         } else if !self.check_texts(row, layers, parameter, field) {
             return false;
         } else {

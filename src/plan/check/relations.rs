@@ -13,6 +13,7 @@ use crate::provider::model::{ActionRules, Location, Operation, Parameter};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
+use crate::tree::Field;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -82,6 +83,23 @@ impl Checker<'_> {
             );
             self.report(Diagnostic::warning("key-blocked", field.value.span, what).help(help));
         }
+    }
+
+    /// Reports that an account lacks what one operation alone is signed with; once for each of them.
+    pub(super) fn report_own_security(&mut self, account: usize, operation: &Operation, action: &Field) {
+        let Some(own) = &operation.security else { return };
+        let draft = &self.draft.accounts.drafts[account].account;
+        let has = |name: &&str| draft.credentials.contains_key(*name);
+        let name = draft.name.clone();
+        if own.iter().any(|one| one.required().iter().all(has))
+            || !self.own_security_told.insert((account, operation.name.clone()))
+        {
+            return;
+        }
+        let ways: Vec<String> = own.iter().map(|one| one.required().join(" and ")).collect();
+        let what = format!("`{}` signs in by a way of its own, for which `{name}` has no credentials", operation.name);
+        let help = format!("give {} under `credentials`, beside the account's others", ways.join(", or "));
+        self.report(Diagnostic::error("missing-credential", action.value.span, what).help(help));
     }
 
     /// Warns of compromises that reach certificates or requests of other actions.

@@ -189,9 +189,11 @@ fn finding(parameter: &Parameter, text: &str, place: Option<Span>) -> Option<Dia
     let name = &parameter.name;
     let damage = match parameter.format {
         // A request is read whole, by who knows what is in it.
-        ValueFormat::Listed | ValueFormat::PrivateKey | ValueFormat::CertificateRequest | ValueFormat::Base64 => {
-            return None;
-        }
+        ValueFormat::Listed
+        | ValueFormat::PrivateKey { .. }
+        | ValueFormat::Certificate { .. }
+        | ValueFormat::CertificateRequest
+        | ValueFormat::Base64 => return None,
         ValueFormat::FreeText => Damage::of_words(text).filter(|damage| *damage != Damage::Control('\0')),
         // A NUL was reported by who read the plan.
         ValueFormat::Identifier => Damage::of(text).filter(|damage| *damage != Damage::Control('\0')),

@@ -242,7 +242,7 @@ impl SettingsReader<'_> {
 
     /// A region of AWS is a part of the signature, and of a host that may be there although the region is none.
     fn check_regions(&mut self, map: &Node, provider: &Provider, account: &Account) {
-        for requirement in &provider.auth {
+        for requirement in provider.requirements() {
             for (template, region) in
                 requirement.regions().into_iter().zip(requirement.clone().filled(&account.variables).regions())
             {

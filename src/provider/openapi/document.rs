@@ -2,6 +2,7 @@
 
 use super::reader::{DocumentReader, EXTENSION, undeclared};
 use super::rules::AnswerReading;
+use super::security::Signing;
 use super::{lists, operation, references, rules, security, stages};
 use crate::diag::Diagnostic;
 use crate::provider::model::{Operation, Provider, ServerVariable, Window};
@@ -37,9 +38,11 @@ pub(super) fn read(reader: &mut DocumentReader<'_>, text: &Arc<str>) -> Option<P
     let id = reader.required(extension, "id").and_then(|node| reader.name(node));
     let windows = extension.get("rate").map(|node| windows(reader, node)).unwrap_or_default();
     let concurrency = extension.get("concurrency").and_then(|node| reader.number(node, 1..=MAX_CONCURRENCY));
-    let environment = environment(reader, extension, &auth);
     let shared = rules::read(reader, extension);
-    let operations = operations(reader, &shared);
+    let operations = operations(reader, &shared, &Signing { variables: &variables, auth: &auth });
+    let auth = ways_to_sign(reader, auth, &operations);
+    let of_operations = operations.iter().filter_map(|operation| operation.security.as_ref()).flatten();
+    let environment = environment(reader, extension, &auth.iter().chain(of_operations).collect::<Vec<_>>());
     Some(Provider {
         id: id?.to_owned(),
         title: title?.to_owned(),
@@ -134,10 +137,32 @@ fn windows<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Window> {
     windows
 }
 
+/// The document's own ways to sign in; where it leaves them to its operations, all of those, each once.
+fn ways_to_sign<'a>(
+    reader: &mut DocumentReader<'a>,
+    own: Vec<SecurityRequirement>,
+    operations: &[Operation],
+) -> Vec<SecurityRequirement> {
+    if reader.root().get("security").is_some() {
+        return own;
+    }
+    let mut all: Vec<SecurityRequirement> = Vec::new();
+    for requirement in operations.iter().filter_map(|operation| operation.security.as_ref()).flatten() {
+        if !requirement.schemes.is_empty() && !all.contains(requirement) {
+            all.push(requirement.clone());
+        }
+    }
+    if all.is_empty() || operations.iter().any(|operation| operation.security.is_none()) {
+        let root = reader.root();
+        reader.required(root, "security");
+    }
+    all
+}
+
 fn environment<'a>(
     reader: &mut DocumentReader<'a>,
     extension: &'a Node,
-    auth: &[SecurityRequirement],
+    auth: &[&SecurityRequirement],
 ) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     let credentials = || auth.iter().flat_map(|requirement| [requirement.required(), requirement.optional()].concat());
@@ -161,13 +186,13 @@ fn environment<'a>(
 }
 
 /// Reads all operations; then, with all of them known, what refers from one to another: status queries and samples.
-fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Vec<Operation> {
+fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading, signing: &Signing<'_>) -> Vec<Operation> {
     let root = reader.root();
     let Some(paths) = reader.required(root, "paths") else { return Vec::new() };
     let mut read: Vec<(Operation, &'a Node)> = Vec::new();
     for path in reader.map(paths) {
         if path.name.starts_with('/') {
-            operation::in_path(reader, path, shared, &mut read);
+            operation::in_path(reader, path, shared, signing, &mut read);
         } else if !path.name.starts_with("x-") || path.name == EXTENSION {
             reader.error("wrong-value", path.span, format!("the path `{}` does not begin with `/`", path.name));
         }
@@ -203,6 +228,7 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
             action.outputs = steps.outputs;
             action.stages = steps.stages;
             action.new_certificate = steps.new_certificate;
+            action.poll = steps.poll;
         }
     }
     for (index, node) in nodes.iter().enumerate() {

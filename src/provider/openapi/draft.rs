@@ -103,7 +103,10 @@ fn find<'a>(root: &'a Node, operation_id: &str) -> Result<(&'a str, &'a str, &'a
 fn document(root: &Node, text: &mut String) {
     text.push_str("  - target: $\n    update:\n");
     let names = credential_schemes(root);
-    if root.get("security").is_none() {
+    // What each operation says of itself needs none of the document's.
+    let says = |path: &Node| path.fields().iter().any(|operation| operation.value.get("security").is_some());
+    let of_operations = root.get("paths").is_some_and(|paths| paths.fields().iter().any(|path| says(&path.value)));
+    if root.get("security").is_none() && !of_operations {
         let first = names.first().map_or("FILL-IN", |(name, _)| name);
         let _written = writeln!(text, "      security: [{{{}: []}}]", quoted(first));
     }

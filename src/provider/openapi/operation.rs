@@ -5,6 +5,7 @@ use super::parameters::{DeclaredParameters, check_path, split_path};
 use super::reader::{DocumentReader, EXTENSION, is_new_certificate};
 use super::rules::{self, AnswerReading};
 use super::schema;
+use super::security::Signing;
 use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
 use crate::provider::answer::scalar_text;
@@ -23,6 +24,7 @@ pub(super) fn in_path<'a>(
     reader: &mut DocumentReader<'a>,
     path: &'a Field,
     shared: &AnswerReading,
+    signing: &Signing<'_>,
     read: &mut Vec<(Operation, &'a Node)>,
 ) {
     let known: Vec<&str> = METHODS.iter().map(|(key, _)| *key).chain(["parameters"]).collect();
@@ -34,7 +36,7 @@ pub(super) fn in_path<'a>(
     for (key, method) in METHODS {
         // What is not used may hold what is not honoured here: documents of vendors are large.
         let Some(node) = item.get(key).filter(|node| is_used(node)) else { continue };
-        if let Some(operation) = one(reader, path, method, node, shared) {
+        if let Some(operation) = one(reader, path, method, node, (shared, signing)) {
             read.push((operation, node));
         }
     }
@@ -50,9 +52,9 @@ fn one<'a>(
     path: &'a Field,
     method: &str,
     node: &'a Node,
-    shared: &AnswerReading,
+    (shared, signing): (&AnswerReading, &Signing<'_>),
 ) -> Option<Operation> {
-    let known = ["operationId", "parameters", "requestBody", "responses", EXTENSION];
+    let known = ["operationId", "parameters", "requestBody", "responses", "security", EXTENSION];
     reader.object(node, &known, &["summary", "description", "tags", "externalDocs", "deprecated"]);
     let name = reader.required(node, "operationId").and_then(|node| reader.name(node));
     let mut declared = DeclaredParameters::default();
@@ -75,6 +77,7 @@ fn one<'a>(
     }
     let extension = node.get(EXTENSION);
     let is_safe = method == "GET" || extension.and_then(|extension| reader.flag(extension, "safe")) == Some(true);
+    let security = node.get("security").map(|node| super::security::of_operation(reader, node, signing));
     let own = extension.map(|extension| rules::read(reader, extension)).unwrap_or_default();
     let responses = node.get("responses").map(|node| responses(reader, node, &own)).unwrap_or_default();
     let action = extension.and_then(|extension| action_rules(reader, extension, &mut declared.parameters));
@@ -92,8 +95,9 @@ fn one<'a>(
         named.format = ValueFormat::Identifier;
     }
     // A path or a header field is written into logs on the way.
-    let is_open =
-        |parameter: &&Parameter| parameter.format == ValueFormat::PrivateKey && parameter.location != Location::Body;
+    let is_open = |parameter: &&Parameter| {
+        matches!(parameter.format, ValueFormat::PrivateKey { .. }) && parameter.location != Location::Body
+    };
     if let Some(open) = parameters.iter().find(is_open) {
         reader.error(
             "not-honoured",
@@ -123,6 +127,7 @@ fn one<'a>(
         body: declared.body,
         accept: accept(&responses),
         is_safe,
+        security,
         headers: declared.headers,
         action,
         list: None,
@@ -214,6 +219,7 @@ fn action_rules<'a>(
         new_certificate: Vec::new(),
         replaced: None,
         previews: Vec::new(),
+        poll: None,
     })
 }
 
@@ -511,7 +517,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 16] = [
+const ACTION: [&str; 17] = [
     "target",
     "idempotent",
     "repeat",
@@ -527,6 +533,7 @@ const ACTION: [&str; 16] = [
     "preview",
     "outputs",
     "stages",
+    "poll",
     "idempotency_key",
 ];
 /// The value of `expired` for providers that refuse expired certificates.

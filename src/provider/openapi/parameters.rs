@@ -47,7 +47,7 @@ impl DeclaredParameters {
         if schema.schema.get("items").is_some() {
             reader.error("not-honoured", schema_node.span, "lists are honoured in bodies only");
         }
-        if schema.format == Some(ValueFormat::Base64) {
+        if schema.format.is_some_and(ValueFormat::is_encoded) {
             reader.error("not-honoured", schema_node.span, "`contentEncoding` is honoured in bodies only");
         }
         if location == Location::Path && !required {
@@ -85,7 +85,7 @@ impl DeclaredParameters {
             return;
         }
         check_style(reader, node, "simple");
-        if read.format == Some(ValueFormat::Base64) {
+        if read.format.is_some_and(ValueFormat::is_encoded) {
             reader.error("not-honoured", node.span, "`contentEncoding` is honoured in bodies only");
         }
         if matches!(read.kind, ParameterType::Strings | ParameterType::Integers) {

@@ -97,7 +97,7 @@ fn words<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<String> {
 }
 
 fn rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRule> {
-    reader.closed(node, &["status", "when", "empty", "means", "explanation"]);
+    reader.closed(node, &["status", "when", "empty", "means", "explanation", "shows"]);
     let mut status = Vec::new();
     if let Some(list) = node.get("status") {
         for item in reader.one_or_many(list) {
@@ -128,7 +128,11 @@ fn rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRul
         reader.error("wrong-value", means.span, what);
     }
     let explanation = reader.optional_text(node, "explanation").map(str::to_owned);
-    Some(AnswerRule { status, when, empty, class, explanation })
+    let mut shows = Vec::new();
+    for field in node.get("shows").map(|node| reader.map(node)).unwrap_or_default() {
+        shows.extend(reader.pointer(&field.value).map(|pointer| (field.name.clone(), pointer)));
+    }
+    Some(AnswerRule { status, when, empty, class, explanation, shows })
 }
 
 /// The class that a document gives an answer, by its present or its former name.

@@ -149,7 +149,7 @@ fn scalar<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
     reader.object(node, &[known.as_slice(), extension].concat(), ANNOTATIONS);
     let kind = kind(reader, node)?;
     let format = format(reader, node, kind);
-    if format == Some(ValueFormat::PrivateKey) {
+    if matches!(format, Some(ValueFormat::PrivateKey { .. })) {
         // What a plan gives is a file, and of what is sent the key itself is checked.
         for keyword in STRING.iter().filter_map(|name| node.get(name)) {
             reader.error(
@@ -185,7 +185,12 @@ fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterTy
         return Some(ValueFormat::CertificateRequest);
     }
     if let Some(encoding) = node.get(ENCODING) {
-        return encoded(reader, node, encoding, kind);
+        // A key or a certificate is PEM, and that is what is encoded.
+        let pem = node.get("format").and_then(Node::text).and_then(|text| of_pem(text, true));
+        return match (encoding.text(), kind) {
+            (Some("base64"), ParameterType::String) if pem.is_some() => pem,
+            _ => encoded(reader, node, encoding, kind),
+        };
     }
     // A number with a fraction measures something, and names nothing.
     let is_measure = matches!(kind, ParameterType::Boolean | ParameterType::Number);
@@ -200,11 +205,11 @@ fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterTy
     let format = match text {
         SERIAL => ValueFormat::Serial(serial_rule(reader, node)),
         "free-text" => ValueFormat::FreeText,
-        "private-key" => ValueFormat::PrivateKey,
         "hostname" => names(false, false, false),
         "idn-hostname" => names(false, false, true),
         "dns-name" => names(true, false, true),
         "dns-name-or-address" => names(true, true, true),
+        other if of_pem(other, false).is_some() => of_pem(other, false)?,
         // A number's format is its width.
         _ => return (kind == ParameterType::String).then_some(ValueFormat::Identifier),
     };
@@ -213,6 +218,16 @@ fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterTy
         reader.error("wrong-schema", named.span, what);
     }
     Some(format)
+}
+
+/// The formats of what plans give as files of PEM.
+fn of_pem(format: &str, base64: bool) -> Option<ValueFormat> {
+    match format {
+        "private-key" => Some(ValueFormat::PrivateKey { base64 }),
+        "certificate" => Some(ValueFormat::Certificate { issuers: false, base64 }),
+        "certificate-chain" => Some(ValueFormat::Certificate { issuers: true, base64 }),
+        _ => None,
+    }
 }
 
 /// That texts are sent in another form than plans give them. What else the schema says of the text is held against the plan's, or nobody knows
@@ -256,8 +271,8 @@ fn list<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, object: &mut Option
     let items = reader.resolve(items)?;
     let items = if items.get("properties").is_some() { item_member(reader, items, object)? } else { items };
     let (kind, format, items_schema) = scalar(reader, items)?;
-    if format == Some(ValueFormat::PrivateKey) {
-        reader.error("not-honoured", items.span, "one private key is sent, and no list");
+    if matches!(format, Some(ValueFormat::PrivateKey { .. } | ValueFormat::Certificate { .. })) {
+        reader.error("not-honoured", items.span, "one private key or certificate is sent, and no list");
     }
     let kind = match kind {
         ParameterType::String => ParameterType::Strings,

@@ -14,15 +14,56 @@ use std::collections::BTreeMap;
 
 type Variables = BTreeMap<String, ServerVariable>;
 
-/// Reads `security`: each requirement becomes one way to authenticate, in the order of preference.
+/// What the document as a whole says of signing, where its operations say more.
+pub(super) struct Signing<'s> {
+    /// Its server variables.
+    pub(super) variables: &'s Variables,
+    /// Its own ways to authenticate.
+    pub(super) auth: &'s [SecurityRequirement],
+}
+
+/// Reads `security`: each requirement becomes one way to authenticate, in the order of preference. None where the document leaves it to its
+/// operations.
 pub(super) fn read<'a>(reader: &mut DocumentReader<'a>, variables: &Variables) -> Vec<SecurityRequirement> {
     let root = reader.root();
-    let Some(requirements) = reader.required(root, "security") else { return Vec::new() };
+    let Some(requirements) = root.get("security") else { return Vec::new() };
     let list = reader.list(requirements);
     if list.is_empty() {
         reader.error("security", requirements.span, "there must be at least one way to authenticate");
     }
     list.iter().filter_map(|node| requirement(reader, node, variables)).collect()
+}
+
+/// Reads the `security` of one operation, which stands in the place of the document's: an empty list, or an empty requirement in it, means that
+/// requests go out unsigned (OpenAPI 3.1, Operation Object). A token is fetched once for an account, so that it must be the document's.
+pub(super) fn of_operation<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    signing: &Signing<'_>,
+) -> Vec<SecurityRequirement> {
+    let mut all = Vec::new();
+    for item in reader.list(node) {
+        let read = match reader.map(item).is_empty() {
+            true => Some(SecurityRequirement { schemes: Vec::new() }),
+            false => requirement(reader, item, signing.variables),
+        };
+        let Some(read) = read else { continue };
+        let has = |scheme: &&SecurityScheme| signing.auth.iter().any(|one| one.schemes.contains(scheme));
+        let prepares = |scheme: &&SecurityScheme| scheme.form().first != Preparation::Nothing;
+        if let Some(scheme) =
+            read.schemes.iter().filter(prepares).find(|scheme| !has(scheme) && !signing.auth.is_empty())
+        {
+            let what =
+                format!("`{}` asks for a token or a session first, which one operation alone cannot have", scheme.name);
+            let help = "name it in the document's own `security`, too";
+            reader.push(Diagnostic::error("security", item.span, what).help(help));
+        }
+        all.push(read);
+    }
+    if all.is_empty() {
+        all.push(SecurityRequirement { schemes: Vec::new() });
+    }
+    all
 }
 
 /// All schemes of a requirement are applied. One that no signer stands beside must be what another one's signer sets.

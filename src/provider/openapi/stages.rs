@@ -21,6 +21,8 @@ pub(super) struct Steps {
     pub(super) stages: Vec<Stage>,
     /// Where the new certificate is read.
     pub(super) new_certificate: Vec<StepOutput>,
+    /// How far apart its own request is asked again, where that only reads.
+    pub(super) poll: Option<Duration>,
 }
 
 /// Reads `outputs`, `stages` and, where it says where the new certificate is, `certificate`.
@@ -40,7 +42,9 @@ pub(super) fn read<'a>(
         let what = format!("`{}` is asked for each item of a list, and so cannot be the last step", last.name);
         reader.error("wrong-value", node.span, what);
     }
-    let mut steps = Steps { outputs, stages, new_certificate: Vec::new() };
+    let is_polled = extension.get("poll").is_some();
+    let poll = if is_polled { poll(reader, extension, action.is_safe, &action.answers) } else { None };
+    let mut steps = Steps { outputs, stages, new_certificate: Vec::new(), poll };
     // Where it says which certificate is sent, the new one stands beside that.
     let declared = extension
         .get("certificate")
@@ -49,6 +53,17 @@ pub(super) fn read<'a>(
         for item in reader.one_or_many(node) {
             let brought = new_certificate(reader, item, action, &mut steps);
             steps.new_certificate.extend(brought);
+        }
+    }
+    let (last, has_csr) = (steps.stages.last(), action.action.as_ref().is_some_and(|rules| rules.csr.is_some()));
+    let brings = |name: &str| steps.new_certificate.iter().any(|output| output.step == name);
+    for stage in steps.stages.iter().filter(|stage| stage.until_new) {
+        if stage.poll.is_none() || !has_csr || last.map(|last| &last.name) != Some(&stage.name) || !brings(&stage.name)
+        {
+            let what = format!("`{}` cannot be asked again until its certificate is the new one", stage.name);
+            let help =
+                "`until_new` is for the last step, with `poll`, whose answer brings the `certificate` of a `csr`";
+            reader.push(Diagnostic::error("wrong-value", extension.span, what).help(help));
         }
     }
     steps
@@ -140,6 +155,7 @@ fn stage<'a>(
     let poll = poll(reader, node, asked.is_safe, &answers);
     let status_queries = references::status_queries(reader, node, asked, operations);
     let outputs = node.get("outputs").map(|node| outputs(reader, node)).unwrap_or_default();
+    let until_new = reader.flag(node, "until_new") == Some(true);
     // An answer that was lost takes what it would have brought with it.
     let missing = |unless: &&Unless| {
         matches!(unless.value, StageValue::Output(_)) && verdict::all_hold(&unless.when, &serde_json::Value::Null)
@@ -160,6 +176,7 @@ fn stage<'a>(
         answers,
         idempotency,
         poll,
+        until_new,
         status_queries,
         outputs,
     })
@@ -417,13 +434,14 @@ fn new_certificate<'a>(
     }
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "stepId",
     "operationId",
     "description",
     "parameters",
     "idempotent",
     "poll",
+    "until_new",
     "answers",
     "outputs",
     "lookups",
