@@ -62,7 +62,7 @@ pub(super) enum NextTurn {
     /// A question has its place: it is asked, by [`Inquiry::ask`].
     Ask(Ordinal, usize),
     /// A request is over. What follows is done, and then the account is settled.
-    Answered(Answered),
+    Answered(Box<Answered>),
     /// No question is left.
     Over,
 }
@@ -127,7 +127,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Inquiry<T, C> {
             };
             tokio::select! {
                 biased;
-                Some(over) = self.requests.next() => return self.note(over).map(NextTurn::Answered),
+                Some(over) = self.requests.next() => return self.note(over).map(|answered| NextTurn::Answered(Box::new(answered))),
                 () = tokio::time::sleep(wake.saturating_sub(now).min(MAX_SLEEP)) => {}
             }
         }

@@ -136,7 +136,7 @@ pub async fn read_lists<T: Transport + 'static, C: Clock + 'static>(
         };
         match turn {
             Ok(NextTurn::Ask(ordinal, account)) => reading.start(ordinal, account),
-            Ok(NextTurn::Answered(answered)) => reading.take_answer(answered),
+            Ok(NextTurn::Answered(answered)) => reading.take_answer(*answered),
             Ok(NextTurn::Over) => break,
             // Without a journal nothing of it can fail.
             Err(JournalFailed(why)) => {

@@ -88,7 +88,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
             match self.inquiry.next().await? {
                 NextTurn::Ask(ordinal, account) => self.start(ordinal, account, cases, &mut open, since)?,
                 NextTurn::Answered(answered) => {
-                    if let Some((case, answer)) = self.take_answer(answered, &mut open) {
+                    if let Some((case, answer)) = self.take_answer(*answered, &mut open) {
                         self.report(case, answer, &mut open, reports).await;
                     }
                 }
