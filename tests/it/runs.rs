@@ -150,6 +150,6 @@ fn run_with_resume_begins_or_goes_on_and_ends_as_the_run_did() {
     assert_eq!(mock.seen().len(), 20, "a run that is over is not begun again");
     place.certsweep(&[&args[..], &["--simulate"]].concat()).exits(2).says(&["no rehearsal"]);
     place.file("plan.yaml", revokes(&mock, "rate: [2/200ms], concurrency: 1", 21));
-    place.certsweep(&args).exits(2).says(&["holds a run of another plan", "name another `--run-dir`"]);
+    place.certsweep(&args).exits(2).says(&["holds a run of another plan", "another `--run-dir` begins a new run"]);
     assert_eq!(mock.seen().len(), 20);
 }
