@@ -229,8 +229,8 @@ fn every_sample_must_hold() {
             "means: succeeded}, {status: 404, text: gone, means: rejected}]\n  /cert",
             "answer 2 (404) means unknown, not rejected; `responses` declare no such body for this status",
         ),
-        ("tells: done}]", "tells: pending}]", "answer 1 (200) tells done, not pending"),
-        ("tells: done}]", "reference: x, tells: done}]", "gives the reference none, not x"),
+        ("is: done}]", "is: pending}]", "answer 1 (200) tells done, not pending"),
+        ("is: done}]", "reference: x, is: done}]", "gives the reference none, not x"),
     ] {
         assert!(good.contains(right), "{right}");
         let (provider, messages) = read("own.yaml", &good.replacen(right, wrong, 1));

@@ -6,7 +6,7 @@ use super::exchange::{ExchangeResult, LimitSignal};
 use super::pace::Pace;
 use super::retry;
 use super::scheduler::{Decision, Scheduler};
-use super::sender::Sender;
+use super::sender::{Sender, TokenResult};
 use super::step::{self, JournalFailed, Purpose, Step, StepResult};
 use super::timing::{Moment, RequestTiming};
 use crate::journal::Journal;
@@ -290,21 +290,14 @@ impl<T: Transport + 'static, C: Clock + 'static> Inquiry<T, C> {
     ) -> Option<String> {
         self.scheduler.pause(account, false);
         let state = self.accounts.get_mut(account)?.as_mut()?;
-        let (cause, refused) = match exchanged {
-            ExchangeResult::Nothing => return None,
-            ExchangeResult::Answered(answer, _) => match sender.accept_token(answer) {
-                Ok(()) => {
-                    state.token_tries = 0;
-                    return None;
-                }
-                Err(cause) => (cause, !matches!(answer.status, 408 | 429 | 500..)),
-            },
-            unsigned @ ExchangeResult::Unsigned(_) => (sender.excerpt(&unsigned.cause()), true),
-            silent => (sender.excerpt(&silent.cause()), false),
+        let (cause, refused) = match sender.take_token(exchanged) {
+            TokenResult::Nothing => return None,
+            TokenResult::Taken => {
+                state.token_tries = 0;
+                return None;
+            }
+            TokenResult::Failed { cause, refused } => (cause, refused),
         };
-        if matches!(exchanged.limits(), LimitSignal::Throttled { .. }) {
-            return None;
-        }
         state.token_tries += 1;
         if refused || state.token_tries >= self.retry.attempts {
             return Some(cause);

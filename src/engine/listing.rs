@@ -8,9 +8,10 @@ use super::pace::Pace;
 use super::sender::Sender;
 use super::step::{JournalFailed, PlainRead, Purpose};
 use crate::plan::Settings;
-use crate::provider::listing::{self, ListedRow};
+use crate::provider::listing;
 use crate::provider::model::{DetailRule, LIST_COLUMNS, ListRule, Operation};
 use crate::provider::paging::{self, AfterPage, PageCursor};
+use crate::provider::rows::ListedRow;
 use crate::provider::{AnswerClass, target_state};
 use crate::run::Ordinal;
 use crate::time::Clock;
@@ -281,7 +282,7 @@ impl<T: Transport + 'static, C: Clock + 'static> ListsInReading<'_, T, C> {
             About::Row(row, detail) => {
                 let Some(asked) = rule.details.get(detail).cloned() else { return };
                 let told = listing::rows(&asked.rows, body);
-                if asked.rows.lists.is_empty() {
+                if asked.rows.steps.is_empty() {
                     let mut row = row;
                     told.into_iter().for_each(|told| row.extend(told));
                     match self.next_detail(list, detail + 1, &row) {
@@ -320,7 +321,7 @@ impl<T: Transport + 'static, C: Clock + 'static> ListsInReading<'_, T, C> {
         let wish = self.reader.row(list, &row, first.is_none());
         if wish.others {
             for (detail, asked) in rule.details.iter().enumerate() {
-                if !asked.rows.lists.is_empty() && can_be_asked(asked, &row) {
+                if !asked.rows.steps.is_empty() && can_be_asked(asked, &row) {
                     self.lists[list].open += 1;
                     self.ask(list, About::Row(row.clone(), detail));
                 }
@@ -336,12 +337,12 @@ impl<T: Transport + 'static, C: Clock + 'static> ListsInReading<'_, T, C> {
     fn next_detail(&self, list: usize, from: usize, row: &ListedRow) -> Option<usize> {
         let (_, rule) = self.rule(list)?;
         let mut rest = rule.details.iter().enumerate().skip(from);
-        rest.find(|(_, detail)| detail.rows.lists.is_empty() && can_be_asked(detail, row)).map(|(index, _)| index)
+        rest.find(|(_, detail)| detail.rows.steps.is_empty() && can_be_asked(detail, row)).map(|(index, _)| index)
     }
 
     /// Of a row no more will come to be known than this.
     fn row_known(&mut self, list: usize, row: &ListedRow, detail: usize) {
-        let is_about_it = self.rule(list).is_some_and(|(_, rule)| rule.details[detail].rows.lists.is_empty());
+        let is_about_it = self.rule(list).is_some_and(|(_, rule)| rule.details[detail].rows.steps.is_empty());
         if is_about_it {
             self.reader.row(list, row, true);
         }

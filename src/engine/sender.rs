@@ -1,6 +1,7 @@
 //! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; knows nothing of single
 //! actions, prints nothing.
 
+use super::exchange::{ExchangeResult, LimitSignal};
 use crate::pki::{Csr, RequestedCertificate, TlsServer};
 use crate::plan::Account;
 use crate::provider::challenge::{Challenge, ChallengeHook};
@@ -15,6 +16,22 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What came of asking for what is needed before any other request: a token, a nonce.
+#[derive(Debug)]
+pub enum TokenResult {
+    /// Nothing was asked, or the account is held back, which costs no try.
+    Nothing,
+    /// It is there.
+    Taken,
+    /// It is not.
+    Failed {
+        /// Why, masked.
+        cause: String,
+        /// Whether it would be refused again.
+        refused: bool,
+    },
+}
 
 /// One account, ready to send.
 #[derive(Debug)]
@@ -268,11 +285,27 @@ impl<T: Transport> Sender<T> {
         })
     }
 
-    /// Keeps what the answer to [`Self::authenticate`] brought, while it serves.
-    ///
+    /// Keeps what came of [`Self::authenticate`], while it serves.
+    pub fn take_token(&self, exchanged: &ExchangeResult) -> TokenResult {
+        let (cause, refused) = match exchanged {
+            ExchangeResult::Nothing => return TokenResult::Nothing,
+            ExchangeResult::Answered(answer, _) => match self.accept_token(answer) {
+                Ok(()) => return TokenResult::Taken,
+                // Asked again with the same credentials, all but these would be refused again.
+                Err(cause) => (cause, !matches!(answer.status, 408 | 429 | 500..)),
+            },
+            unsigned @ ExchangeResult::Unsigned(_) => (self.excerpt(&unsigned.cause()), true),
+            silent => (self.excerpt(&silent.cause()), false),
+        };
+        match exchanged.limits() {
+            LimitSignal::Throttled { .. } => TokenResult::Nothing,
+            _ => TokenResult::Failed { cause, refused },
+        }
+    }
+
     /// # Errors
-    /// Why there is nothing in it, as a sentence.
-    pub fn accept_token(&self, answer: &Answer) -> Result<(), String> {
+    /// Why there is nothing in the answer, as a sentence.
+    fn accept_token(&self, answer: &Answer) -> Result<(), String> {
         let taken = self.signer.borrow_mut().accept_token(answer, self.asked.get());
         let notice = taken.map_err(|cause| self.excerpt(&cause))?;
         if self.tokens.get() == 0 {

@@ -7,8 +7,8 @@ use super::retry::{self, NextStep};
 use super::sender::{Sender, Unsigned};
 use super::stages::{Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply};
-use crate::provider::listing::ListedRow;
 use crate::provider::model::StatusQueryRule;
+use crate::provider::rows::ListedRow;
 use crate::provider::{Answer, AnswerClass, Idempotency, Provider, TargetState, target_state};
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -344,7 +344,7 @@ impl StatusQuery {
 
     /// What the answers so far show of the target beside its state.
     pub fn shown<T: Transport>(&self, sender: &Sender<T>) -> ListedRow {
-        let Some((chosen, rule)) = self.rule(sender).filter(|(_, rule)| !rule.shows.is_empty()) else {
+        let Some((chosen, rule)) = self.rule(sender).filter(|(_, rule)| !rule.rows.columns.is_empty()) else {
             return ListedRow::new();
         };
         let lists = self.lists.lists.borrow();

@@ -1,81 +1,29 @@
 //! Lists of certificates at a provider: the rows of a page, under the names of what is known of each, and which lists serve to name an action's
 //! targets. Pure: asking is others' affair.
 
-use super::answer::{Pointer, scalar_text};
-use super::model::{ListRule, ListedPlace, Operation, Provider, RowRule};
-use super::verdict;
-use jiff::Timestamp;
+use super::model::{ListRule, Operation, Provider, RowRule};
+use super::rows::{self, AnswerRow, ListedRow};
 use serde_json::{Map, Value};
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What a list tells of one certificate or order: column → text, a list's items separated by spaces. What it does not tell is not there.
-pub type ListedRow = BTreeMap<String, String>;
+use std::collections::BTreeSet;
 
 /// The rows of one answer.
-pub fn rows(rule: &RowRule, page: &Value) -> Vec<ListedRow> {
-    let Some((first, inner)) = rule.lists.split_first() else { return vec![row(rule, &[page])] };
-    let mut chains: Vec<Vec<&Value>> = items(first, page).map(|item| vec![item]).collect();
-    for list in inner {
-        let mut next = Vec::new();
-        for chain in chains {
-            let found: Vec<&Value> = chain.last().into_iter().flat_map(|item| items(list, item)).collect();
-            next.extend(found.into_iter().map(|item| chain.iter().copied().chain([item]).collect::<Vec<_>>()));
-        }
-        chains = next;
-    }
-    chains.iter().map(|chain| row(rule, chain)).collect()
-}
-
-fn items<'v>(list: &Pointer, value: &'v Value) -> impl Iterator<Item = &'v Value> {
-    list.of(value).and_then(Value::as_array).into_iter().flatten()
+pub fn rows(rule: &RowRule<&'static str>, page: &Value) -> Vec<ListedRow> {
+    // A list takes all its rows: its steps match by no parameter.
+    let rows = rows::rows(&rule.steps, &Map::new(), page);
+    rows.iter().map(|row| listed(rule, row)).collect()
 }
 
 /// The outermost list of an answer.
-pub fn outermost<'v>(rule: &RowRule, page: &'v Value) -> Option<&'v Value> {
-    rule.lists.first()?.of(page)
+pub fn outermost<'v>(rule: &RowRule<&'static str>, page: &'v Value) -> Option<&'v Value> {
+    rule.steps.first()?.list.of(page)
 }
 
-fn row(rule: &RowRule, chain: &[&Value]) -> ListedRow {
-    let mut row = cells(&rule.columns, chain);
-    let said = |item: &Value| rule.statuses.iter().find(|(when, _)| verdict::all_hold(when, item));
-    if let Some((_, status)) = chain.last().and_then(|item| said(item)) {
-        row.insert("status".to_owned(), (*status).to_owned());
+fn listed(rule: &RowRule<&'static str>, row: &AnswerRow<'_>) -> ListedRow {
+    let mut told = row.cells(&rule.columns);
+    if let Some(status) = rows::state(&rule.states, row.item) {
+        told.insert("status".to_owned(), status.to_owned());
     }
-    row
-}
-
-/// What the columns find in an item, or else in those around it, the outermost first.
-pub(super) fn cells(columns: &[(String, ListedPlace)], chain: &[&Value]) -> ListedRow {
-    let find = |place: &ListedPlace| chain.iter().rev().find_map(|item| text(place, item));
-    columns.iter().filter_map(|(name, place)| Some((name.clone(), find(place)?))).collect()
-}
-
-fn text(place: &ListedPlace, item: &Value) -> Option<String> {
-    let found = place.pointer.of(item)?;
-    if place.is_unix_time {
-        return unix_time(found);
-    }
-    if let Some(before) = &place.behind {
-        let text = scalar_text(found)?;
-        let (_, rest) = text.split_once(before.as_str())?;
-        return rest.split('/').next().filter(|part| !part.is_empty()).map(ToOwned::to_owned);
-    }
-    match found {
-        Value::Array(items) => Some(items.iter().filter_map(scalar_text).collect::<Vec<_>>().join(" ")),
-        scalar => scalar_text(scalar).map(Cow::into_owned),
-    }
-}
-
-/// Seconds since 1970, whole or with a fraction, as RFC 3339; what is none is not told.
-fn unix_time(found: &Value) -> Option<String> {
-    let text = scalar_text(found)?;
-    // Fractions say nothing about a certificate, whose times are whole seconds (RFC 5280, section 4.1.2.5).
-    let whole = text.split_once('.').map_or(&*text, |(whole, _)| whole);
-    // A number of that size may be written with an exponent: 1.7959392E9.
-    let seconds = whole.parse::<i64>().ok().filter(|_| !text.contains(['e', 'E']));
-    let seconds = seconds.or_else(|| found.as_f64().map(|seconds| format!("{seconds:.0}"))?.parse().ok())?;
-    Timestamp::from_second(seconds).ok().map(|time| time.to_string())
+    told
 }
 
 /// The lists of a provider that can be read with these parameters alone, and that tell of their rows what names an action's target; each is
@@ -174,40 +122,17 @@ fn has_column(list: &ListRule, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::answer::Pointer;
+    use crate::provider::model::{ListedPlace, RowStep};
     use serde_json::json;
 
-    #[test]
-    fn rows_tell_what_their_columns_say() {
-        let place = |behind: Option<&str>, is_unix_time| ListedPlace {
-            pointer: Pointer::parse("/x").unwrap(),
-            behind: behind.map(ToOwned::to_owned),
-            is_unix_time,
-        };
-        for (behind, is_unix_time, value, expected) in [
-            (None, false, json!("a"), Some("a")),
-            (None, false, json!(["a", "b"]), Some("a b")),
-            (None, false, json!({"y": 1}), None),
-            (Some("/pools/"), false, json!("projects/p/pools/a/certificates/b"), Some("a")),
-            (Some("/certificates/"), false, json!("projects/p/pools/a/certificates/b"), Some("b")),
-            (Some("/certificates/"), false, json!("projects/p"), None),
-            (Some("/certificates/"), false, json!("p/certificates/"), None),
-            (None, true, json!(1_795_939_200), Some("2026-11-29T08:00:00Z")),
-            (None, true, json!(1_795_939_200.75), Some("2026-11-29T08:00:00Z")),
-            (None, true, json!(1.795_939_2e9), Some("2026-11-29T08:00:00Z")),
-            (None, true, json!("1795939200"), Some("2026-11-29T08:00:00Z")),
-            (None, true, json!("soon"), None),
-        ] {
-            assert_eq!(text(&place(behind, is_unix_time), &json!({"x": value})).as_deref(), expected, "{value}");
-        }
-    }
-
-    fn rule(lists: &[&str], columns: &[(&str, &str)]) -> RowRule {
+    fn rule(lists: &[&str], columns: &[(&str, &str)]) -> RowRule<&'static str> {
         let pointer = |text: &str| Pointer::parse(text).unwrap();
         let place_of = |pointer| ListedPlace { pointer, behind: None, is_unix_time: false };
         RowRule {
-            lists: lists.iter().map(|list| pointer(list)).collect(),
+            steps: lists.iter().map(|list| RowStep { list: pointer(list), matches: Vec::new() }).collect(),
             columns: columns.iter().map(|(name, place)| ((*name).to_owned(), place_of(pointer(place)))).collect(),
-            statuses: Vec::new(),
+            states: Vec::new(),
         }
     }
 
@@ -231,6 +156,9 @@ mod tests {
                 json!({"no": "3", "order": "own"})
             ]
         );
+        // One object in the place of a list is its only item.
+        let order = json!({"certificate": {"no": 1}});
+        assert_eq!(rows(&rule(&["/certificate"], &[("no", "/no")]), &order).len(), 1);
         let alone = rule(&[], &[("total", "/total")]);
         assert_eq!(rows(&alone, &page).len(), 1);
         assert_eq!(rows(&rule(&["/nothing"], &[]), &page).len(), 0);

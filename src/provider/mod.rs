@@ -16,6 +16,7 @@ pub mod paging;
 pub mod params;
 pub mod replacement;
 pub mod request;
+pub mod rows;
 mod sample;
 pub mod samples;
 pub mod security;

@@ -328,20 +328,15 @@ pub struct StatusQueryRule {
     pub operation: String,
     /// Its parameters: name → where the value comes from. A status query whose values are not all known is skipped.
     pub parameters: Vec<(String, ParameterSource)>,
-    /// How to walk from the answer's root to the rows that show the state: each step a list and what its items must match.
-    pub rows: Vec<RowStep>,
+    /// The rows that show the state, where no rule matches [`TargetState::Unknown`]; where several are found, all must agree. The columns are named as
+    /// those of a list, or by one of [`PREVIEW_COLUMNS`](super::target_state::PREVIEW_COLUMNS).
+    pub rows: RowRule<TargetState>,
     /// Paging, where the answer is one page of a list.
     pub pages: Option<Pages>,
-    /// Rules for each row that was found; first match wins; no match is [`TargetState::Unknown`]. Where several rows are found,
-    /// all must agree.
-    pub states: Vec<TargetStateRule>,
     /// The state where no row was found: [`TargetState::Unknown`], unless the document declares `not-done`.
     pub absent: TargetState,
     /// What a person should check, and where, when the status query does not resolve the doubt.
     pub advice: String,
-    /// What a row shows of the certificate beside its state, under the names of a list's columns and of
-    /// [`PREVIEW_COLUMNS`](super::target_state::PREVIEW_COLUMNS).
-    pub shows: Vec<(String, ListedPlace)>,
 }
 
 /// Where a status query's parameter comes from.
@@ -384,8 +379,9 @@ pub struct RowMatch {
 /// A list of what there is at a provider, from which targets can be made.
 #[derive(Debug, Clone)]
 pub struct ListRule {
-    /// What its rows tell.
-    pub rows: RowRule,
+    /// What its rows tell. A column is named as a target's parameter of some action, or by one of [`LIST_COLUMNS`]; a state is one of
+    /// [`LISTED_STATUSES`].
+    pub rows: RowRule<&'static str>,
     /// Paging, where an answer is one page of it.
     pub pages: Option<Pages>,
     /// What it is asked with each time.
@@ -394,16 +390,24 @@ pub struct ListRule {
     pub details: Vec<DetailRule>,
 }
 
-/// What the rows of an answer tell.
+/// How the rows of an answer are found, and what they tell.
 #[derive(Debug, Clone)]
-pub struct RowRule {
-    /// From the answer to the list, and from an item to the list in it; none where the answer is the only row.
-    pub lists: Vec<Pointer>,
-    /// What a row tells, by the name of the column: a target's parameter of some action, or one of [`LIST_COLUMNS`]; and where in the row,
-    /// or else in the item around it.
+pub struct RowRule<S> {
+    /// From the answer to a list, and from an item to the list in it; none where the answer is the only row.
+    pub steps: Vec<RowStep>,
+    /// What a row tells, by the name of the column; and where in the row, or else in the item around it.
     pub columns: Vec<(String, ListedPlace)>,
-    /// The first that holds says the status, as one of [`LISTED_STATUSES`].
-    pub statuses: Vec<(Vec<Condition>, &'static str)>,
+    /// The first that holds says the state.
+    pub states: Vec<StateRule<S>>,
+}
+
+/// A rule that reads a state from a row.
+#[derive(Debug, Clone)]
+pub struct StateRule<S> {
+    /// All must hold.
+    pub when: Vec<Condition>,
+    /// The state that then holds.
+    pub state: S,
 }
 
 /// A question about one row of a list.
@@ -414,7 +418,7 @@ pub struct DetailRule {
     /// Its parameters, and the row's columns that they take.
     pub parameters: Vec<(String, String)>,
     /// What its answer tells of the row; with lists, each row of them is a certificate of its own.
-    pub rows: RowRule,
+    pub rows: RowRule<&'static str>,
 }
 
 /// Where a row of a list holds what a column tells.
@@ -444,15 +448,6 @@ pub const LIST_COLUMNS: [&str; 9] = [
 /// What a document may say of a row: it is valid, revoked, expired, or not a certificate yet, or never became one.
 pub const LISTED_STATUSES: [(&str, &str); 4] =
     [("valid", "valid"), ("revoked", "revoked"), ("expired", "expired"), ("not-issued", "not-issued")];
-
-/// A rule that reads a target's state from a row of a status query.
-#[derive(Debug, Clone)]
-pub struct TargetStateRule {
-    /// All must hold.
-    pub when: Vec<Condition>,
-    /// The state that then holds.
-    pub state: TargetState,
-}
 
 /// What the body of an answer is, as `responses` declare it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! provider's own words.
 
 use super::model::{CsrRule, ReplacedRule};
-use super::target_state::rows;
+use super::rows::rows;
 use crate::pki::RequestedCertificate;
 use crate::pki::names::{comparable, is_host};
 use serde_json::{Map, Value};
@@ -24,8 +24,8 @@ pub fn asked(
 
 /// The names of the certificate that is replaced, by what the provider tells of it. `parameters` are the action's.
 pub fn replaced_names(rule: &ReplacedRule, parameters: &Map<String, Value>, body: &Value) -> Vec<String> {
-    let rows = rows(&rule.query.rows, parameters, body);
-    let found = rows.iter().flat_map(|row| rule.names.iter().filter_map(|pointer| pointer.of(row)));
+    let rows = rows(&rule.query.rows.steps, parameters, body);
+    let found = rows.iter().flat_map(|row| rule.names.iter().filter_map(|pointer| pointer.of(row.item)));
     let texts = found.flat_map(|found| match found {
         Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         // A common name need not be a host's: a person's, a product's.

@@ -48,7 +48,7 @@ pub struct SampleAnswer {
     /// The rows that the answer of a list holds, by column; `None` where they are not compared.
     pub rows: Option<Value>,
     /// What a status query's answer shows, by column; `None` where that is not compared.
-    pub shows: Option<Value>,
+    pub columns: Option<Value>,
     /// What the answer brings; only what is named here is compared.
     pub outputs: Map<String, Value>,
     /// The expected reference, where the sample gives one.

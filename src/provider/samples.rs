@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, AnswerClass, HeaderFields, TargetState};
 use super::expression::captured;
-use super::listing::ListedRow;
 use super::model::{Operation, Provider, Sample, SampleAction, SampleAnswer, Stage};
+use super::rows::ListedRow;
 use super::{listing, params, request, target_state, verdict};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -100,7 +100,7 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
             messages.push(format!("lists {found}, not {expected}"));
         }
     }
-    if let (Some(expected), Some(reading)) = (&sampled.shows, &sample.for_action) {
+    if let (Some(expected), Some(reading)) = (&sampled.columns, &sample.for_action) {
         let shown = Value::from_iter(shown_by(provider, operation, reading, answer.json()));
         if shown != *expected {
             messages.push(format!("shows {shown}, not {expected}"));

@@ -1,18 +1,17 @@
 //! Target states: which status queries can be asked for an action, and the state of its target by their answers. Pure: asking is the
 //! engine's.
 
+use super::answer::naming_text;
 use super::answer::{Answer, HeaderFields, TargetState};
-use super::answer::{naming_text, scalar_text};
-use super::listing::ListedRow;
 use super::model::{
     ActionRules, AnswerLocation, Idempotency, Location, Operation, Parameter, ParameterSource, ParameterType, Provider,
-    RowStep, SerialRule, StatusQueryRule, TargetKind, ValueFormat,
+    SerialRule, StatusQueryRule, TargetKind, ValueFormat,
 };
+use super::rows::{self, ListedRow};
 use super::verdict::{self, Verdict};
-use super::{AnswerClass, listing, paging, params};
+use super::{AnswerClass, paging, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 /// The status queries of an action whose parameters can all be filled, in order of preference: the index into
 /// [`ActionRules::status_queries`], and the parameters of the status query's first request. `parameters` are the action's, `answer` the
@@ -73,7 +72,7 @@ pub fn answer_with_reference(operation: &Operation, reference: &str) -> Option<A
 /// Whether a status query reads a list that tells of many targets: it has pages, or nothing that it is asked by is the target's.
 pub fn is_list(rule: &StatusQueryRule) -> bool {
     let is_fixed = rule.parameters.iter().all(|(_, from)| matches!(from, ParameterSource::Fixed(_)));
-    rule.pages.is_some() || is_fixed && !rule.rows.is_empty()
+    rule.pages.is_some() || is_fixed && !rule.rows.steps.is_empty()
 }
 
 /// The body of one page of a status query, where the document declares the answer a success.
@@ -92,7 +91,8 @@ pub fn next_page(rule: &StatusQueryRule, pages: &[Value]) -> Option<Value> {
 
 /// The state of an action's target by the pages of a status query, and what was seen, for people. `parameters` are the action's.
 pub fn read_state(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages: &[Value]) -> (TargetState, String) {
-    let rows: Vec<&Value> = pages.iter().flat_map(|page| rows(&rule.rows, parameters, page)).collect();
+    let rows = pages.iter().flat_map(|page| rows::rows(&rule.rows.steps, parameters, page));
+    let rows: Vec<&Value> = rows.map(|row| row.item).collect();
     let states: Vec<TargetState> = rows.iter().map(|row| row_state(rule, row)).collect();
     match (states.as_slice(), states.first()) {
         (_, None) if pages.is_empty() => (TargetState::Unknown, "nothing was looked up".to_owned()),
@@ -118,10 +118,9 @@ pub fn read_state(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages
 
 /// What the pages of a status query show of an action's target beside its state; nothing where they have several rows of it, or none.
 pub fn read_shown(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages: &[Value]) -> ListedRow {
-    let mut found =
-        pages.iter().flat_map(|page| rows(&rule.rows, parameters, page).into_iter().map(move |row| [page, row]));
+    let mut found = pages.iter().flat_map(|page| rows::rows(&rule.rows.steps, parameters, page));
     match (found.next(), found.next()) {
-        (Some(chain), None) => listing::cells(&rule.shows, &chain),
+        (Some(row), None) => row.cells(&rule.rows.columns),
         _ => ListedRow::new(),
     }
 }
@@ -133,7 +132,7 @@ fn fill(
     body: &Value,
 ) -> Option<Map<String, Value>> {
     let given = |name: &String| parameters.get(name).is_some_and(|value| !value.is_null());
-    if !rule.rows.iter().flat_map(|step| &step.matches).all(|condition| given(&condition.parameter)) {
+    if !rule.rows.steps.iter().flat_map(|step| &step.matches).all(|condition| given(&condition.parameter)) {
         return None;
     }
     let mut filled = Map::new();
@@ -178,56 +177,15 @@ fn whole(rule: &StatusQueryRule, pages: &[Value]) -> bool {
     rule.pages.as_ref().is_none_or(|paging| paging::is_whole(paging, pages))
 }
 
-/// The items that the steps lead to, from a value.
-pub(super) fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value) -> Vec<&'a Value> {
-    steps.iter().fold(vec![value], |values, step| {
-        // A single object counts as a list of one: providers show one item where there can be only one (an order's
-        // `certificate` at DigiCert).
-        let items = values.into_iter().filter_map(|value| step.list.of(value)).flat_map(|found| match found {
-            Value::Array(items) => items.as_slice(),
-            Value::Object(_) => std::slice::from_ref(found),
-            _ => &[],
-        });
-        items.filter(|item| matches(step, parameters, item)).collect()
-    })
-}
-
-fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> bool {
-    step.matches.iter().all(|condition| {
-        let wanted = parameters.get(&condition.parameter).and_then(scalar_text);
-        let found = condition.pointer_of(wanted.as_deref().unwrap_or_default()).text_of(item);
-        // Answers spell serial numbers in their own way.
-        let is_same = |rule: SerialRule| {
-            let read = |text: &Option<Cow<'_, str>>| rule.read(text.as_deref()?);
-            read(&wanted).is_some_and(|serial| read(&found) == Some(serial))
-        };
-        wanted.is_some()
-            && (wanted.as_deref() == condition.any.as_deref()
-                || wanted == found
-                || condition.is_request && is_same_request(wanted.as_deref(), found.as_deref())
-                || condition.serial.is_some_and(is_same))
-    })
-}
-
-/// Whether two texts are one certificate request in PEM: its lines may be broken elsewhere, and its frame may be missing.
-fn is_same_request(wanted: Option<&str>, found: Option<&str>) -> bool {
-    let bare = |text: &str| -> String {
-        let lines = text.lines().filter(|line| !line.starts_with("-----"));
-        lines.flat_map(str::chars).filter(|letter| !letter.is_whitespace()).collect()
-    };
-    wanted.zip(found).is_some_and(|(wanted, found)| !wanted.is_empty() && bare(wanted) == bare(found))
-}
-
 /// The state by one row: that of the first rule that holds for it.
 pub fn row_state(rule: &StatusQueryRule, row: &Value) -> TargetState {
-    let holds = rule.states.iter().find(|declared| verdict::all_hold(&declared.when, row));
-    holds.map_or(TargetState::Unknown, |declared| declared.state)
+    rows::state(&rule.rows.states, row).unwrap_or(TargetState::Unknown)
 }
 
 /// The values that the rules look at, as `statusCode -5`.
 fn seen(rule: &StatusQueryRule, row: &Value) -> String {
     let mut words: Vec<String> = Vec::new();
-    for condition in rule.states.iter().flat_map(|declared| &declared.when) {
+    for condition in rule.rows.states.iter().flat_map(|declared| &declared.when) {
         let name = condition.pointer.to_string();
         let name = name.trim_start_matches('/').replace('/', ".");
         let word = match condition.pointer.text_of(row) {
@@ -251,8 +209,6 @@ mod tests {
     use super::*;
     use crate::diag::Diagnostics;
     use crate::provider::Catalog;
-    use crate::provider::answer::Pointer;
-    use crate::provider::model::RowMatch;
     use crate::text::SourceMap;
     use serde_json::json;
 
@@ -338,34 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_found_by_its_serial_number_however_it_is_spelled() {
-        let step = |serial| RowStep {
-            list: Pointer::parse("/list").unwrap(),
-            matches: vec![RowMatch {
-                pointer: Pointer::parse("/serial").unwrap(),
-                is_request: false,
-                serial_pointer: None,
-                parameter: "id".to_owned(),
-                serial,
-                any: None,
-            }],
-        };
-        let either = Some(SerialRule { id_digits: Some(18), ..SerialRule::default() });
-        for (serial, wanted, found, expected) in [
-            (either, json!("0a1b2c"), json!("0A:1B:2C"), true),
-            (either, json!("0a1b2c"), json!("A1B2C"), true),
-            (either, json!("0a1b2c"), json!("0a1b2d"), false),
-            (either, json!("112358"), json!(112_358), true),
-            // An id, and a number that only looks like it.
-            (either, json!("112358"), json!("0112358"), false),
-            (either, json!("112358"), json!("11:23:58"), false),
-            (None, json!("0a1b2c"), json!("0A:1B:2C"), false),
-        ] {
-            let answer = json!({"list": [{"serial": found}]});
-            let steps = [step(serial)];
-            let parameters = map(&json!({"id": wanted}));
-            assert_eq!(rows(&steps, &parameters, &answer).len(), usize::from(expected), "{wanted} {found}");
-        }
+    fn a_certificate_in_an_order_is_found_by_id_or_by_serial_number() {
         // DigiCert's certificates are named by id or by serial number, and an order shows both.
         let catalog = built_in();
         let rules = catalog.get("digicert").unwrap().operation("revoke").unwrap().action.as_ref().unwrap();

@@ -7,10 +7,12 @@ use super::message::Response;
 use super::status_queries::{bounds, put_page};
 use super::targets::SimulatedTarget;
 use crate::pki::SerialNumber;
-use crate::provider::answer::{Pointer, scalar_text};
+use crate::provider::answer::scalar_text;
 use crate::provider::listing;
-use crate::provider::model::{LIST_COLUMNS, ListRule, ListedPlace, Operation, Provider, RowRule, TargetKind, Test};
-use crate::provider::{Idempotency, TargetState};
+use crate::provider::model::{
+    LIST_COLUMNS, ListRule, ListedPlace, Operation, Provider, RowRule, RowStep, TargetKind, Test,
+};
+use crate::provider::{Idempotency, TargetState, rows};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -38,7 +40,7 @@ pub(super) fn answer<'t>(
         return answers::granted(operation, asked, answers::Reference::Fresh(0)).response;
     };
     let known = known_rows(provider, rule, targets);
-    let (Some(first), false) = (rule.rows.lists.first(), known.is_empty()) else {
+    let (Some(first), false) = (rule.rows.steps.first(), known.is_empty()) else {
         // The sample's page may lead to others, of which there are none here.
         let mut body = sample.clone();
         put_page(&mut body, rule.pages.as_ref(), 0, usize::MAX, listing::rows(&rule.rows, sample).len());
@@ -49,7 +51,7 @@ pub(super) fn answer<'t>(
     let items = known.iter().skip(skip).take(take).filter_map(|row| item(&rule.rows, sample, row));
     let items = Value::Array(items.collect());
     let mut body = sample.clone();
-    if let Some(place) = body.pointer_mut(&first.to_string()) {
+    if let Some(place) = body.pointer_mut(&first.list.to_string()) {
         *place = items;
     }
     put_page(&mut body, rule.pages.as_ref(), skip, take, total);
@@ -120,37 +122,42 @@ fn known_rows<'t>(
 }
 
 /// An item of the outermost list that holds this row and no other.
-fn item(rule: &RowRule, sample: &Value, row: &KnownRow) -> Option<Value> {
-    let (first, inner) = rule.lists.split_first()?;
+fn item(rule: &RowRule<&'static str>, sample: &Value, row: &KnownRow) -> Option<Value> {
+    let (first, inner) = rule.steps.split_first()?;
     let is_wanted = |item: &&Value| is_revoked(rule, item) == row.revoked;
-    let all: Vec<&Value> = first.of(sample)?.as_array()?.iter().collect();
+    let all = rows::items(&first.list, sample);
     let leaf = |item: &Value| -> Option<Value> {
-        inner.iter().try_fold(item.clone(), |item, list| list.of(&item)?.as_array()?.first().cloned())
+        inner.iter().try_fold(item.clone(), |item, step| rows::items(&step.list, &item).first().cloned())
     };
     let outer = all.iter().find(|item| leaf(item).as_ref().is_some_and(|leaf| is_wanted(&leaf)));
-    let mut outer = (*outer.or_else(|| all.iter().find(|item| leaf(item).is_some()))?).clone();
+    let mut outer = outer.or_else(|| all.iter().find(|item| leaf(item).is_some()))?.clone();
     fill(rule, &mut outer, inner, row)?;
     Some(outer)
 }
 
 /// Writes a row into an item, and keeps of each list in it the first item alone.
-fn fill(rule: &RowRule, item: &mut Value, inner: &[Pointer], row: &KnownRow) -> Option<()> {
+fn fill(rule: &RowRule<&'static str>, item: &mut Value, inner: &[RowStep], row: &KnownRow) -> Option<()> {
     for (name, place) in &rule.columns {
         let serial = || row.serial.as_ref().map(|serial| spelled(place.pointer.of(item), serial));
         let value = if name == "serial_number" { serial() } else { row.columns.get(name).cloned() };
         if let Some(value) = value.filter(|_| inner.is_empty() || place.pointer.of(item).is_some()) {
             // What an item around it has told already is not told once more.
             let is_new =
-                place.pointer.of(item).is_some() || !LIST_COLUMNS.contains(&name.as_str()) && rule.lists.len() == 1;
+                place.pointer.of(item).is_some() || !LIST_COLUMNS.contains(&name.as_str()) && rule.steps.len() == 1;
             if is_new {
                 put(item, place, &value);
             }
         }
     }
-    if let Some((list, rest)) = inner.split_first() {
-        let items = item.pointer_mut(&list.to_string())?.as_array_mut()?;
-        items.truncate(1);
-        return fill(rule, items.first_mut()?, rest, row);
+    if let Some((step, rest)) = inner.split_first() {
+        let inside = match item.pointer_mut(&step.list.to_string())? {
+            Value::Array(items) => {
+                items.truncate(1);
+                items.first_mut()?
+            }
+            one => one,
+        };
+        return fill(rule, inside, rest, row);
     }
     if row.revoked != is_revoked(rule, item) {
         set_status(rule, item, if row.revoked { "revoked" } else { "valid" });
@@ -181,15 +188,15 @@ fn spelled(sample: Option<&Value>, serial: &SerialNumber) -> String {
     if text.contains(':') { pairs.join(":") } else { digits }
 }
 
-fn is_revoked(rule: &RowRule, item: &Value) -> bool {
-    let alone = RowRule { lists: Vec::new(), ..rule.clone() };
+fn is_revoked(rule: &RowRule<&'static str>, item: &Value) -> bool {
+    let alone = RowRule { steps: Vec::new(), ..rule.clone() };
     let row = listing::rows(&alone, item).into_iter().next().unwrap_or_default();
     row.get("status").is_some_and(|status| status.to_lowercase().contains("revoked"))
 }
 
-fn set_status(rule: &RowRule, item: &mut Value, status: &str) {
-    let declared = rule.statuses.iter().find(|(_, word)| *word == status);
-    for condition in declared.into_iter().flat_map(|(when, _)| when) {
+fn set_status(rule: &RowRule<&'static str>, item: &mut Value, status: &str) {
+    let declared = rule.states.iter().find(|declared| declared.state == status);
+    for condition in declared.into_iter().flat_map(|declared| &declared.when) {
         match &condition.test {
             Test::OneOf(words) | Test::Prefix(words) | Test::Contains(words) => {
                 if let Some(word) = words.first() {

@@ -5,7 +5,7 @@ use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
 use crate::provider::answer::{Pointer, scalar_text};
 use crate::provider::model::{
-    Condition, PageForm, Pages, ParameterSource, RowStep, Sample, StatusQueryRule, TargetKind, TargetStateRule, Test,
+    Condition, PageForm, Pages, ParameterSource, RowStep, Sample, StateRule, StatusQueryRule, TargetKind, Test,
 };
 use crate::provider::paging::ListEnd;
 use crate::provider::{Operation, Provider, TargetState, target_state};
@@ -24,7 +24,7 @@ pub(super) fn answer(
     let rules: Vec<(&Operation, &StatusQueryRule)> = each.filter(|(_, rule)| rule.operation == query.name).collect();
     let is_list = |list: &Pointer| bodies(query, "").any(|(_, body)| list.of(body).is_some_and(Value::is_array));
     let lister = rules.iter().find_map(|(_, rule)| {
-        let list = &rule.rows.first()?.list;
+        let list = &rule.rows.steps.first()?.list;
         is_list(list).then_some((rule, list))
     });
     let shown = |found: Found| resolve(provider, state, found);
@@ -129,7 +129,7 @@ pub(super) fn decided(
 fn with_all(query: &Operation, mut body: Value, targets: &[ShownTarget<'_>], whole: bool) -> Value {
     let mut lists: Vec<(&Pointer, Vec<Value>)> = Vec::new();
     for (target, action, rule) in targets {
-        let Some(list) = rule.rows.first().map(|step| &step.list) else { continue };
+        let Some(list) = rule.rows.steps.first().map(|step| &step.list) else { continue };
         // What was done to an order was done to each of its certificates.
         let state = if whole { TargetState::Done } else { target.state };
         let (action, issued) = (&action.name, target.issued.as_deref());
@@ -261,7 +261,9 @@ impl View<'_> {
             let made = |row: &Value| forced(self.rule, *state, row);
             let makers: [&RowMaker<'_>; 2] = [&fits, &made];
             for make in makers {
-                shown.extend(samples.iter().filter_map(|body| showing(&self.rule.rows, body, self.parameters, make)));
+                shown.extend(
+                    samples.iter().filter_map(|body| showing(&self.rule.rows.steps, body, self.parameters, make)),
+                );
             }
         }
         shown.into_iter().map(|body| self.with_certificate(body)).collect()
@@ -284,7 +286,7 @@ impl View<'_> {
                 let makers: [&RowMaker<'_>; 2] = [&fits, &made];
                 makers.iter().find_map(|make| {
                     let mut samples = bodies(self.query, self.action);
-                    samples.find_map(|(_, body)| showing(&self.rule.rows, body, self.parameters, *make))
+                    samples.find_map(|(_, body)| showing(&self.rule.rows.steps, body, self.parameters, *make))
                 })
             })
             .map(|body| self.with_certificate(body))
@@ -335,7 +337,7 @@ fn showing(steps: &[RowStep], body: &Value, parameters: &Map<String, Value>, mak
 
 /// A sample's row changed so that it reads as a state; `None` where no rule has that state, or its conditions cannot be made true.
 fn forced(rule: &StatusQueryRule, state: TargetState, sample: &Value) -> Option<Value> {
-    let make = |declared: &TargetStateRule| {
+    let make = |declared: &StateRule<TargetState>| {
         let mut value = sample.clone();
         for Condition { pointer, test } in &declared.when {
             match test {
@@ -352,7 +354,7 @@ fn forced(rule: &StatusQueryRule, state: TargetState, sample: &Value) -> Option<
         }
         (target_state::row_state(rule, &value) == state).then_some(value)
     };
-    rule.states.iter().filter(|declared| declared.state == state).find_map(make)
+    rule.rows.states.iter().filter(|declared| declared.state == state).find_map(make)
 }
 
 /// A sample's body with the ids that were asked for in place of the sample's own.

@@ -313,7 +313,7 @@ impl TargetStore {
         let (operation, state, since) = (done.operation, done.state, done.since);
         let action = provider.operations.get(operation).and_then(|operation| operation.action.as_ref());
         let rules = action.into_iter().flat_map(|action| &action.status_queries);
-        let matches: Vec<&RowMatch> = rules.flat_map(|rule| &rule.rows).flat_map(|step| &step.matches).collect();
+        let matches: Vec<&RowMatch> = rules.flat_map(|rule| &rule.rows.steps).flat_map(|step| &step.matches).collect();
         let parameters = done.parameters.clone();
         let is_wide = |one: &&&RowMatch| one.any.is_some() && text(&parameters, &one.parameter) == one.any;
         if !matches.iter().any(|one| is_wide(&one)) {

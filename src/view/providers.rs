@@ -409,7 +409,7 @@ mod tests {
     use super::*;
     use crate::pki::RevocationReason;
     use crate::provider::model::{
-        ReasonRule, Sample, ServerVariable, StatusQueryRule, TargetKind, TargetRule, WideRule, Window,
+        ReasonRule, RowRule, Sample, ServerVariable, StatusQueryRule, TargetKind, TargetRule, WideRule, Window,
     };
     use crate::provider::security::{SecurityScheme, SignerKind};
 
@@ -482,11 +482,9 @@ mod tests {
                 absent: crate::provider::TargetState::Unknown,
                 operation: text("get-order"),
                 parameters: Vec::new(),
-                rows: Vec::new(),
+                rows: RowRule { steps: Vec::new(), columns: Vec::new(), states: Vec::new() },
                 pages: None,
-                states: Vec::new(),
                 advice: String::new(),
-                shows: Vec::new(),
             }],
             outputs: Vec::new(),
             idempotency_key: None,

@@ -6,13 +6,15 @@ use crate::pki::Certificate;
 use crate::text::file;
 use der::Decode;
 use jiff::Timestamp;
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
-use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, OtherError, RootCertStore,
+    SignatureScheme, WantsVerifier,
 };
 use std::error::Error;
 use std::io;
@@ -68,17 +70,11 @@ pub(super) fn configure(
     identity: Option<&ClientIdentity>,
 ) -> Result<ClientConfig, ClientError> {
     let setup = |error: rustls::Error| ClientError::Setup(error.to_string());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = cryptography();
     let platform = rustls_platform_verifier::Verifier::new_with_extra_roots(trusted.clone(), Arc::clone(&provider));
     let verifier = Verifier { platform: platform.map_err(setup)?, trusted };
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(setup)?;
-    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match identity {
-        Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
-        None => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    let builder = builder(provider).map_err(setup)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    Ok(showing(identity, builder, &[b"h2", b"http/1.1"]))
 }
 
 /// TLS to who is played on this machine, by certificates of these issuers (PEM) alone: the platform's roots have no say there.
@@ -92,15 +88,30 @@ pub(super) fn configure_alone(issuers: &str, identity: Option<&ClientIdentity>) 
     for issuer in read {
         roots.add(CertificateDer::from(issuer.der)).map_err(setup)?;
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(setup)?;
-    let builder = builder.with_root_certificates(roots);
+    let builder = builder(cryptography()).map_err(setup)?.with_root_certificates(roots);
+    Ok(showing(identity, builder, &[b"http/1.1"]))
+}
+
+fn cryptography() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn builder(provider: Arc<CryptoProvider>) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+}
+
+/// The settings with what the client shows of itself, and with the protocols that it speaks, the preferred one first.
+fn showing(
+    identity: Option<&ClientIdentity>,
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    protocols: &[&[u8]],
+) -> ClientConfig {
     let mut config = match identity {
         Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    config
 }
 
 /// Trusts what the platform trusts, and beside it exactly these certificates.
@@ -170,7 +181,7 @@ pub(super) struct Onlooker {
 
 impl Onlooker {
     pub(super) fn new() -> Self {
-        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        let algorithms = cryptography().signature_verification_algorithms;
         Self { algorithms, seen: Mutex::default() }
     }
 
@@ -185,9 +196,7 @@ impl Onlooker {
     ) -> Result<Vec<u8>, (io::Error, Option<S>)> {
         let this = Arc::new(self);
         let name = ServerName::try_from(host.to_owned()).map_err(|error| (io::Error::other(error), None))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| (io::Error::other(error), None))?;
+        let builder = builder(cryptography()).map_err(|error| (io::Error::other(error), None))?;
         let verifier = Arc::clone(&this) as Arc<dyn ServerCertVerifier>;
         let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
         let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).into_fallible().await;

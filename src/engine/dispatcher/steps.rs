@@ -13,6 +13,7 @@ use crate::engine::circuit_breaker::{Contact, Transition};
 use crate::engine::exchange::{ExchangeResult, LimitSignal};
 use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, Hold};
+use crate::engine::sender::TokenResult;
 use crate::engine::stages::{StageKind, StageRules, Subject};
 use crate::engine::status_query::{Asker, DoubtfulAction};
 use crate::engine::step::{self, JournalFailed, PreparedStep, Purpose, Step, StepResult};
@@ -492,30 +493,24 @@ where
     /// What is needed before anything else was asked for.
     fn authenticated(&mut self, account: usize, exchanged: &ExchangeResult) {
         self.scheduler.pause(account, false);
-        let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
-        let (cause, refused) = match exchanged {
-            ExchangeResult::Nothing => return,
-            ExchangeResult::Answered(answer, _) => match self.run.senders[account].accept_token(answer) {
-                Ok(()) => {
-                    self.token_tries.remove(&account);
-                    let sender = &self.run.senders[account];
-                    if let Some(notice) = sender.take_notice() {
-                        self.notify(Event::Warning(format!("{}: {notice}", sender.name)));
-                    }
-                    return;
-                }
-                // Asked again with the same credentials, all but these would be refused again.
-                Err(cause) => (cause, !matches!(answer.status, 408 | 429 | 500..)),
-            },
+        match exchanged {
             // The breaker has stopped the account; or its pause holds, and its patience will.
             ExchangeResult::Barred(_) => return,
             ExchangeResult::NotSent(_) if self.breakers[account].is_down() => return,
-            unsigned @ ExchangeResult::Unsigned(_) => (self.masked(account, unsigned), true),
-            silent => (self.masked(account, silent), false),
-        };
-        if throttled {
-            return;
+            _ => {}
         }
+        let sender = &self.run.senders[account];
+        let (cause, refused) = match sender.take_token(exchanged) {
+            TokenResult::Nothing => return,
+            TokenResult::Taken => {
+                self.token_tries.remove(&account);
+                if let Some(notice) = sender.take_notice() {
+                    self.notify(Event::Warning(format!("{}: {notice}", sender.name)));
+                }
+                return;
+            }
+            TokenResult::Failed { cause, refused } => (cause, refused),
+        };
         let tries = self.token_tries.entry(account).or_default();
         *tries += 1;
         let tries = *tries;

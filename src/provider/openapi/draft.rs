@@ -224,7 +224,7 @@ fn action(root: &Node, path: &str, operation: &Node, text: &mut String) {
             text,
             "        # lookups:  # how its state is read back where an answer was lost; {id} needs `x-certsweep` (answers, samples) then, too\n        \
              #   - operation: {}\n        #     parameters: {{{}}}\n        \
-             #     standings: [{{when: {{/state: revoked}}, tells: done}}]\n        #     advice: where a person looks\n",
+             #     standings: [{{when: {{/state: revoked}}, is: done}}]\n        #     advice: where a person looks\n",
             kebab(id),
             parameters.join(", ")
         );

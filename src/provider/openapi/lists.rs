@@ -2,7 +2,7 @@
 
 use super::reader::DocumentReader;
 use super::references::{check_asked, check_fixed, pages};
-use super::{rules, schema};
+use super::{rows, schema};
 use crate::provider::model::{DetailRule, LIST_COLUMNS, LISTED_STATUSES, ListRule, Operation, RowRule};
 use crate::tree::Node;
 
@@ -23,7 +23,7 @@ pub(super) fn list<'a>(
         reader.error("wrong-value", node.span, what);
     }
     reader.required(node, "rows");
-    let rows = rows(reader, node, operations);
+    let rows = row_rule(reader, node, operations);
     let pages = node.get("pages").and_then(|node| pages(reader, node, operation));
     let mut parameters = Vec::new();
     for field in node.get("parameters").map(|node| reader.map(node)).unwrap_or_default() {
@@ -40,37 +40,21 @@ pub(super) fn list<'a>(
 }
 
 /// Reads `rows`, `columns` and `status`.
-fn rows<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operations: &[Operation]) -> RowRule {
-    let lists = node.get("rows").map(|node| reader.one_or_many(node)).unwrap_or_default();
-    let lists = lists.iter().filter_map(|list| reader.pointer(list)).collect();
+fn row_rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operations: &[Operation]) -> RowRule<&'static str> {
+    let steps = node.get("rows").map(|node| rows::steps(reader, node, None)).unwrap_or_default();
     let targets =
         operations.iter().filter_map(|other| other.action.as_ref()).flat_map(|action| &action.target.parameters);
     let known: Vec<&str> = targets.map(String::as_str).chain(LIST_COLUMNS).collect();
-    let mut columns = Vec::new();
-    for field in reader.required(node, "columns").map(|columns| reader.map(columns)).unwrap_or_default() {
-        if !known.contains(&field.name.as_str()) {
-            let what = format!(
-                "`{}` is no column: it names no target, and is none of what is known of certificates",
-                field.name
-            );
-            reader.no_such(field.span, what, &field.name, known.iter().copied());
-        }
-        columns.extend(rules::listed_place(reader, &field.value).map(|place| (field.name.clone(), place)));
-    }
-    let mut statuses = Vec::new();
-    for rule in node.get("status").map(|node| reader.list(node)).unwrap_or_default() {
-        reader.closed(rule, &["when", "is"]);
-        let when = reader.required(rule, "when").map(|when| rules::conditions(reader, when));
-        let status = reader.required(rule, "is").and_then(|node| reader.word(node, &LISTED_STATUSES));
-        statuses.extend(when.zip(status));
-    }
-    RowRule { lists, columns, statuses }
+    let none = "is no column: it names no target, and is none of what is known of certificates";
+    let columns = reader.required(node, "columns").map(|node| rows::columns(reader, node, &known, none));
+    let states = node.get("status").map(|node| rows::states(reader, node, &LISTED_STATUSES));
+    RowRule { steps, columns: columns.unwrap_or_default(), states: states.unwrap_or_default() }
 }
 
 fn detail<'a>(
     reader: &mut DocumentReader<'a>,
     node: &'a Node,
-    (list, of): (&Operation, &RowRule),
+    (list, of): (&Operation, &RowRule<&'static str>),
     operations: &[Operation],
 ) -> Option<DetailRule> {
     reader.closed(node, &["operation", "parameters", "rows", "columns", "status"]);
@@ -102,5 +86,5 @@ fn detail<'a>(
             reader.error("missing-key", node.span, what);
         }
     }
-    Some(DetailRule { operation, parameters, rows: rows(reader, node, operations) })
+    Some(DetailRule { operation, parameters, rows: row_rule(reader, node, operations) })
 }

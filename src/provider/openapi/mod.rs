@@ -57,6 +57,7 @@ mod overlay;
 mod parameters;
 mod reader;
 mod references;
+mod rows;
 mod rules;
 mod schema;
 mod security;

@@ -65,6 +65,16 @@ impl<'a> DocumentReader<'a> {
     fn fields(&mut self, node: &'a Node, known: &[&str], ignored: impl Fn(&str) -> bool) -> &'a [Field] {
         let fields = self.map(node);
         for field in fields {
+            if let Some((present, _)) = FORMER_KEYS.iter().find(|(_, former)| *former == field.name)
+                && known.contains(present)
+                && !known.contains(&field.name.as_str())
+            {
+                if node.get(present).is_some() {
+                    let what = format!("`{}` is the former word for `{present}`, which stands here, too", field.name);
+                    self.error("unknown-key", field.span, what);
+                }
+                continue;
+            }
             if !known.contains(&field.name.as_str()) && !ignored(&field.name) {
                 let what = format!("`{}` is not honoured here", field.name);
                 let mut finding = Diagnostic::error("unknown-key", field.span, what);
@@ -118,8 +128,14 @@ impl<'a> DocumentReader<'a> {
         extension.get("unconfirmed").map(|node| self.texts(node)).unwrap_or_default()
     }
 
+    /// What stands under a key, or under its former word.
+    pub(super) fn key(&self, node: &'a Node, name: &str) -> Option<&'a Node> {
+        let former = || FORMER_KEYS.iter().find(|(present, _)| *present == name);
+        node.get(name).or_else(|| node.get(former()?.1))
+    }
+
     pub(super) fn required(&mut self, node: &'a Node, name: &str) -> Option<&'a Node> {
-        let found = node.get(name);
+        let found = self.key(node, name);
         if found.is_none() {
             self.error("missing-key", node.span, format!("`{name}` is missing here"));
         }
@@ -247,6 +263,9 @@ impl<'a> DocumentReader<'a> {
         None
     }
 }
+
+/// Keys that had another name before, which documents may still write: run directories keep documents as they were.
+const FORMER_KEYS: [(&str, &str); 2] = [("columns", "shows"), ("is", "tells")];
 
 /// The name of our extension.
 pub(super) const EXTENSION: &str = "x-certsweep";

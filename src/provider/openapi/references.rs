@@ -3,19 +3,18 @@
 
 use super::operation::named;
 use super::reader::DocumentReader;
-use super::{rules, schema};
+use super::{rows, rules, schema};
 use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    AnswerRule, LIST_COLUMNS, ListedPlace, Operation, PageForm, Pages, Parameter, ParameterSource, ReplacedRule,
-    RowMatch, RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind,
-    TargetStateRule, WholeOrderRule,
+    AnswerRule, LIST_COLUMNS, Operation, PageForm, Pages, Parameter, ParameterSource, ReplacedRule, RowRule, Sample,
+    SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, WholeOrderRule,
 };
 use crate::provider::paging::ListEnd;
 use crate::provider::{params, target_state};
 use crate::text::Span;
-use crate::tree::{Node, Shape};
+use crate::tree::Node;
 use serde_json::{Map, Value};
 
 /// Reads `lookups`, with all operations known.
@@ -66,9 +65,9 @@ pub(super) fn previews<'a>(
 ) -> Vec<StatusQueryRule> {
     let mut all = Vec::new();
     if let Some(node) = extension.get("preview") {
-        reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "shows"]);
-        reader.required(node, "shows");
-        let states = node.get("standings").map(|list| states(reader, list)).unwrap_or_default();
+        reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "columns"]);
+        reader.required(node, "columns");
+        let states = node.get("standings").map(|list| rows::states(reader, list, &TargetState::ALL));
         let asked = query(reader, node, action, operations, Asks::Preview);
         if asked
             .as_ref()
@@ -76,7 +75,10 @@ pub(super) fn previews<'a>(
         {
             reader.error("wrong-value", node.span, "`preview` is asked before there is an answer");
         }
-        all.extend(asked.map(|asked| StatusQueryRule { states, ..asked }));
+        all.extend(asked.map(|mut asked| {
+            asked.rows.states = states.unwrap_or_default();
+            asked
+        }));
     }
     if target_state::revokes(action) {
         all.extend_from_slice(status_queries);
@@ -193,20 +195,21 @@ fn status_query<'a>(
     action: &Operation,
     operations: &[Operation],
 ) -> Option<StatusQueryRule> {
-    reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "absent", "advice", "shows"]);
-    let asked = query(reader, node, action, operations, Asks::State)?;
-    let states = reader.required(node, "standings").map(|list| states(reader, list)).unwrap_or_default();
+    reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "absent", "advice", "columns"]);
+    let mut asked = query(reader, node, action, operations, Asks::State)?;
+    let states = reader.required(node, "standings").map(|list| rows::states(reader, list, &TargetState::ALL));
+    asked.rows.states = states.unwrap_or_default();
     let absent = node.get("absent").and_then(|node| {
         let word = reader.word(node, &TargetState::ALL)?;
         // Absence is no proof that a revoke took effect: a list may just hide what the account does not own.
-        if asked.rows.is_empty() || matches!(word, TargetState::Done | TargetState::Pending) {
+        if asked.rows.steps.is_empty() || matches!(word, TargetState::Done | TargetState::Pending) {
             let what = "`absent` says what it tells that no row was found: `not-done` or `unknown`";
             reader.error("wrong-value", node.span, what);
         }
         Some(word)
     });
     let advice = reader.required_text(node, "advice").unwrap_or_default().to_owned();
-    Some(StatusQueryRule { states, absent: absent.unwrap_or(TargetState::Unknown), advice, ..asked })
+    Some(StatusQueryRule { absent: absent.unwrap_or(TargetState::Unknown), advice, ..asked })
 }
 
 /// Reads what is asked for, and where in the answer its target stands; what that says of a state is still missing.
@@ -252,34 +255,18 @@ fn query<'a>(
             reader.error("missing-key", node.span, what);
         }
     }
-    let mut rows = Vec::new();
-    for step in node.get("rows").map(|node| reader.list(node)).unwrap_or_default() {
-        rows.extend(row_step(reader, step, action));
-    }
+    let steps = node.get("rows").map(|node| rows::steps(reader, node, Some(action))).unwrap_or_default();
+    let known: Vec<&str> = LIST_COLUMNS.into_iter().chain(target_state::PREVIEW_COLUMNS).collect();
+    let none = "is none of what is shown of certificates";
+    let columns = reader.key(node, "columns").map(|node| rows::columns(reader, node, &known, none)).unwrap_or_default();
     Some(StatusQueryRule {
         operation: asked.name.clone(),
         parameters,
-        rows,
+        rows: RowRule { steps, columns, states: Vec::new() },
         pages,
-        states: Vec::new(),
         absent: TargetState::Unknown,
         advice: String::new(),
-        shows: node.get("shows").map(|node| shows(reader, node)).unwrap_or_default(),
     })
-}
-
-/// What a row shows beside its state.
-fn shows<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<(String, ListedPlace)> {
-    let known: Vec<&str> = LIST_COLUMNS.into_iter().chain(target_state::PREVIEW_COLUMNS).collect();
-    let mut columns = Vec::new();
-    for field in reader.map(node) {
-        if !known.contains(&field.name.as_str()) {
-            let what = format!("`{}` is none of what is shown of certificates", field.name);
-            reader.no_such(field.span, what, &field.name, known.iter().copied());
-        }
-        columns.extend(rules::listed_place(reader, &field.value).map(|place| (field.name.clone(), place)));
-    }
-    columns
 }
 
 pub(super) fn check_asked(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, span: Span) {
@@ -363,62 +350,6 @@ pub(super) fn pages<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: 
         }
     };
     Some(Pages { parameter: parameter?.name.clone(), form })
-}
-
-fn row_step<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operation) -> Option<RowStep> {
-    reader.closed(node, &["list", "match"]);
-    let list = reader.required(node, "list").and_then(|node| reader.pointer(node));
-    let mut matches = Vec::new();
-    for field in node.get("match").map(|node| reader.map(node)).unwrap_or_default() {
-        let pointer = reader.pointer_text(&field.name, field.span);
-        let (parameter, any, at) = if matches!(field.value.shape, Shape::Map(_)) {
-            reader.closed(&field.value, &["parameter", "any", "serial_number"]);
-            let (any, at) = (reader.optional_text(&field.value, "any"), field.value.get("serial_number"));
-            (reader.required(&field.value, "parameter"), any, at)
-        } else {
-            (Some(&field.value), None, None)
-        };
-        let serial_pointer = at.and_then(|node| reader.pointer(node));
-        let parameter = parameter.and_then(|node| named(reader, node, &action.parameters));
-        if let (Some(pointer), Some(parameter)) = (pointer, parameter) {
-            let (serial, any) = (parameter.serial(), any.map(str::to_owned));
-            if let (None, Some(at)) = (serial, at) {
-                let what = format!("`{}` takes no serial number (`format: serial-number`)", parameter.name);
-                reader.error("wrong-value", at.span, what);
-            }
-            let csr = action.action.as_ref().and_then(|rules| rules.csr.as_ref());
-            let is_request = csr.is_some_and(|csr| csr.field == parameter.name);
-            matches.push(RowMatch {
-                pointer,
-                serial_pointer,
-                parameter: parameter.name.clone(),
-                serial,
-                is_request,
-                any,
-            });
-        }
-    }
-    Some(RowStep { list: list?, matches })
-}
-
-fn states<'a>(reader: &mut DocumentReader<'a>, list: &'a Node) -> Vec<TargetStateRule> {
-    let mut read: Vec<(TargetStateRule, Span)> = Vec::new();
-    for node in reader.list(list) {
-        reader.closed(node, &["when", "tells"]);
-        let when = reader.required(node, "when").map(|when| rules::conditions(reader, when));
-        let state = reader.required(node, "tells").and_then(|node| reader.word(node, &TargetState::ALL));
-        if let (Some(when), Some(state)) = (when, state) {
-            read.push((TargetStateRule { when, state }, node.span));
-        }
-    }
-    if list.items().is_empty() {
-        reader.error("wrong-value", list.span, "a status query without `standings` tells nothing");
-    }
-    for (hidden, by) in rules::unreachable_states(&read) {
-        let finding = Diagnostic::error("unreachable-rule", hidden, "this rule is unreachable");
-        reader.push(finding.related(by, "this one always wins"));
-    }
-    read.into_iter().map(|(rule, _)| rule).collect()
 }
 
 fn sample<'a>(
@@ -512,8 +443,8 @@ fn sample_parameters<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operat
 }
 
 fn answer<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, is_status_query: bool) -> Option<SampleAnswer> {
-    let key = if is_status_query { "tells" } else { "means" };
-    let more: &[&str] = if is_status_query { &["shows"] } else { &[] };
+    let key = if is_status_query { "is" } else { "means" };
+    let more: &[&str] = if is_status_query { &["columns"] } else { &[] };
     reader.closed(node, &[&["status", "headers", "body", "text", "reference", "outputs", "rows", key], more].concat());
     let status = reader.required(node, "status").and_then(|node| reader.number(node, 100..=599));
     let mut headers = Vec::new();
@@ -537,7 +468,7 @@ fn answer<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, is_status_query: 
         text,
         expected: word?.to_owned(),
         rows: node.get("rows").map(schema::json),
-        shows: node.get("shows").map(schema::json),
+        columns: reader.key(node, "columns").map(schema::json),
         outputs: node
             .get("outputs")
             .map(|outputs| reader.map(outputs))

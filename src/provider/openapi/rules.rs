@@ -4,9 +4,7 @@
 use super::reader::{DocumentReader, is_header_name};
 use crate::provider::answer::AnswerClass;
 use crate::provider::answer::Pointer;
-use crate::provider::model::{
-    AnswerLocation, AnswerRule, Condition, ListedPlace, TargetStateRule, Test, ThrottleForm, ThrottleHint,
-};
+use crate::provider::model::{AnswerLocation, AnswerRule, Condition, Test, ThrottleForm, ThrottleHint};
 use crate::text::Span;
 use crate::tree::{Node, Shape};
 
@@ -192,32 +190,6 @@ pub(super) fn unreachable(rules: &[(AnswerRule, Span)]) -> Vec<(Span, Span)> {
     found
 }
 
-/// A pointer into a row; or `{pointer, behind}` or `{pointer, form}` where what stands there must be read.
-pub(super) fn listed_place<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ListedPlace> {
-    if !matches!(node.shape, Shape::Map(_)) {
-        return reader.pointer(node).map(|pointer| ListedPlace { pointer, behind: None, is_unix_time: false });
-    }
-    reader.closed(node, &["pointer", "behind", "form"]);
-    let pointer = reader.required(node, "pointer").and_then(|pointer| reader.pointer(pointer));
-    let behind = reader.optional_text(node, "behind").map(str::to_owned);
-    let form = node.get("form").and_then(|form| reader.word(form, &[(true, "unix-time")]));
-    if behind.is_some() == form.is_some() {
-        let what = "say by one of `behind` and `form` how the value is read; a pointer alone needs neither";
-        reader.error("wrong-value", node.span, what);
-    }
-    Some(ListedPlace { pointer: pointer?, behind, is_unix_time: form.is_some() })
-}
-
-/// As [`unreachable()`], for the rules of states.
-pub(super) fn unreachable_states(rules: &[(TargetStateRule, Span)]) -> Vec<(Span, Span)> {
-    let mut found = Vec::new();
-    for (index, (rule, span)) in rules.iter().enumerate() {
-        let earlier = rules[..index].iter().find(|(first, _)| all_implied(&first.when, &rule.when));
-        found.extend(earlier.map(|(_, by)| (*span, *by)));
-    }
-    found
-}
-
 /// Whether `first` matches every answer of this status that `rule` matches.
 fn wins(first: &AnswerRule, rule: &AnswerRule, status: Option<u16>) -> bool {
     let by_status = first.status.is_empty() || status.is_some_and(|status| first.status.contains(&status));
@@ -236,7 +208,7 @@ fn wins(first: &AnswerRule, rule: &AnswerRule, status: Option<u16>) -> bool {
     by_status && by_emptiness && by_media_type && all_implied(&first.when, &rule.when)
 }
 
-fn all_implied(wanted: &[Condition], given: &[Condition]) -> bool {
+pub(super) fn all_implied(wanted: &[Condition], given: &[Condition]) -> bool {
     wanted
         .iter()
         .all(|wanted| given.iter().any(|given| given.pointer == wanted.pointer && implies(&given.test, &wanted.test)))
