@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Declarative batch runner for certificate revocation and reissue.
+/// Revoke and reissue certificates in batches, from one plan.
 #[derive(Debug, Parser)]
 #[command(name = "certsweep", version, propagate_version = true, after_help = EXAMPLES, subcommand_required = true)]
 // Longer lines are hard to read, and a pipe has no width: help is the same there.
@@ -61,10 +61,10 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Read and validate a plan; sends nothing, needs no credentials
+    /// Check a plan and show all its errors; sends nothing, needs no credentials
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Show what a run would do, and how long it would take; sends nothing, needs no credentials
+    /// Show what a run would send, and how long it would take; changes nothing, needs no credentials
     #[command(after_help = PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
     /// Find certificates by key, serial number, name or issuer; writes a list that a plan takes
@@ -76,7 +76,7 @@ pub enum Command {
     /// Write a starter plan, with comments and only what is needed
     #[command(after_help = INIT_EXAMPLES)]
     Init(InitArgs),
-    /// Carry a plan out
+    /// Carry out a plan
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Go on with an interrupted or stopped run
@@ -84,23 +84,23 @@ pub enum Command {
     Resume(ResumeArgs),
     /// List the runs below `runs`, newest first
     Runs,
-    /// Show how far a run is, also while it goes on in another terminal
+    /// Show how far a run is, also while another terminal carries it out
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Pause a run that goes on in another terminal: nothing new is sent
+    /// Pause a run that another terminal carries out: nothing new is sent
     #[command(after_help = CONTROL_EXAMPLES)]
     Pause(PauseArgs),
     /// Let a paused run go on, or its next wave begin
     // The names of earlier drafts stay as aliases: scripts and runbooks hold them.
     #[command(alias = "go", after_help = CONTROL_EXAMPLES)]
     Unpause(UnpauseArgs),
-    /// Set the rate limits of a run that goes on in another terminal
+    /// Set the rate limits of a run that another terminal carries out
     #[command(alias = "pace", after_help = CONTROL_EXAMPLES)]
     SetRate(SetRateArgs),
     /// Export a run's results: CSV, JSON, HTML, Markdown, JUnit, or a plan
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
-    /// Write down how actions ended that are in doubt or pending, as a person has found
+    /// Record how actions in doubt or pending really ended, as a person has found out
     #[command(after_help = SETTLE_EXAMPLES)]
     Settle(SettleArgs),
     /// Check that a run's certificates are really revoked: ask the providers, CRLs and OCSP responders
@@ -112,7 +112,7 @@ pub enum Command {
     /// Print a JSON Schema: of plans, for editors, or of what certsweep prints
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema(SchemaArgs),
-    /// Play the providers on loopback, to try plans without a CA
+    /// Play the providers on this machine, to try plans without a CA
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
     /// Print a shell's completion script
@@ -175,7 +175,7 @@ pub struct PreviewArgs {
     /// The plan.
     #[command(flatten)]
     pub source: PlanSource,
-    /// Of one part of the plan, as `run --shard` carries it out
+    /// Show one of N parts of the plan, as `run --shard` carries it out
     #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
     pub shard: Option<Shard>,
     /// Write a row for every action (outcome `planned`) to this CSV file
@@ -219,10 +219,10 @@ pub struct RunArgs {
     /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
     #[arg(long)]
     pub strict: bool,
-    /// Go on with the run in --run-dir where it holds one of this plan; begin it otherwise
+    /// Go on with the run in --run-dir if it is one of this plan; begin a new one if there is none
     #[arg(long, requires = "run_dir", conflicts_with = "again")]
     pub resume: bool,
-    /// Carry it out again, even where an unfinished run of this plan is there to resume, or an earlier run did what costs each time
+    /// Begin a new run, even if there is an unfinished one of this plan, or an earlier one did what costs each time
     // `--new` was its name when only the unfinished run was looked for.
     #[arg(long, alias = "new")]
     pub again: bool,
@@ -255,7 +255,7 @@ pub struct ResumeArgs {
     /// The run directory, the beginning of its name, or the plan's name
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
-    /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`; `pending` looks up what is accepted and not finished, and sends nothing again
+    /// Try the actions again that ended so: `failed`, `in-doubt`, `rejected`; `pending` only asks the CA about what it has accepted, and sends nothing again
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_retried)]
     pub retry: Vec<Outcome>,
     /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
@@ -354,7 +354,7 @@ pub struct ReportArgs {
     /// Only the actions that ended so, separated by commas
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_outcome)]
     pub outcome: Vec<Outcome>,
-    /// Of a damaged run: what can be read; what cannot be known any more is `in-doubt`
+    /// Report what can still be read of a damaged run; what cannot be known is `in-doubt`
     #[arg(long)]
     pub salvage: bool,
     /// Write nothing; say whether this HTML page is the run's, byte for byte
@@ -557,7 +557,7 @@ Examples:
   certsweep unpause runs/20261201T010000Z-leaked-build-key
 
 Exit codes:
-  0 it is so now    2 no such run or provider, or the run has ended    4 nobody carries the run out";
+  0 done, or it was so already    2 no such run or provider, or the run has ended\n  4 no process carries the run out";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -576,10 +576,11 @@ Example:
   certsweep settle leaked-build-key shop web-2 --as succeeded --note \"revoked, as CertCentral shows\"";
 
 const VERIFY_EXAMPLES: &str = "\
-Asked are the provider, where its document has a state call for the action, and the CRL and the OCSP
-responder of the certificate, where the plan says `certificate: \"file:…\"`. One valid word that it is
-revoked is enough. A list or an answer that is out of date, unsigned or another CA's proves nothing.
-A certificate on hold is not revoked: the hold may be lifted, so it is asked about again.
+verify asks the provider, if its document has a status query for the action; and the CRL and the
+OCSP responder that the plan's `certificate` names, or its `crl` and `ocsp`. One valid answer that
+says revoked is enough. A CRL or an answer that is out of date, unsigned or of another CA proves
+nothing.
+A certificate on hold is not revoked: the CA may lift the hold, so verify asks again.
 
 Examples:
   certsweep verify runs/20261201T010000Z-leaked-build-key --wait 24h

@@ -121,8 +121,9 @@ pub fn csr(context: &Context, args: &CsrArgs) -> Exit {
     };
     let there = if there > 0 { format!(", {} there already", plural(there, "request")) } else { String::new() };
     context.printer.note(&format!(
-        "made {} with requests{again}{there}; {} names them",
+        "made {} with {}{again}{there}; {} names them",
         plural(both, "key"),
+        if both == 1 { "its request" } else { "requests" },
         safe::terminal(&output.display().to_string())
     ));
     exit

@@ -419,11 +419,11 @@ fn summary(
     );
     next.extend(
         actions(Outcome::PendingApproval)
-            .map(|actions| format!("{actions} pending: a person at the CA must approve them")),
+            .map(|actions| format!("{actions} must be approved by a person at the CA. Then: {resume} --retry pending")),
     );
     next.extend(
         actions(Outcome::Pending)
-            .map(|actions| format!("{actions} at work at the CA: {resume} --retry pending looks again")),
+            .map(|actions| format!("{actions} not finished at the CA. To look again: {resume} --retry pending")),
     );
     let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval, Outcome::Pending];
     let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));

@@ -156,8 +156,10 @@ Examples:
   certsweep find --key leaked.key --in /etc/ssl --at digicert --at naver-kr --settings accounts.yaml -o targets.csv
 
 Exit codes:
-  0 some were found, and all lists of providers were read    1 none were, or a list could not be read whole
-  2 the command line is wrong    4 the environment failed, or a provider refused    130, 143 interrupted; nothing was written";
+  0 some were found, and all lists of providers were read
+  1 none were found, or a list could not be read whole
+  2 the command line is wrong    4 the environment failed, or a provider refused
+  130, 143 interrupted, and nothing was written";
 
 pub(super) const CSR_EXAMPLES: &str = "\
 A request asks for the names of the row's certificate (`certificate`), else for those of its columns

@@ -24,7 +24,7 @@ pub struct OnlineOptions {
     /// Ask the providers for the present state of each target: reads only, under the limits, with the run's credentials
     #[arg(long)]
     pub online: bool,
-    /// Trust the certificates in this PEM file beside the platform's roots
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE", requires = "online")]
     pub ca_file: Option<PathBuf>,
 }

@@ -62,7 +62,12 @@ pub fn settings_of(
                 let all: Vec<&str> = accounts.chain(catalog.iter().map(|provider| provider.id.as_str())).collect();
                 let what = format!("there is neither an account nor a provider `{shown}`");
                 let help = nearest(&meant, all.iter().copied()).map_or_else(
-                    || format!("there are {}", all.join(", ")),
+                    || {
+                        format!(
+                            "there are {}; `--settings FILE` names a file with accounts of your own",
+                            all.join(", ")
+                        )
+                    },
                     |right| format!("did you mean `{right}`?"),
                 );
                 diagnostics.push(Diagnostic::error("unknown-account", None, what).help(help));

@@ -33,14 +33,18 @@ impl SearchProgress {
 /// What a search came to.
 pub fn summary(found: u64, looked: &Looked, left_out: &LeftOut) -> String {
     let rows = if looked.rows > 0 { format!(" and {} of lists", plural(looked.rows, "row")) } else { String::new() };
-    let others = if looked.others > 0 { format!(" ({} hold none)", grouped(looked.others)) } else { String::new() };
+    let others = match looked.others {
+        0 => String::new(),
+        1 => " (1 file has none)".to_owned(),
+        others => format!(" ({} files have none)", grouped(others)),
+    };
     let specials = if looked.specials > 0 {
         format!("; sockets, pipes and devices passed over: {}", grouped(looked.specials))
     } else {
         String::new()
     };
     let text = format!(
-        "found {} in {}: {}{others}{rows}{specials}",
+        "found {}; looked at {} with {}{others}{rows}{specials}",
         plural(found, "certificate"),
         plural(looked.files, "file"),
         plural(looked.certificates, "certificate"),
@@ -71,13 +75,13 @@ mod tests {
         let looked = Looked { files: 1200, certificates: 900, rows: 3000, others: 7, specials: 0 };
         assert_eq!(
             summary(0, &looked, &LeftOut::default()),
-            "found 0 certificates in 1,200 files: 900 certificates (7 hold none) and 3,000 rows of lists"
+            "found 0 certificates; looked at 1,200 files with 900 certificates (7 files have none) and 3,000 rows of lists"
         );
         let left_out = LeftOut { expired: 2, revoked: 1, ..LeftOut::default() };
         let looked = Looked { files: 1, certificates: 3, ..Looked::default() };
         assert_eq!(
             summary(1, &looked, &left_out),
-            "found 1 certificate in 1 file: 3 certificates\nleft out: 2 expired, 1 revoked (`--all` takes them)"
+            "found 1 certificate; looked at 1 file with 3 certificates\nleft out: 2 expired, 1 revoked (`--all` takes them)"
         );
     }
 }

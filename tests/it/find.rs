@@ -130,7 +130,9 @@ fn every_way_to_name_a_key_finds_the_same() {
     let none = place.certsweep(&["find", "--key", "other.key", "--in", "pems", "--in", "orders.csv"]);
     assert_eq!((none.code, none.out.as_str()), (1, ""));
     assert!(
-        none.err.contains("found 0 certificates in 8 files: 7 certificates (1 hold none) and 4 rows of lists"),
+        none.err.contains(
+            "found 0 certificates; looked at 8 files with 7 certificates (1 file has none) and 4 rows of lists"
+        ),
         "{}",
         none.err
     );
