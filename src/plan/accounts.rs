@@ -5,6 +5,7 @@ use super::read::{NoAccount, SettingsReader};
 use super::settings::{Account, Settings};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::provider::Catalog;
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::{SourceMap, safe};
 use crate::tree::yaml;
@@ -61,10 +62,8 @@ pub fn settings_of(
                 let accounts = draft.accounts.drafts.iter().map(|known| known.account.name.as_str());
                 let all: Vec<&str> = accounts.chain(catalog.iter().map(|provider| provider.id.as_str())).collect();
                 let what = format!("there is neither an account nor a provider `{shown}`");
-                let help = nearest(&meant, all.iter().copied()).map_or_else(
-                    || format!("there are {}", all.join(", ")),
-                    |right| format!("did you mean `{right}`?"),
-                );
+                let help = nearest(&meant, all.iter().copied())
+                    .map_or_else(|| format!("there are {}", all.join(", ")), |right| did_you_mean(&meant, right));
                 diagnostics.push(Diagnostic::error("unknown-account", None, what).help(help));
             }
         }
