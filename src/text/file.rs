@@ -66,7 +66,7 @@ pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
 #[cfg(target_os = "linux")]
 fn is_of_kernel(path: &Path) -> io::Result<bool> {
     let kind = rustix::fs::statfs(path)?.f_type;
-    Ok(KERNEL_FILE_SYSTEMS.iter().any(|magic| i64::try_from(kind) == Ok(*magic)))
+    Ok(KERNEL_FILE_SYSTEMS.contains(&kind))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -77,7 +77,7 @@ fn is_of_kernel(_: &Path) -> io::Result<bool> {
 const KERNELS: &str = "it is a view into the system itself, and no file; write what it holds into a file";
 /// proc, sysfs, debugfs, tracefs, as `statfs(2)` and Linux's `magic.h` number them.
 #[cfg(target_os = "linux")]
-const KERNEL_FILE_SYSTEMS: [i64; 4] = [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163];
+const KERNEL_FILE_SYSTEMS: [rustix::fs::FsWord; 4] = [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163];
 
 /// An error of the file system as a sentence fragment.
 pub fn reason(error: &io::Error) -> String {
