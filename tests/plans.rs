@@ -339,6 +339,27 @@ fn a_reason_that_the_provider_lacks_is_resolved_by_the_line_shown() {
 }
 
 #[test]
+fn a_letter_that_only_looks_right_is_named_wherever_a_name_is_asked_for() {
+    let step = |step: &str| {
+        format!(
+            "version: 1\nactions:\n- provider: digicert\n  order_id: \"1\"\n  steps:\n    - {{action: reissue}}\n    - {step}\n"
+        )
+    };
+    for text in [
+        step("{wait: iss\u{443}ed}"),
+        step("{wait: issued, withi\u{578}\u{435}: 1h}").replace('\u{578}', "n"),
+        step("{action: revoke, certificate_id: \"1\", comments: $steps.reiss\u{443}e.outputs.reference}"),
+        "version: 1\nschedule: {window: {from: \"09:00\", to: \"10:00\", timezone: \"Asia/S\u{435}oul\"}}\nactions: []\n".to_owned(),
+        "version: 1\nhooks: [{on: [st\u{43e}pped], command: x}]\nactions: []\n".to_owned(),
+    ] {
+        let found = check_text(text.clone()).diagnostics;
+        let helps: Vec<&str> = found.sorted().iter().filter_map(|found| found.help.as_deref()).collect();
+        let named = helps.iter().any(|help| help.contains("only looks like a usual one"));
+        assert!(named, "{text}{:?}", found.sorted());
+    }
+}
+
+#[test]
 fn an_alias_of_actions_is_read_too() {
     let text = "version: 1\ndefaults: {provider: digicert}\nactions: [{action: revoke, certificate_id: &c 1}, {action: revoke-order, order_id: *c}]\n";
     assert_eq!(check_text(text).actions.len(), 2);

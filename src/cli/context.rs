@@ -6,14 +6,14 @@ use super::exit::Exit;
 use crate::diag::{Diagnostics, Severity};
 use crate::engine::{PlayedAccount, PlayedTls, Senders, real_senders, rehearsal_senders};
 use crate::journal::JournalError;
-use crate::journal::files::replace_named;
+use crate::journal::files::{check_place, replace_named};
 use crate::plan::{
     Account, Action, CheckedPlan, CsvOptions, Division, IgnoreColumns, Input, Request, Settings, ShardKeys, check,
 };
 use crate::provider::{Catalog, SecurityRequirement};
 use crate::run::{Ordinal, Shard};
 use crate::simulator::{self, Simulator};
-use crate::text::SourceMap;
+use crate::text::{SourceMap, safe};
 use crate::time::{Clock, SystemClock};
 use crate::view::diagnostics::{self, FindingsLayout};
 use crate::view::printer::Printer;
@@ -219,6 +219,18 @@ impl Context {
         replace_named(path, write)
     }
 
+    /// Refuses what an option names to be written where it surely cannot be: before anything is sent, and not when all is done.
+    ///
+    /// # Errors
+    /// The exit code; why was printed.
+    pub fn check_place(&self, option: &str, path: Option<&Path>) -> Result<(), Exit> {
+        let Some(path) = path else { return Ok(()) };
+        check_place(path).map_err(|why| {
+            self.printer.error(&format!("{option} {}: {why}", safe::terminal(&path.display().to_string())));
+            Exit::Usage
+        })
+    }
+
     /// Prints a failure of the environment.
     pub fn failed(&self, error: &dyn std::fmt::Display) -> Exit {
         self.printer.error(&error.to_string());
@@ -257,7 +269,7 @@ pub fn build_senders(
     catalog: &Catalog,
     ca_file: Option<&Path>,
 ) -> Result<Senders, Exit> {
-    let environment = |name: &str| std::env::var(name).ok();
+    let environment = |name: &str| std::env::var_os(name);
     let mut warn = |warning: &str| context.printer.warning(warning);
     let built = real_senders(settings, catalog, ca_file, &environment, context.clock.now(), &mut warn);
     built.map_err(|failures| {

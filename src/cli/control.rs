@@ -9,6 +9,7 @@ use super::status::{resume_command, unpause_command};
 use crate::engine::{CommandDone, CommandReply, RunCommand};
 use crate::journal::{JournalError, RunDir, RunFacts, live_control};
 use crate::provider::model::Window;
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::time::Clock;
 use crate::view::status::RunState;
@@ -177,8 +178,7 @@ fn resolve_limits(limits: &[(String, Vec<String>)], names: &[String]) -> Result<
     let one = |(name, windows): &(String, Vec<String>)| {
         let index = names.iter().position(|known| known == name).ok_or_else(|| {
             let near = nearest(name, names.iter().map(String::as_str));
-            let near =
-                near.map_or_else(|| format!("it has {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+            let near = near.map_or_else(|| format!("it has {}", names.join(", ")), |near| did_you_mean(name, near));
             format!("this run has no provider `{name}`; {near}")
         })?;
         let windows: Result<Vec<Window>, String> = windows.iter().map(|text| Window::parse(text)).collect();

@@ -44,6 +44,9 @@ pub fn csr(context: &Context, args: &CsrArgs) -> Exit {
         context.printer.error(why);
         Exit::Usage
     };
+    if let Err(exit) = context.check_place("-o", args.output.as_deref()) {
+        return exit;
+    }
     let mut list = match TargetList::read(&args.from) {
         Ok(list) => list,
         Err(why) => return wrong(&why),

@@ -81,11 +81,21 @@ impl Answers {
     }
 }
 
-/// Opens what `--events` and `--metrics` name: before anything is sent.
+/// Opens what `--events` and `--metrics` name, and looks at the place of `--report`: before anything is sent. `run_dir` is made by the run.
 ///
 /// # Errors
-/// The exit code, where it cannot be opened; the failure was printed.
-pub fn open_outlets(context: &Context, args: &OutletArgs) -> Result<Outlets, Exit> {
+/// The exit code, where one cannot be opened or written; the failure was printed.
+pub fn open_outlets(
+    context: &Context,
+    args: &OutletArgs,
+    report: Option<&Path>,
+    run_dir: Option<&Path>,
+) -> Result<Outlets, Exit> {
+    let stream = args.events.as_deref().filter(|path| *path != Path::new("-"));
+    for (option, path) in [("--events", stream), ("--metrics", args.metrics.as_deref()), ("--report", report)] {
+        let is_to_be_made = |path: &&Path| run_dir.is_some_and(|made| path.parent().is_some_and(|in_| in_ == made));
+        context.check_place(option, path.filter(|path| !is_to_be_made(path)))?;
+    }
     Outlets::open(args.events.as_deref(), args.metrics.as_deref()).map_err(|error| context.failed(&error))
 }
 

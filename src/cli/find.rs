@@ -33,6 +33,9 @@ pub fn find(context: &Context, args: &FindArgs) -> Exit {
         context.printer.error(why);
         Exit::Usage
     };
+    if let Err(exit) = context.check_place("-o", args.output.as_deref()) {
+        return exit;
+    }
     let mut placement = match Placement::new(&catalog, &args.providers, &args.action) {
         Ok(placement) => placement,
         Err(why) => return wrong(&format!("--provider: {why}")),
@@ -164,9 +167,12 @@ fn keys_of(named: &str) -> Result<Vec<SpkiFingerprint>, String> {
 /// A password by reference: on the command line everybody on the machine would read it.
 fn password(reference: &str) -> Result<Secret, String> {
     let text = match reference.split_once(':') {
-        Some(("env", name)) => {
-            std::env::var(name).map_err(|_| format!("--password: the variable {name} is not set"))?
-        }
+        Some(("env", name)) => std::env::var(name).map_err(|error| match error {
+            std::env::VarError::NotPresent => format!("--password: the variable {name} is not set"),
+            std::env::VarError::NotUnicode(_) => {
+                format!("--password: the variable {name} holds bytes that are no UTF-8 text")
+            }
+        })?,
         // As it stands: what is undone for lists would be another password.
         Some(("file", path)) => {
             let path = Path::new(path);

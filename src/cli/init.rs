@@ -10,6 +10,7 @@ use crate::plan::DESCRIPTIVE_COLUMNS;
 use crate::plan::export::members;
 use crate::provider::Catalog;
 use crate::provider::model::{ActionRules, Operation, Provider, ValueFormat};
+use crate::text::damage::did_you_mean;
 use crate::text::safe;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -41,6 +42,9 @@ pub fn init(context: &Context, args: &InitArgs) -> Exit {
                 context.printer.error(&format!("{}: there is such a file; it is not overwritten", path.display()));
                 return Exit::Usage;
             }
+            if let Err(exit) = context.check_place("-o", args.output.as_deref()) {
+                return exit;
+            }
             match context.write_to(args.output.as_deref(), |output| output.write_all(text.as_bytes())) {
                 Ok(()) => Exit::Well,
                 Err(error) => context.failed(&error),
@@ -62,7 +66,7 @@ fn make(args: &InitArgs, catalog: &Catalog) -> Result<(String, Vec<String>), Str
         }
     };
     let provider = catalog.get(id).ok_or_else(|| {
-        let nearest = catalog.nearest(id).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+        let nearest = catalog.nearest(id).map(|right| format!("; {}", did_you_mean(id, right))).unwrap_or_default();
         format!("there is no provider `{}`{nearest}", safe::terminal(id))
     })?;
     let has = |name: &str| provider.actions().find(|(operation, _)| operation.name == name);

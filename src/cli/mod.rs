@@ -64,6 +64,7 @@ pub fn main() -> ExitCode {
         }
     };
     process::set_limits();
+    process::fail_too_large_writes();
     let log_json = (cli.global.log_format == LogFormat::Json).then_some(process::now as fn() -> _);
     process::show_requests(if cli.global.quiet { 0 } else { cli.global.verbose }, log_json);
     let printer = Printer::standard(PrinterOptions {

@@ -49,6 +49,7 @@ fn preview_plan(
     latency: Option<Duration>,
     online: &OnlineOptions,
 ) -> Result<(Preview, Exit), Exit> {
+    context.check_place("--report", report)?;
     let catalog = context.catalog(&context.provider_directories())?;
     let mut data = PreviewData::new(report.is_some());
     let targets = online.online.then(OnlineTargets::begin).transpose();

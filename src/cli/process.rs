@@ -76,6 +76,23 @@ pub fn set_limits() {
 #[cfg(not(unix))]
 pub const fn set_limits() {}
 
+/// From now on a file that may not grow (`ulimit -f`) is a write that fails, as on a full disk: SIGXFSZ would end the process without a word.
+/// The system fails the write where somebody listens; programs that are started (hooks) get the system's own way again.
+#[cfg(unix)]
+pub fn fail_too_large_writes() {
+    use rustix::process::Signal;
+    use tokio::signal::unix::{SignalKind, signal};
+    // tokio never takes a handler away again, so no runtime needs to stay. Where there is none, all works as it would without.
+    if let Ok(runtime) = Builder::new_current_thread().enable_io().build() {
+        let _entered = runtime.enter();
+        drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
+    }
+}
+
+/// No such limit is known there.
+#[cfg(not(unix))]
+pub const fn fail_too_large_writes() {}
+
 /// More than all accounts of a plan have in flight. macOS takes no more than its `OPEN_MAX`, which is 10,240.
 const ENOUGH_FILES: u64 = 10_240;
 
@@ -107,7 +124,7 @@ pub fn runtime(context: &Context) -> Result<Runtime, Exit> {
     runtime.map_err(|error| context.failed(&format!("certsweep could not start its runtime: {error}")))
 }
 
-/// Forwards SIGINT, SIGTERM and SIGHUP (elsewhere Ctrl-C), by their numbers, from now on. Must be called inside a runtime.
+/// Forwards SIGINT, SIGTERM, SIGHUP and SIGXCPU (elsewhere Ctrl-C), by their numbers, from now on. Must be called inside a runtime.
 ///
 /// # Errors
 /// The exit code, where the system lets nobody listen; why was printed.
@@ -121,14 +138,17 @@ pub fn listen_for_signals<M: Send + 'static>(
 
 #[cfg(unix)]
 fn forward_signals<M: Send + 'static>(sender: &UnboundedSender<M>, message: fn(i32) -> M) -> std::io::Result<()> {
+    use rustix::process::Signal;
     use tokio::signal::unix::{SignalKind, signal};
     // SIGHUP too: a closed terminal or a lost SSH session would otherwise kill the run with actions in flight.
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let mut signals = signal(kind)?;
+    for kind in [Signal::INT, Signal::TERM, Signal::HUP, Signal::XCPU] {
+        let number = kind.as_raw();
+        let mut signals = signal(SignalKind::from_raw(number))?;
         let sender = sender.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                if sender.send(message(kind.as_raw_value())).is_err() {
+                // Linux repeats SIGXCPU each second, and a second signal would leave what is in flight.
+                if sender.send(message(number)).is_err() || kind == Signal::XCPU {
                     return;
                 }
             }

@@ -8,6 +8,7 @@ use crate::diag::Diagnostics;
 use crate::plan::schema::schema as plan_schema;
 use crate::provider::catalog::{MAX_DOCUMENT_BYTES, read_document};
 use crate::provider::{openapi, samples};
+use crate::text::damage::did_you_mean;
 use crate::text::{SourceMap, file};
 use crate::view::diagnostics;
 use crate::view::providers::{list, list_json, show, show_json};
@@ -34,7 +35,7 @@ pub fn providers(context: &Context, command: Option<&ProvidersCommand>) -> Exit 
             Some(provider) => context.printer.result(show(provider).trim_end()),
             None => {
                 let nearest =
-                    catalog.nearest(id).map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default();
+                    catalog.nearest(id).map(|right| format!("; {}", did_you_mean(id, right))).unwrap_or_default();
                 context.printer.error(&format!("there is no provider `{id}`{nearest}"));
                 return Exit::Usage;
             }

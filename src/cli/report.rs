@@ -25,6 +25,7 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
 
 /// `Err` only tells where the command ended early; both are the exit code.
 fn report_runs(context: &Context, args: &args::ReportArgs) -> Result<Exit, Exit> {
+    context.check_place("-o", args.output.as_deref())?;
     let format = args.format.unwrap_or(if context.global.json { ReportFormat::Json } else { ReportFormat::Csv });
     let outcomes: BTreeSet<Outcome> = args.outcome.iter().copied().collect();
     let open = if args.salvage { RunDir::read_damaged } else { RunDir::read };

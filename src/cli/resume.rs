@@ -21,7 +21,7 @@ pub fn resume(context: &Context, args: &args::ResumeArgs, report: Option<&Path>)
 }
 
 fn resume_run(context: &Context, args: &args::ResumeArgs, report: Option<&Path>) -> Result<Exit, Exit> {
-    let outlets = open_outlets(context, &args.outlets)?;
+    let outlets = open_outlets(context, &args.outlets, report, None)?;
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let facts = reader.facts().map_err(|error| context.failed(&error))?;

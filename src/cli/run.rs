@@ -72,7 +72,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
         context.printer.error(&JournalError::Exists { path }.to_string());
         return Err(Exit::Usage);
     }
-    let outlets = open_outlets(context, &args.outlets)?;
+    let outlets = open_outlets(context, &args.outlets, args.report.as_deref(), args.run_dir.as_deref())?;
     let catalog = context.catalog(&context.provider_directories())?;
     // On the same file system as its final path, so that `finish` is one atomic rename.
     let mut maker = RunMaker::begin(path.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;

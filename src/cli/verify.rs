@@ -46,6 +46,7 @@ pub fn verify(context: &Context, args: &args::VerifyArgs) -> Exit {
 }
 
 fn verify_run(context: &Context, args: &args::VerifyArgs) -> Result<Exit, Exit> {
+    context.check_place("-o", args.output.as_deref())?;
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let exit = verify_open_run(context, args, &run);
     // Whatever went wrong: the journal's writer must end before the process does.

@@ -127,7 +127,8 @@ pub fn hold(
 ) -> Hold {
     let Some(asked) = asked else { return Hold { why: TOO_MANY.to_owned(), stop: None } };
     let wanted = SignedDuration::try_from(asked).ok().and_then(|asked| now.checked_add(asked).ok());
-    let wanted = minute(wanted.unwrap_or(Timestamp::MAX));
+    let at = wanted.unwrap_or(Timestamp::MAX);
+    let wanted = minute(at);
     if pace::believed(asked) < asked {
         let why = format!(
             "the provider asks to wait until {wanted}, longer than can be meant; it is asked again at {}",
@@ -135,22 +136,31 @@ pub fn hold(
         );
         return Hold { why, stop: None };
     }
-    let asks = format!("the provider asks to wait until {wanted}");
+    let asks = |wanted: &str| format!("the provider asks to wait until {wanted}");
     let closes = schedule.window.as_ref().filter(|_| !waits).and_then(|window| closes_at(window, now));
     let stop = match (deadline, closes) {
         (Some(deadline), _) if deadline <= until => {
-            Some(format!("{asks}, after the deadline, {}: come back then, with a later one", minute(deadline)))
+            let (wanted, deadline) = apart(at, deadline);
+            Some(format!("{}, after the deadline, {deadline}: come back then, with a later one", asks(&wanted)))
         }
         (_, Some(closes)) if closes <= until => {
-            Some(format!("{asks}, after the window closes at {}: come back then", minute(closes)))
+            let (wanted, closes) = apart(at, closes);
+            Some(format!("{}, after the window closes at {closes}: come back then", asks(&wanted)))
         }
         _ => None,
     };
-    Hold { why: if asked > LONG_WAIT { asks } else { TOO_MANY.to_owned() }, stop }
+    Hold { why: if asked > LONG_WAIT { asks(&wanted) } else { TOO_MANY.to_owned() }, stop }
 }
 
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Two moments as they can be told apart: with seconds, or parts of one, where they are in the same minute.
+fn apart(one: Timestamp, other: Timestamp) -> (String, String) {
+    let shown = |form: &str| (one.strftime(form).to_string(), other.strftime(form).to_string());
+    let forms = ["%Y-%m-%d %H:%M UTC", "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S%.3f UTC"];
+    forms.into_iter().map(shown).find(|(one, other)| one != other).unwrap_or_else(|| shown(forms[1]))
 }
 
 /// Why a provider is held back.
@@ -589,6 +599,14 @@ mod tests {
                 false,
                 TOO_MANY.to_owned(),
                 Some("2026-11-29 09:01 UTC, after the deadline, 2026-11-29 09:00 UTC"),
+            ),
+            (
+                Some(Duration::from_secs(20)),
+                Schedule::default(),
+                Some("2026-11-29T09:00:10Z"),
+                false,
+                TOO_MANY.to_owned(),
+                Some("2026-11-29 09:00:20 UTC, after the deadline, 2026-11-29 09:00:10 UTC"),
             ),
             (
                 week(),

@@ -10,6 +10,7 @@ use crate::wire::resolve::{read_identity, resolve};
 use crate::wire::signer::Signer;
 use crate::wire::{Credentials, HttpHandle, Resolved};
 use jiff::Timestamp;
+use std::ffi::OsString;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ pub fn real_senders(
     settings: &Settings,
     catalog: &Catalog,
     ca_file: Option<&Path>,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
     now: Timestamp,
     warn: &mut dyn FnMut(&str),
 ) -> Result<Senders, Vec<String>> {
@@ -179,8 +180,8 @@ actions:
         let missing = real_senders(&settings, &catalog, None, &|_| None, now, &mut |_| {}).unwrap_err();
         assert_eq!(missing.len(), 2, "{missing:?}");
         assert!(missing[0].contains("KEY") && missing[1].contains("OTHER"), "{missing:?}");
-        let there =
-            real_senders(&settings, &catalog, None, &|name| Some(format!("{name}-1")), now, &mut |_| {}).unwrap();
+        let there = real_senders(&settings, &catalog, None, &|name| Some(format!("{name}-1").into()), now, &mut |_| {})
+            .unwrap();
         assert_eq!(there.iter().map(|sender| sender.name.as_str()).collect::<Vec<_>>(), ["digicert", "second"]);
         // Two credentials, so two that the provider counts.
         assert!(!there[0].limit_owner().shares_limits_with(there[1].limit_owner()));

@@ -39,15 +39,39 @@ pub fn replace_named(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resu
     }
 }
 
+/// Why a file that a user named cannot be written, as far as its place tells beforehand: it is a directory, or in one that is not there.
+///
+/// # Errors
+/// The reason, as a sentence fragment about the path.
+pub fn check_place(path: &Path) -> Result<(), String> {
+    if path.is_dir() {
+        return Err("it is a directory; name a file".to_owned());
+    }
+    // Where a link leads to something that is to be made.
+    let file = fs::read_link(path).map_or_else(|_| path.to_path_buf(), |to| parent_of(path).join(to));
+    let directory = parent_of(&file);
+    match fs::metadata(directory) {
+        Ok(there) if there.is_dir() => Ok(()),
+        Ok(_) => Err(format!("{} is no directory", directory.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(format!("there is no directory {}; make it, or name another place", directory.display()))
+        }
+        Err(error) => Err(format!("{}: {error}", directory.display())),
+    }
+}
+
 /// What a path leads to that a user named.
 enum NamedPlace {
     File(PathBuf),
-    /// A device, or a pipe that somebody reads: it is written into.
+    /// A device, or a pipe that somebody reads, or what a shell has opened: it is written into.
     Device(File),
 }
 
 impl NamedPlace {
     fn of(path: &Path) -> io::Result<Self> {
+        if let Some(open) = already_open(path)? {
+            return Ok(Self::Device(open));
+        }
         Ok(match fs::metadata(path) {
             Ok(there) if !there.is_file() && !there.is_dir() => Self::Device(open_device(path)?),
             Ok(_) if path.is_symlink() => Self::File(fs::canonicalize(path)?),
@@ -55,6 +79,47 @@ impl NamedPlace {
         })
     }
 }
+
+/// What a shell has opened for this process (`> file`), by a name such as `/dev/stdout`: whatever replaced the file would take it from the shell,
+/// and whatever opened it anew would write over what else goes there. Pipes and devices are for [`open_device`].
+#[cfg(unix)]
+fn already_open(path: &Path) -> io::Result<Option<File>> {
+    use std::os::fd::AsFd;
+    if !fs::metadata(path).is_ok_and(|there| there.is_file()) {
+        return Ok(None);
+    }
+    let mut path = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        // Linux has the names in `/proc/PROCESS/fd`, other systems in `/dev/fd`.
+        let directory = fs::canonicalize(parent_of(&path))?;
+        let is_open = directory == Path::new("/dev/fd") || directory.starts_with("/proc") && directory.ends_with("fd");
+        if is_open {
+            let number = path.file_name().unwrap_or_default();
+            let of_this = directory == Path::new("/dev/fd") || directory == fs::canonicalize("/proc/self/fd")?;
+            // Of the others none is lent without `unsafe`.
+            return match number.to_str().filter(|_| of_this) {
+                Some("1") => io::stdout().as_fd().try_clone_to_owned().map(|open| Some(open.into())),
+                Some("2") => io::stderr().as_fd().try_clone_to_owned().map(|open| Some(open.into())),
+                _ => OpenOptions::new().append(true).open(&path).map(Some),
+            };
+        }
+        match fs::read_link(&path) {
+            Ok(to) => path = directory.join(to),
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// No file has such a name there.
+#[cfg(not(unix))]
+fn already_open(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+/// As many links as Linux follows.
+#[cfg(unix)]
+const MAX_LINKS: usize = 40;
 
 /// Opens what is no file. Without a reader, the opening of a pipe would wait for ever.
 #[cfg(unix)]

@@ -5,6 +5,7 @@ use super::read::{NoAccount, SettingsReader};
 use super::settings::{Account, Settings};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::provider::Catalog;
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::{SourceMap, safe};
 use crate::tree::yaml;
@@ -68,7 +69,7 @@ pub fn settings_of(
                             all.join(", ")
                         )
                     },
-                    |right| format!("did you mean `{right}`?"),
+                    |right| did_you_mean(&meant, right),
                 );
                 diagnostics.push(Diagnostic::error("unknown-account", None, what).help(help));
             }

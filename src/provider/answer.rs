@@ -48,6 +48,13 @@ impl Answer {
             Err(why) if media_type.is_empty() && body.trim_ascii_start().starts_with(b"{") => Content::Unreadable(why),
             Err(_) => Content::Other,
         };
+        // RFC 9110, section 8.3: it is one field, and to take either of two is how answers are taken for what they are not.
+        let content = match contradicting(&headers, content_type) {
+            Some(other) if content != Content::Empty => {
+                Content::Unreadable(format!("two `Content-Type` fields call it `{content_type}` and `{other}`"))
+            }
+            _ => content,
+        };
         Self { status, headers, body, by_order: false, content }
     }
 
@@ -103,6 +110,13 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)
     }
+}
+
+/// A further `Content-Type` that says something else than the first.
+fn contradicting<'a>(headers: &'a HeaderFields, first: &str) -> Option<&'a str> {
+    let meant = |text: &str| (body::media_type(text), page::charset(text).unwrap_or("utf-8").to_ascii_lowercase());
+    let mut all = headers.iter().filter(|(name, _)| *name == "content-type").map(|(_, value)| value);
+    all.find(|other| meant(other) != meant(first))
 }
 
 /// Characters of a `Location` that are shown.
@@ -335,6 +349,25 @@ mod tests {
             (200, &[], "", "HTTP 200 without a body"),
             (200, &[], "OK", "HTTP 200 without a media type \"OK\""),
             (202, &[("content-type", "application/json")], "{\"a\":1}", "HTTP 202 application/json \"{\"a\":1}\""),
+            (
+                200,
+                &[("content-type", "application/json"), ("content-type", "text/html")],
+                "{\"a\":1}",
+                "HTTP 200 application/json, whose body cannot be read: two `Content-Type` fields call it `application/json` and `text/html`",
+            ),
+            (
+                200,
+                &[("content-type", "text/plain"), ("content-type", "text/plain; charset=euc-kr")],
+                "ok",
+                "HTTP 200 text/plain, whose body cannot be read: two `Content-Type` fields call it `text/plain` and `text/plain; charset=euc-kr`",
+            ),
+            (
+                200,
+                &[("content-type", "application/json"), ("content-type", "Application/JSON; charset=UTF-8")],
+                "{\"a\":1}",
+                "HTTP 200 application/json \"{\"a\":1}\"",
+            ),
+            (204, &[("content-type", "a/b"), ("content-type", "c/d")], "", "HTTP 204 without a body"),
             (201, &[("location", "/x"), ("content-type", "text/plain")], "made", "HTTP 201 text/plain \"made\""),
             (
                 200,

@@ -4,6 +4,7 @@
 
 use super::model::{Operation, Parameter, ParameterType, ReasonRule, SerialRule, ValueFormat};
 use crate::pki::{RevocationReason, SerialNotation, SerialNumber, SerialNumberError};
+use crate::text::damage::did_you_mean;
 use crate::text::damage::shown;
 use crate::text::nearest;
 use crate::tree::{Node, Shape};
@@ -208,7 +209,7 @@ fn whole(operation: &Operation, error: &ValidationError<'_>) -> Vec<Violation> {
                 Violation {
                     parameter: Some(name.clone()),
                     what: format!("`{}` has no field `{}`", operation.name, shown(name)),
-                    help: nearest::nearest(name, names).map(|right| format!("did you mean `{right}`?")),
+                    help: nearest::nearest(name, names).map(|right| did_you_mean(name, right)),
                 }
             })
             .collect(),
@@ -228,7 +229,7 @@ fn rule(subject: &str, error: &ValidationError<'_>) -> (String, Option<String>) 
         ValidationErrorKind::Enum { options } => {
             let words: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
             let right = nearest::nearest(&found, words.iter().map(String::as_str));
-            let help = right.map(|right| format!("did you mean `{right}`?"));
+            let help = right.map(|right| did_you_mean(&found, right));
             let what = match words.as_slice() {
                 [only] => format!("{subject} must be {only}, not `{found}`"),
                 _ => format!("{subject} must be one of {}, not `{found}`", words.join(", ")),

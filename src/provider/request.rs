@@ -7,6 +7,7 @@ use super::answer::scalar_text;
 use super::model::{BodyForm, Location, Operation, Parameter, Provider, ServerVariable, ValueFormat};
 use super::params::Violation;
 use crate::pki::{csr, pem};
+use crate::text::damage::did_you_mean;
 use crate::text::nearest;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -233,7 +234,7 @@ impl Provider {
     fn no_such_variable(&self, name: &str) -> Violation {
         let names = || self.variables.keys().map(String::as_str);
         let help = match (nearest::nearest(name, names()), self.variables.is_empty()) {
-            (Some(right), _) => format!("did you mean `{right}`?"),
+            (Some(right), _) => did_you_mean(name, right),
             (None, true) => "it has none; `base_url` replaces the whole URL".to_owned(),
             (None, false) => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
         };
@@ -258,7 +259,7 @@ pub(super) fn check_variable(name: &str, variable: &ServerVariable, value: &str,
         }
         let right = nearest::nearest(value, variable.allowed.iter().map(String::as_str));
         let what = format!("`{name}` must be one of {}", variable.allowed.join(", "));
-        (what, right.map(|right| format!("did you mean `{right}`?")))
+        (what, right.map(|right| did_you_mean(value, right)))
     } else if in_host {
         if is_host_label(value) {
             return None;

@@ -6,6 +6,7 @@ use crate::pki::SerialNumber;
 use crate::provider::Provider;
 use crate::provider::model::Window;
 use crate::provider::security::CredentialUse;
+use crate::text::damage::did_you_mean;
 use crate::text::{Secret, nearest};
 use crate::time::{Clock, parse_duration};
 use jiff::Timestamp;
@@ -283,7 +284,8 @@ fn parse_one(text: &str) -> Result<FaultRule, String> {
     }
     let Some((fault, _)) = Fault::ALL.iter().find(|(_, word)| *word == name) else {
         let words = Fault::ALL.iter().map(|(_, word)| *word).chain(["latency", "limit"]);
-        let hint = nearest::nearest(name, words).map_or_else(String::new, |word| format!("did you mean `{word}`? "));
+        let hint =
+            nearest::nearest(name, words).map_or_else(String::new, |word| format!("{} ", did_you_mean(name, word)));
         return Err(format!("there is no fault `{name}`; {hint}{EXPECTED}"));
     };
     let (times, of) = parse_share(value).ok_or_else(|| {

@@ -159,8 +159,12 @@ pub fn shown(text: &str) -> String {
 
 /// The nearest right name as a question; with the character that makes the difference, where nobody sees it.
 pub fn did_you_mean(name: &str, right: &str) -> String {
-    let unseen = by_letters(name).map(|damage| format!(" what stands here {}", damage.what())).unwrap_or_default();
-    format!("did you mean `{right}`?{unseen}")
+    format!("did you mean `{right}`?{}", unseen(name))
+}
+
+/// What follows a question for the right name: the character that makes the difference, where nobody sees it. Empty where there is none.
+pub fn unseen(name: &str) -> String {
+    by_letters(name).map(|damage| format!(" what stands here {}", damage.what())).unwrap_or_default()
 }
 
 /// By single characters that no value has.

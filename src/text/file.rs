@@ -48,7 +48,7 @@ pub fn too_large(largest: u64) -> io::Error {
 pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_file() {
-        return File::open(path).map(Some);
+        return if is_of_kernel(path)? { Err(io::Error::other(KERNELS)) } else { File::open(path).map(Some) };
     }
     // Linux opens a directory without an error, and only reading it fails.
     if metadata.is_dir() {
@@ -61,6 +61,23 @@ pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
     }
     Ok(None)
 }
+
+/// Whether what seems a file is the kernel's own: reading `/proc/kmsg` or `trace_pipe` waits for ever, and takes away what others want to read.
+#[cfg(target_os = "linux")]
+fn is_of_kernel(path: &Path) -> io::Result<bool> {
+    let kind = rustix::fs::statfs(path)?.f_type;
+    Ok(KERNEL_FILE_SYSTEMS.contains(&kind))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_of_kernel(_: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+const KERNELS: &str = "it is a view into the system itself, and no file; write what it holds into a file";
+/// proc, sysfs, debugfs, tracefs, as `statfs(2)` and Linux's `magic.h` number them.
+#[cfg(target_os = "linux")]
+const KERNEL_FILE_SYSTEMS: [rustix::fs::FsWord; 4] = [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163];
 
 /// An error of the file system as a sentence fragment.
 pub fn reason(error: &io::Error) -> String {
@@ -95,6 +112,13 @@ mod tests {
                 let why = reason(&read(Path::new(device), 4).unwrap_err());
                 assert_eq!(why, "it is a device or a named pipe, and no file");
             }
+        }
+        if cfg!(target_os = "linux") {
+            assert!(reason(&read(Path::new("/proc/self/status"), 1 << 20).unwrap_err()).starts_with("it is a view"));
+            // As a shell's `< file` is named.
+            let given = File::open(&path).unwrap();
+            let through = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&given));
+            assert_eq!(read(Path::new(&through), 5).unwrap(), b"12345");
         }
     }
 }

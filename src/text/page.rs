@@ -45,7 +45,7 @@ pub fn decode<'b>(body: &'b [u8], content_type: &str) -> Result<Cow<'b, str>, St
         .ok_or_else(|| format!("it is not {}", encoding.name()))
 }
 
-fn charset(content_type: &str) -> Option<&str> {
+pub(crate) fn charset(content_type: &str) -> Option<&str> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))

@@ -246,6 +246,13 @@ impl SourceLines {
         // Where something else is wrong nobody may have seen that a secret stands beside it: the provider's name is misspelled, or the
         // file is no YAML.
         texts.retain(|line, text| !secret.contains(line) && !credential::may_stand_in(text));
+        let read: HashSet<SourceId> = texts.keys().map(|(source, _)| *source).collect();
+        // Plans, settings files and documents have their texts here; lists have no accounts.
+        for (source, text) in read.into_iter().filter_map(|source| Some((source, sources.text(source)?))) {
+            for line in credential::lines_among_accounts(text) {
+                texts.remove(&(source, line));
+            }
+        }
         Self { texts }
     }
 

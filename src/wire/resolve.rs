@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -65,7 +66,7 @@ pub fn resolve(
     references: &BTreeMap<String, CredentialReference>,
     requirements: &[SecurityRequirement],
     of_operations: &[SecurityRequirement],
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
     now: Timestamp,
 ) -> Result<Resolved, CredentialError> {
     let error = |problems| CredentialError { account: account.to_owned(), problems };
@@ -193,7 +194,7 @@ impl fmt::Display for CredentialProblem {
 fn choose(
     references: &BTreeMap<String, CredentialReference>,
     requirements: &[SecurityRequirement],
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Option<usize> {
     let first = |test: &dyn Fn(&CredentialReference) -> bool| {
         let has = |name: &&str| references.get(*name).is_some_and(test);
@@ -204,7 +205,7 @@ fn choose(
         .or_else(|| (!requirements.is_empty()).then_some(0))
 }
 
-fn configured(reference: &CredentialReference, environment: &dyn Fn(&str) -> Option<String>) -> bool {
+fn configured(reference: &CredentialReference, environment: &dyn Fn(&str) -> Option<OsString>) -> bool {
     match reference {
         CredentialReference::Env(name) => environment(name).is_some_and(|value| !value.is_empty()),
         CredentialReference::File(_) | CredentialReference::Command(_) => true,
@@ -243,11 +244,12 @@ impl Fetched {
 /// Fetches what a reference refers to.
 pub(super) fn fetch(
     reference: &CredentialReference,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Fetched, String> {
     match reference {
         CredentialReference::Env(name) => {
             let value = environment(name).ok_or("the variable is not set")?;
+            let value = value.into_string().map_err(|_| "the variable holds bytes that are no UTF-8 text")?;
             Ok(Fetched { secret: Secret::new(value), is_der: false, warning: None })
         }
         CredentialReference::File(path) => from_file(path),
@@ -382,8 +384,10 @@ mod tests {
         vec![aksk.into(), token(TokenGrant::HuaweiIam).into()]
     }
 
-    fn environment(name: &str) -> Option<String> {
+    fn environment(name: &str) -> Option<OsString> {
         let value = match name {
+            #[cfg(unix)]
+            "LATIN1" => return Some(std::os::unix::ffi::OsStringExt::from_vec(b"s\xe9cret".to_vec())),
             "AK" => "access",
             "SK" => "se\"cret",
             "EMPTY" => "",
@@ -391,7 +395,7 @@ mod tests {
             "USER" | "PASSWORD" | "DOMAIN" => "iam\nvalue",
             _ => return None,
         };
-        Some(value.to_owned())
+        Some(value.into())
     }
 
     fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, CredentialReference> {
@@ -425,6 +429,11 @@ mod tests {
     fn all_missing_credentials_are_named_and_none_is_shown() {
         let broken = env(&[("access_key", "BROKEN"), ("secret_key", "SK")]);
         for (references, expected) in [
+            #[cfg(unix)]
+            (
+                env(&[("access_key", "LATIN1"), ("secret_key", "SK")]),
+                "cannot get the credentials of `hw`: `access_key` from `env:LATIN1`: the variable holds bytes that are no UTF-8 text",
+            ),
             (
                 env(&[("access_key", "UNSET"), ("secret_key", "EMPTY")]),
                 "cannot get the credentials of `hw`: `access_key` from `env:UNSET`: the variable is not set; \

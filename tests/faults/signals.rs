@@ -23,6 +23,23 @@ pub(crate) fn hung_up() -> (Place, Authority) {
 }
 
 #[test]
+fn a_limit_of_processor_time_stops_like_an_interrupt() {
+    let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(300)));
+    place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
+    let child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
+    authority.mock.wait_for(3);
+    // The kernel repeats it; what is in flight is awaited all the same.
+    signal(&child, "XCPU");
+    std::thread::sleep(Duration::from_millis(50));
+    signal(&child, "XCPU");
+    let done = finish(child).exits(152);
+    assert!(done.err.contains("signal"), "{}", done.err);
+    let (arrived, answered) = authority.counts();
+    assert_eq!(arrived, answered, "what was in flight is awaited");
+    stopped_holds(&place, &authority, ACTIONS);
+}
+
+#[test]
 fn a_terminal_that_is_closed_stops_like_a_hangup() {
     let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(30)));
     place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));

@@ -2,7 +2,7 @@
 
 use super::limits::revokes;
 use super::mock::{Act, Mock, empty, json, naver_done};
-use super::place::{CREDENTIALS, CommandOutput, Place, plan, reissue};
+use super::place::{BINARY, CREDENTIALS, CommandOutput, Place, finish, plan, reissue};
 use super::requests::contains;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -33,6 +33,49 @@ fn credentials_come_from_the_environment_from_a_file_or_from_a_command() {
             assert!(expected || !contains(&bytes, sent.as_bytes()), "{reference}: it stands in {}", path.display());
         }
     }
+}
+
+#[test]
+fn a_finding_among_the_accounts_shows_no_line_that_may_hold_a_credential() {
+    let actions = "actions: [{provider: digicert, action: revoke, certificate_id: 1}]\n";
+    for accounts in [
+        "providers: {naver: [x, hunter2hunter2]}",
+        "providers:\n  digicert: hunter2hunter2",
+        "providers:\n  digicert:\n    - hunter2hunter2",
+        "providers:\n  digicert: [x,\n    hunter2hunter2",
+        "providers:\n  digicert:\n    variables: [hunter2hunter2]",
+        "providers:\n  digicert:\n    rate: [\"1/1s\", {a: hunter2hunter2}]",
+        "providers:\n  digicert:\n    key: hunter2hunter2\n    key: hunter2hunter2",
+        "providers:\n  digicert: !secret hunter2hunter2",
+        "provider:\n  digicert: {key: hunter2hunter2}",
+    ] {
+        let place = Place::bare();
+        place.file("plan.yaml", format!("version: 1\n{accounts}\n{actions}"));
+        place.file(
+            "plan.json",
+            "{\"version\": 1, \"providers\": {\"digicert\": [\"hunter2hunter2\"]}, \"actions\": [{}]}",
+        );
+        place.file("good.yaml", format!("version: 1\n{actions}"));
+        place.file("settings.yaml", format!("version: 1\n{accounts}\n"));
+        let shared = ["check", "good.yaml", "--settings", "settings.yaml"];
+        for command in [&["check", "plan.yaml"][..], &["check", "plan.json"], &shared] {
+            let done = place.certsweep(command).exits(2);
+            assert!(!done.err.contains("hunter2") && !done.out.contains("hunter2"), "{accounts}: {}", done.err);
+            assert!(done.err.contains("--> "), "{}", done.err);
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_not_called_missing() {
+    use std::os::unix::ffi::OsStrExt;
+    let (place, mock) = (Place::bare(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 1));
+    let mut command = place.command(BINARY, &["run", "plan.yaml", "--yes"]);
+    command.env("DIGICERT_API_KEY", std::ffi::OsStr::from_bytes(b"caf\xe9-0f93a1c277"));
+    let done = finish(command.spawn().unwrap()).exits(4);
+    done.says(&["env:DIGICERT_API_KEY", "the variable holds bytes that are no UTF-8 text"]);
+    assert!(mock.seen().is_empty());
 }
 
 #[test]

@@ -67,11 +67,21 @@ fn standard_output_holds_event_lines_alone() {
         assert_eq!(*types(&told).last().unwrap(), "ended");
         assert!(done.err.contains("2 succeeded") || done.err.contains("succeeded"), "{}", done.err);
     }
-    place
-        .certsweep(&["run", "plan.yaml", "--yes", "--again", "--events", "no/such/dir/events"])
-        .exits(4)
-        .says(&["--events no/such/dir/events: "]);
-    assert_eq!(mock.seen().len(), 4, "nothing was sent where events cannot be written");
+    std::fs::create_dir(place.path("there")).unwrap();
+    for option in ["--events", "--metrics", "--report"] {
+        let run = ["run", "plan.yaml", "--yes", "--again", option];
+        let missing = format!("{option} no/such/dir/file: there is no directory no/such/dir");
+        place.certsweep(&[&run[..], &["no/such/dir/file"]].concat()).exits(2).says(&[&missing]);
+        place.certsweep(&[&run[..], &["there"]].concat()).exits(2).says(&["there: it is a directory; name a file"]);
+    }
+    assert_eq!(mock.seen().len(), 4, "nothing was sent where others cannot be told");
+    let made = ["--run-dir", "made", "--report", "made/copy.csv", "--metrics", "made/run.prom"];
+    place.certsweep(&[&["run", "plan.yaml", "--yes", "--again"][..], &made].concat()).exits(0);
+    assert!(place.path("made/copy.csv").is_file(), "what the run itself makes is there in time");
+    for command in [&["verify", "made"][..], &["report", "made"], &["find", "--in", "plan.yaml"]] {
+        let done = place.certsweep(&[command, &["-o", "no/such/file"]].concat()).exits(2);
+        done.says(&["-o no/such/file: there is no directory no/such"]);
+    }
 }
 
 #[test]
@@ -266,9 +276,9 @@ fn figures_for_prometheus_are_kept_while_the_run_goes_on_and_say_when_it_is_over
     assert!(text.contains(&done), "{text}");
     assert!(!place.names().iter().any(|name| name.ends_with(".part")), "{:?}", place.names());
     place
-        .certsweep(&["resume", "run", "--yes", "--metrics", "/proc/no/certsweep.prom"])
+        .certsweep(&["resume", "run", "--yes", "--metrics", "/proc/certsweep.prom"])
         .exits(0)
-        .says(&["--metrics /proc/no/certsweep.prom: ", "the run goes on"]);
+        .says(&["--metrics /proc/certsweep.prom: ", "the run goes on"]);
 }
 
 #[test]

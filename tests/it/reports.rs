@@ -60,8 +60,27 @@ fn a_report_written_again_is_the_same() {
     assert_eq!(place.read("again.csv"), report);
     let one = place.certsweep(&["report", "run", "--outcome", "rejected"]).exits(0).out;
     assert_eq!(rows(&one).len(), 1);
-    // A file that cannot be written is the environment's fault.
-    place.certsweep(&["report", "run", "-o", "no/such/folder/x.csv"]).exits(4);
+    // A place that is not there is a mistake of the command line; a file that cannot be written, the environment's fault.
+    place.certsweep(&["report", "run", "-o", "no/such/folder/x.csv"]).exits(2);
+    place.certsweep(&["report", "run", "-o", "/dev/full"]).exits(4);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_shell_has_opened_is_written_to_and_stays() {
+    use super::place::{BINARY, finish};
+    let (place, _mock) = ran();
+    let line = format!(
+        "ln -s /dev/stdout link; exec >out; echo before; {BINARY} report run -o link; echo between; \
+         {BINARY} report run -o /proc/self/fd/1; echo behind; {BINARY} report run -o named 3>>out"
+    );
+    finish(place.command("sh", &["-c", &line]).spawn().unwrap()).exits(0);
+    let report = place.read("named");
+    assert_eq!(place.read("out"), format!("before\n{report}between\n{report}behind\n"));
+    assert!(place.path("link").is_symlink());
+    let line = format!("echo before >other; {BINARY} report run -o /dev/fd/3 3>>other; echo behind >>other");
+    finish(place.command("sh", &["-c", &line]).spawn().unwrap()).exits(0);
+    assert_eq!(place.read("other"), format!("before\n{report}behind\n"));
 }
 
 #[test]

@@ -242,7 +242,7 @@ impl Checker<'_> {
             if !known.has(field) {
                 let what = format!("no action of this list has a field `{}`", shown(field));
                 let mut error = Diagnostic::error("unknown-field", field_place.unwrap_or(header_span), what);
-                error.help = nearest(field, known.iter()).map(|right| format!("did you mean `{right}`?"));
+                error.help = nearest(field, known.iter()).map(|right| did_you_mean(field, right));
                 self.report(error);
                 good = false;
             }
@@ -452,7 +452,7 @@ impl Checker<'_> {
         let help = match nearest(name, names()) {
             _ if options.layout.by_number && header.len() == 1 => "it has one column, which is `1`".to_owned(),
             _ if options.layout.by_number => format!("it has the columns 1 to {}", header.len()),
-            Some(right) => format!("did you mean `{}`?", shown(right)),
+            Some(right) => did_you_mean(name, &shown(right)),
             None if header.len() > MAX_NAMED => {
                 let first = names().take(MAX_NAMED).map(shown).collect::<Vec<_>>().join(", ");
                 format!("it has {first} and {} more", header.len() - MAX_NAMED)

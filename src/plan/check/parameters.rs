@@ -455,7 +455,7 @@ impl Checker<'_> {
             let what = format!("`{}` is no revocation reason", safe::terminal(text));
             let all = RevocationReason::ALL.iter().map(|reason| reason.name());
             let help = match nearest(text, all.chain(rule.values.iter().map(|(_, spelling)| spelling.as_str()))) {
-                Some(right) => format!("did you mean `{right}`? this operation has {has}"),
+                Some(right) => format!("{} this operation has {has}", did_you_mean(text, right)),
                 None => format!("this operation has {has}"),
             };
             self.report(Diagnostic::error("unknown-reason", field.value.span, what).help(help));
@@ -506,7 +506,7 @@ impl Checker<'_> {
         let what = format!("`{}` must be one of {}, not `{}`", field.name, spellings(rule), safe::terminal(text));
         let mut error = Diagnostic::error("no-such-reason", field.value.span, what);
         if let Some(right) = nearest(text, rule.values.iter().map(|(_, spelling)| spelling.as_str())) {
-            error = error.help(format!("did you mean `{right}`?"));
+            error = error.help(did_you_mean(text, right));
         }
         self.report(error);
         None

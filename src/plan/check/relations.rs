@@ -11,6 +11,7 @@ use crate::plan::checked::{Action, NeverSent, SharedKey};
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{ActionRules, Location, Operation, Parameter};
 use crate::run::Ordinal;
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use crate::tree::Field;
@@ -255,7 +256,7 @@ impl Checker<'_> {
             *compared += self.index.count();
             let ids: Vec<Cow<'_, str>> = (0..self.index.count()).map(|ordinal| self.index.id(ordinal)).collect();
             if let Some(right) = nearest(id, ids.iter().map(AsRef::as_ref)) {
-                error = error.help(format!("did you mean `{}`?", safe::terminal(right)));
+                error = error.help(did_you_mean(id, &safe::terminal(right)));
             }
         }
         self.report(error);

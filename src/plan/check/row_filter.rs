@@ -2,6 +2,7 @@
 //! can never do what its author means (an unknown column, text compared with a number) is found before any row. Reads no list.
 
 use crate::diag::Diagnostic;
+use crate::text::damage::unseen;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, operators};
@@ -246,7 +247,7 @@ impl Walk<'_> {
             if plain { format!("`{column}`") } else { format!("`row[\"{column}\"]`") }
         };
         let help = match nearest(name, self.columns.iter().copied()) {
-            Some(right) => format!("did you mean {}?", written(right)),
+            Some(right) => format!("did you mean {}?{}", written(right), unseen(name)),
             None => {
                 let all: Vec<String> = self.columns.iter().map(|column| written(column)).collect();
                 format!("a text stands in quotes: `\"{shown}\"`; the columns are {}", all.join(", "))

@@ -15,6 +15,7 @@ use crate::plan::checked::ReadFile;
 use crate::plan::list::ListReader;
 use crate::plan::load;
 use crate::provider::model::{ActionRules, Operation};
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::{SourceId, Span, safe};
 use crate::tree::{Field, Node, Shape, yaml};
@@ -228,7 +229,7 @@ impl Checker<'_> {
                     "filter" | "select" => Some("where"),
                     _ => nearest(name, names.chain(COMMON_FIELDS).chain(LIST_FIELDS)),
                 };
-                error.help = right.map(|right| format!("did you mean `{right}`?"));
+                error.help = right.map(|right| did_you_mean(name, right));
                 self.report(error);
             } else if matches!(field.value.shape, Shape::Null) {
                 self.report(no_value(field));

@@ -16,6 +16,7 @@ use crate::provider::model::{Operation, TargetKind};
 use crate::provider::stages;
 use crate::provider::target_state;
 use crate::run::{Ordinal, StatusSource, StatusSources};
+use crate::text::damage::{did_you_mean, unseen};
 use crate::text::nearest::nearest;
 use crate::text::{Span, line_place, safe};
 use crate::tree::{Field, Node, Shape};
@@ -165,7 +166,7 @@ impl Checker<'_> {
                     let right = nearest(&field.name, WAIT_FIELDS);
                     let help = right.map_or_else(
                         || format!("it has {}", WAIT_FIELDS.join(", ")),
-                        |right| format!("did you mean `{right}`?"),
+                        |right| did_you_mean(&field.name, right),
                     );
                     self.report(Diagnostic::error("unknown-field", field.span, what).help(help));
                 }
@@ -181,7 +182,7 @@ impl Checker<'_> {
                 error = match fields.iter().find(near) {
                     Some(field) => {
                         let right = nearest(&field.name, ["action", "wait"]).unwrap_or_default();
-                        error.help(format!("`{}`: did you mean `{right}`?", safe::terminal(&field.name)))
+                        error.help(format!("`{}`: {}", safe::terminal(&field.name), did_you_mean(&field.name, right)))
                     }
                     None => error.help(STEPS_EXAMPLE),
                 };
@@ -213,7 +214,7 @@ impl Checker<'_> {
             let words = WaitFor::ALL.map(WaitFor::word);
             let what = format!("nothing waits for `{}`", safe::terminal(word));
             let help = match nearest(word, words) {
-                Some(right) => format!("did you mean `{right}`?"),
+                Some(right) => did_you_mean(word, right),
                 None => format!("there are {}", words.join(", ")),
             };
             self.report(Diagnostic::error("steps", field.value.span, what).help(help));
@@ -249,7 +250,7 @@ impl Checker<'_> {
                 let what = format!("no step of this entry has a field `{}`", safe::terminal(&field.name));
                 let mut error = Diagnostic::error("unknown-field", field.span, what);
                 let right = nearest(&field.name, known.iter().copied());
-                error.help = right.map(|right| format!("did you mean `{right}`?"));
+                error.help = right.map(|right| did_you_mean(&field.name, right));
                 self.report(error);
             }
         }
@@ -583,7 +584,7 @@ impl Checker<'_> {
                     );
                     let names = of_row.row.iter().map(|field| field.name.as_str());
                     let help = match nearest(text, names) {
-                        Some(right) => format!("did you mean `{right}`?"),
+                        Some(right) => did_you_mean(text, right),
                         None => format!(
                             "name the column with HOST[:PORT], or write the host with its port: `{}:443`",
                             safe::terminal(text)
@@ -614,7 +615,8 @@ impl Checker<'_> {
         let place = field.value.span;
         let Ok(Expression::Output(wanted)) = Expression::parse(text) else {
             let what = format!("`{}` does not say what of which step is meant", safe::terminal(text));
-            let help = "write `$steps.NAME.outputs.FIELD`, such as `$steps.revoke.outputs.reference`";
+            let help =
+                format!("write `$steps.NAME.outputs.FIELD`, such as `$steps.revoke.outputs.reference`{}", unseen(text));
             self.report(Diagnostic::error("steps", place, what).help(help));
             return Some(false);
         };
@@ -637,7 +639,7 @@ impl Checker<'_> {
             let mut error = Diagnostic::error("steps", place, what);
             let right = nearest(&wanted.step, names()).filter(|_| !is_later);
             error.help = Some(match right {
-                Some(right) => format!("did you mean `{right}`?"),
+                Some(right) => did_you_mean(&wanted.step, right),
                 None if chain.earlier.is_empty() => "no step goes before this one".to_owned(),
                 None => format!("before it there are {}", names().collect::<Vec<_>>().join(", ")),
             });
@@ -659,7 +661,7 @@ impl Checker<'_> {
         }
         let what = format!("the step `{}` does not bring `{}`", wanted.step, wanted.output);
         let help = match nearest(&wanted.output, brings.iter().copied()) {
-            Some(right) => format!("did you mean `{right}`?"),
+            Some(right) => did_you_mean(&wanted.output, right),
             None if brings.is_empty() => {
                 format!("the document of `{}` declares no output of `{}`", provider.id, operation.name)
             }

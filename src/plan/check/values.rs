@@ -9,6 +9,7 @@ use crate::plan::load;
 use crate::plan::read::texts;
 use crate::provider::model::{Parameter, ParameterType, ValueFormat};
 use crate::provider::params::{self, Violation};
+use crate::text::damage::did_you_mean;
 use crate::text::damage::{Damage, shown, visible};
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -161,7 +162,7 @@ impl Checker<'_> {
             let what = format!("`serial_notation` must be hexadecimal or decimal, not `{}`", shown(text));
             let mut error = Diagnostic::error("serial-number", field.value.span, what);
             let right = nearest(text, NOTATIONS.iter().map(|(word, _)| *word));
-            error.help = right.map(|right| format!("did you mean `{right}`?"));
+            error.help = right.map(|right| did_you_mean(text, right));
             self.report(error);
         }
         found

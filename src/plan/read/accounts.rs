@@ -325,7 +325,7 @@ impl SettingsReader<'_> {
                 let what = format!("`{}` is no revocation reason", safe::terminal(&entry.name));
                 let names = RevocationReason::ALL.map(RevocationReason::name);
                 let help = match nearest(&entry.name, names) {
-                    Some(right) => format!("did you mean `{right}`?"),
+                    Some(right) => did_you_mean(&entry.name, right),
                     None => format!("the reasons of RFC 5280 are {}", names.join(", ")),
                 };
                 self.diagnostics.push(Diagnostic::error("unknown-reason", entry.span, what).help(help));
@@ -335,7 +335,7 @@ impl SettingsReader<'_> {
             let Some(spelling) = rules.iter().find_map(|rule| params::spelling_for(rule, text)) else {
                 let what = format!("the provider `{}` has no reason `{}`", provider.id, safe::terminal(text));
                 let help = match nearest(text, has.iter().copied()) {
-                    Some(right) => format!("did you mean `{right}`?"),
+                    Some(right) => did_you_mean(text, right),
                     None => format!("it has {}", has.join(", ")),
                 };
                 self.diagnostics.push(Diagnostic::error("unknown-reason", entry.value.span, what).help(help));
@@ -398,7 +398,7 @@ impl SettingsReader<'_> {
                 let what =
                     format!("the provider `{}` has no credential `{}`", provider.id, safe::terminal(&credential.name));
                 let help = match nearest(&credential.name, names.iter().copied()) {
-                    Some(right) => format!("did you mean `{right}`?"),
+                    Some(right) => did_you_mean(&credential.name, right),
                     None => format!("it has {}", names.join(", ")),
                 };
                 self.diagnostics.push(Diagnostic::error("unknown-credential", credential.span, what).help(help));

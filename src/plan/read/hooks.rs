@@ -3,6 +3,7 @@
 use super::scalar::{self, field};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::settings::{Hook, HookEvent};
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::safe;
 use crate::tree::{Field, Node, Shape};
@@ -47,7 +48,7 @@ fn read_events(on: &Field, diagnostics: &mut Diagnostics) -> Option<Vec<HookEven
                 let names = HookEvent::ALL.map(HookEvent::as_str);
                 let what = format!("a hook cannot be told of `{}`", safe::terminal(&word));
                 let help = match nearest(&word, names) {
-                    Some(right) => format!("did you mean `{right}`?"),
+                    Some(right) => did_you_mean(&word, right),
                     None => format!("`on` is one or more of {}", names.join(", ")),
                 };
                 diagnostics.push(Diagnostic::error("hook", span, what).help(help));

@@ -3,6 +3,7 @@
 
 use super::scalar;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
 use crate::text::safe;
 use crate::tree::Field;
@@ -49,7 +50,7 @@ fn advice(text: &str, names: &[String]) -> String {
     }
     let is_place = text.contains('/') && !text.bytes().any(|byte| byte.is_ascii_digit() || byte == b'+');
     match nearest(text, places().map(String::as_str)).filter(|_| is_place) {
-        Some(right) => format!("did you mean `{right}`?"),
+        Some(right) => did_you_mean(text, right),
         None => "write the IANA name of a place, such as `Asia/Seoul`, or `UTC`".to_owned(),
     }
 }

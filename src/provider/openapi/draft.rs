@@ -4,6 +4,7 @@
 use super::operation::RESERVED;
 use super::overlay;
 use super::reader::placeholders;
+use crate::text::damage::did_you_mean;
 use crate::text::nearest;
 use crate::tree::Node;
 use std::fmt::Write as _;
@@ -83,7 +84,7 @@ fn find<'a>(root: &'a Node, operation_id: &str) -> Result<(&'a str, &'a str, &'a
     found.map(|(path, method, node, _)| (path, method, node)).ok_or_else(|| {
         let names: Vec<&str> = all().map(|(.., id)| id).collect();
         match nearest::nearest(operation_id, names.iter().copied()) {
-            Some(right) => format!("the document has no operation `{operation_id}`; did you mean `{right}`?"),
+            Some(right) => format!("the document has no operation `{operation_id}`; {}", did_you_mean(operation_id, right)),
             None if names.is_empty() => {
                 "no operation of the document has an `operationId`; name it by method and path: `--operation \"POST /revoke\"`".to_owned()
             }

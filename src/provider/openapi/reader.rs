@@ -5,6 +5,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::provider::answer::Pointer;
 use crate::provider::model::ServerVariable;
 use crate::provider::request::host;
+use crate::text::damage::did_you_mean;
 use crate::text::{Span, nearest};
 use crate::tree::{Field, Node, Shape};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ impl<'a> DocumentReader<'a> {
         let names: Vec<&str> = names.into_iter().collect();
         let mut finding = Diagnostic::error("unknown-name", span, what);
         if let Some(right) = nearest::nearest(name, names.iter().copied()) {
-            finding = finding.help(format!("did you mean `{right}`?"));
+            finding = finding.help(did_you_mean(name, right));
         } else if !names.is_empty() && names.len() <= MAX_LISTED {
             finding = finding.help(format!("there are {}", names.join(", ")));
         }
@@ -79,7 +80,7 @@ impl<'a> DocumentReader<'a> {
                 let what = format!("`{}` is not honoured here", field.name);
                 let mut finding = Diagnostic::error("unknown-key", field.span, what);
                 finding = match nearest::nearest(&field.name, known.iter().copied()) {
-                    Some(right) => finding.help(format!("did you mean `{right}`?")),
+                    Some(right) => finding.help(did_you_mean(&field.name, right)),
                     None => finding.help(format!("what is honoured here: {}", known.join(", "))),
                 };
                 self.push(finding);
@@ -186,7 +187,7 @@ impl<'a> DocumentReader<'a> {
             let mut finding =
                 Diagnostic::error("unknown-name", node.span, format!("`{text}` is none of {}", names.join(", ")));
             if let Some(right) = nearest::nearest(text, names) {
-                finding = finding.help(format!("did you mean `{right}`?"));
+                finding = finding.help(did_you_mean(text, right));
             }
             self.push(finding);
         }
