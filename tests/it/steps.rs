@@ -190,9 +190,12 @@ fn a_wait_that_nobody_could_end_says_so_at_once() {
 #[test]
 fn one_credential_for_both_persons_is_warned_of_and_what_waits_is_told_by_approver() {
     // A CA that takes its time, whoever has approved.
-    let mock = Mock::start(|seen, _| match (seen.method.as_str(), seen.target.as_str()) {
+    let settled = Arc::new(AtomicBool::new(false));
+    let is_settled = Arc::clone(&settled);
+    let mock = Mock::start(move |seen, _| match (seen.method.as_str(), seen.target.as_str()) {
         ("POST", "/requests/70/approve") => empty(204),
         ("POST", _) => json(201, r#"{"state":"asked","request":"70"}"#),
+        _ if is_settled.load(Ordering::SeqCst) => json(200, r#"{"state":"revoked"}"#),
         _ => json(200, r#"{"state":"asked"}"#),
     });
     let mut place = place();
@@ -236,6 +239,7 @@ fn one_credential_for_both_persons_is_warned_of_and_what_waits_is_told_by_approv
         (&"second".into(), &"chained".into(), &1.into())
     );
     assert_eq!(waits["first"][0]["reference"], "70");
+    settled.store(true, Ordering::SeqCst);
     place.certsweep(&["resume", "run", "--yes"]).exits(0);
     let json = place.certsweep(&["status", "run", "--json"]).exits(0).json();
     assert_eq!(json["approvals"].as_array().map(Vec::len), Some(0));
