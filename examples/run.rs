@@ -84,6 +84,7 @@ pub(crate) fn carry_out(
     let origin = RunOrigin { operator: Some("an example of the library".to_owned()), ..RunOrigin::default() };
     let facts = RunFacts { simulated: true, ..RunFacts::of(&plan, clock.now(), origin) };
     let documents: Vec<_> = facts.documents.keys().filter_map(|id| catalog.get(id)).cloned().collect();
+    maker.keep_order(&plan);
     // From here on the directory is there, whole, and this process alone may send for it.
     let run = maker.finish(run_dir, &facts, plan.files(), &documents)?.open()?;
     let reader = run.dir.read()?;

@@ -74,6 +74,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         check(&request, &mut sources, &mut |action| failed = maker.add(action).err().or(failed.take()));
     let plan = plan.ok_or_else(|| format!("the bench's plan is wrong: {findings:?}"))?;
     let facts = RunFacts { simulated: true, ..RunFacts::of(&plan, clock.now(), RunOrigin::default()) };
+    maker.keep_order(&plan);
     let dir = maker.finish(&place.path().join("run"), &facts, plan.files(), &[])?;
     let open = if setting.journal { dir.open()? } else { dir.open_unjournaled_for_a_bench()? };
     if let Some(failed) = failed {

@@ -183,12 +183,9 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
         exit = Exit::NotAllWell;
     }
     let elapsed = context.clock.elapsed().saturating_sub(began).as_secs_f64();
-    let revokes = match reader.operations() {
-        Ok(asked) => asked.iter().any(|operation| revoking_operations.contains(operation)),
-        Err(error) => return context.failed(&error),
-    };
+    let revoked = counts.ended_well.iter().any(|operation| revoking_operations.contains(operation));
     let is_over = deadline.is_some_and(|deadline| deadline.at <= context.clock.now());
-    let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revokes, is_over));
+    let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revoked, is_over));
     observer.end(Some(&summary), &context.printer);
     if is_stdout_taken {
         // Its last line holds the same.
@@ -318,14 +315,15 @@ fn asker(context: &Context, answers: Answers) -> UnboundedSender<Question> {
     sender
 }
 
-/// Account index and name of each operation that revokes: only after those is `certsweep verify` worth a hint.
-fn revoking_operations(senders: &[Rc<Sender<HttpTransport>>]) -> Vec<(usize, String)> {
-    let names_of = |(account, sender): (usize, &Rc<Sender<HttpTransport>>)| {
+/// The account and name of each operation that revokes: only where one of those ended well is `certsweep verify` worth a hint.
+fn revoking_operations(senders: &[Rc<Sender<HttpTransport>>]) -> Vec<(String, String)> {
+    let names_of = |sender: &Rc<Sender<HttpTransport>>| {
         let names = sender.provider.actions().map(|(operation, _)| operation.name.clone());
         let names: Vec<String> = names.filter(|name| revokes(&sender.provider, name)).collect();
-        names.into_iter().map(move |name| (account, name))
+        let account = sender.name.clone();
+        names.into_iter().map(move |name| (account.clone(), name))
     };
-    senders.iter().enumerate().flat_map(names_of).collect()
+    senders.iter().flat_map(names_of).collect()
 }
 
 /// Warns where an account approves what another one asks for, and both have one credential. By its value, which never leaves memory: the plan's check
@@ -386,7 +384,7 @@ fn summary(
     ending: &Ending,
     path: &Path,
     elapsed_seconds: f64,
-    (exit, revokes, is_over): (Exit, bool, bool),
+    (exit, revoked, is_over): (Exit, bool, bool),
 ) -> Summary {
     let state = if ending.complete { RunState::Finished } else { RunState::Stopped };
     let resume = resume_command(path, RunState::Stopped).unwrap_or_default();
@@ -435,9 +433,7 @@ fn summary(
         actions(Outcome::Pending)
             .map(|actions| format!("{actions} not finished at the CA. To look again: {resume} --retry pending")),
     );
-    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval, Outcome::Pending];
-    let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));
-    if ending.complete && ended_well && revokes {
+    if ending.complete && revoked {
         let really = if facts.simulated {
             "to see what the simulated CA shows of it"
         } else {

@@ -72,7 +72,8 @@ impl OnlineTargets {
         if let Some(error) = &self.failed {
             return Err(failed(error));
         }
-        let Some(maker) = self.maker.take() else { return Err(Exit::Environment) };
+        let Some(mut maker) = self.maker.take() else { return Err(Exit::Environment) };
+        maker.keep_order(&read.plan);
         let facts = RunFacts {
             settings: read.plan.settings().clone(),
             digest: read.plan.digest().to_owned(),

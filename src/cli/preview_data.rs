@@ -208,12 +208,19 @@ impl PreviewData {
             reason_sent,
             actions,
         });
+        let last_steps = read.plan.last_steps();
         let order = self.first.iter().take(SHOWN_ACTIONS).map(|action| Ordered {
             action_id: action.id.clone(),
             provider: name(action.account),
             operation: action.operation.clone(),
             target: action.target.clone(),
-            needs: action.needs.iter().chain(&action.needs_accepted).cloned().collect(),
+            needs: action
+                .needs
+                .iter()
+                .map(|id| last_steps.get(id).unwrap_or(id))
+                .chain(&action.needs_accepted)
+                .cloned()
+                .collect(),
         });
         let providers = settings.accounts.iter().zip(&estimate.accounts);
         Preview {

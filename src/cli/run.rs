@@ -272,7 +272,7 @@ fn check_into(
     match failure {
         Some(error) => Err(context.failed(&error)),
         None => {
-            maker.keep_places(read.plan.places());
+            maker.keep_order(&read.plan);
             Ok(read)
         }
     }

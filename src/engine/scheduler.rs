@@ -403,6 +403,11 @@ impl Scheduler {
         self.accounts[account].stopped = true;
     }
 
+    /// Whether the account sends nothing more in this process.
+    pub fn is_stopped(&self, account: usize) -> bool {
+        self.accounts[account].stopped
+    }
+
     /// The account sends nothing until it is set going again (it waits for a token).
     pub fn pause(&mut self, account: usize, paused: bool) {
         self.accounts[account].paused = paused;

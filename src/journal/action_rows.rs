@@ -10,6 +10,7 @@ use crate::plan::checked::{Fingerprint, NeverSent, Parameters};
 use crate::run::Ordinal;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
+use std::collections::{BTreeMap, HashSet};
 use std::panic::resume_unwind;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -155,6 +156,36 @@ pub(super) fn insert(connection: &Connection, checksums: &mut RowChecksum, actio
     let checksum = ValueRef::Integer(checksums.of(values).into());
     let values = values.into_iter().chain([checksum]).map(ToSqlOutput::Borrowed);
     connection.prepare_cached(INSERT)?.execute(params_from_iter(values)).map(drop)
+}
+
+/// Names, in what actions need, the last steps of these entries in the place of the entries: they were not known yet when the actions were written.
+pub(super) fn name_last_steps(connection: &Connection, last_steps: &BTreeMap<String, String>) -> Result<(), RowError> {
+    if last_steps.is_empty() {
+        return Ok(());
+    }
+    let select = format!("SELECT {COLUMNS}, {PARAMETERS} FROM action WHERE needs IS NOT NULL ORDER BY ordinal");
+    let (mut checksums, mut named) = (RowChecksum::default(), Vec::new());
+    let mut statement = connection.prepare(&select)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let action = read(row, &mut checksums)?;
+        if action.needs.iter().any(|id| last_steps.contains_key(id)) {
+            named.push(action);
+        }
+    }
+    for mut action in named {
+        for id in &mut action.needs {
+            if let Some(last) = last_steps.get(id) {
+                id.clone_from(last);
+            }
+        }
+        // An id that the plan writes in both ways is one need.
+        let mut known = HashSet::new();
+        action.needs.retain(|id| known.insert(id.clone()));
+        connection.execute("DELETE FROM action WHERE ordinal = ?1", [to_sql(action.ordinal)])?;
+        insert(connection, &mut checksums, &action)?;
+    }
+    Ok(())
 }
 
 /// Reads a row of [`COLUMNS`] and the parameters.

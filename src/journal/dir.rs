@@ -14,20 +14,21 @@
 //!   report.csv     written when the run ends or stops; of a rehearsal, report.rehearsal.csv
 //! ```
 
-use super::action_rows::Inserter;
+use super::action_rows::{self, Inserter};
 use super::checksum::RowChecksum;
 use super::facts::RunFacts;
 use super::files::{is_gone, parent_of, private_dir, private_file, remove_abandoned_parts, sync};
 use super::inputs::{self, Changed, Inputs};
 use super::mark::{MARKS, Marks};
-use super::reader::{FACTS, OPERATIONS, PLACES, Reader};
+use super::reader::{BRINGS, FACTS, OPERATIONS, PLACES, Reader};
 use super::watch::RunWatch;
 use super::{Journal, JournalError, schema};
-use crate::plan::checked::{Fingerprint, ReadFile};
+use crate::plan::checked::{CheckedPlan, Fingerprint, ReadFile};
 use crate::plan::{Action, wait};
 use crate::provider::Provider;
 use crate::run::Ordinal;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -52,6 +53,8 @@ pub struct RunMaker {
     operations: Vec<(usize, String)>,
     /// Of a part of a plan: by how many actions of the whole each of its actions is apart from the one before.
     gaps: Vec<Ordinal>,
+    /// Entries with steps that actions before them need, each with its last step.
+    last_steps: BTreeMap<String, String>,
     lock: Lock,
 }
 
@@ -100,7 +103,8 @@ impl RunMaker {
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
         let actions = Inserter::start(connection);
-        Ok(Self { making, made_parent, actions, needs_seen: false, operations: Vec::new(), gaps: Vec::new(), lock })
+        let (operations, gaps, last_steps) = Default::default();
+        Ok(Self { making, made_parent, actions, needs_seen: false, operations, gaps, last_steps, lock })
     }
 
     /// Takes the next action.
@@ -117,10 +121,12 @@ impl RunMaker {
         self.actions.add(action).map_err(JournalError::database(&self.making))
     }
 
-    /// Keeps where the actions of a part stand in the whole plan, in its order.
-    pub fn keep_places(&mut self, places: &[Ordinal]) {
+    /// Keeps what only the whole plan tells of its actions: where those of a part stand in it, and what some of them need that comes later.
+    pub fn keep_order(&mut self, plan: &CheckedPlan) {
+        let places = plan.places();
         let next = std::iter::once(0).chain(places.iter().map(|place| place + 1));
         self.gaps = places.iter().zip(next).map(|(place, next)| place.saturating_sub(next)).collect();
+        self.last_steps = plan.last_steps().clone();
     }
 
     /// Accounts, each with an operation that the actions so far ask for; every pair once.
@@ -179,9 +185,19 @@ impl RunMaker {
         let text = serde_json::to_string(facts).map_err(unwritable)?;
         let operations = serde_json::to_string(&self.operations).map_err(unwritable)?;
         let places = serde_json::to_string(&self.gaps).map_err(unwritable)?;
+        // Whether a report has the columns of new certificates must not hang on how the run went.
+        let brings = self.operations.iter().any(|(account, name)| {
+            let account = facts.settings.accounts.get(*account);
+            let provider =
+                account.and_then(|account| providers.iter().find(|provider| provider.id == account.provider));
+            let rules = provider.and_then(|provider| provider.operation(name)?.action.as_ref());
+            rules.is_some_and(|rules| !rules.new_certificate.is_empty())
+        });
+        let brings = brings.to_string();
         let connection = self.actions.finish().map_err(JournalError::database(&database))?;
+        action_rows::name_last_steps(&connection, &self.last_steps).map_err(|error| error.at(&database))?;
         let write = || -> rusqlite::Result<()> {
-            let constants = [(FACTS, text.as_str()), (OPERATIONS, &operations)];
+            let constants = [(FACTS, text.as_str()), (OPERATIONS, &operations), (BRINGS, &brings)];
             let places = facts.part.map(|_| (PLACES, places.as_str()));
             for (key, value) in constants.into_iter().chain(places) {
                 let checksum = RowChecksum::default().of([key.into(), value.into()]);

@@ -331,6 +331,14 @@ impl Reader {
         record_rows::has_issued(&self.connection).map_err(self.database())
     }
 
+    /// Whether any action may bring a new certificate, or has. Runs of former versions tell only the second.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn may_issue(&self) -> Result<bool, JournalError> {
+        Ok(self.constant(BRINGS).is_ok_and(|brings| brings == "true") || self.has_issued()?)
+    }
+
     /// Every action with the fold of its records, in plan order. After the last one comes an error where records are not there that must be.
     pub fn histories(&self) -> Histories<'_> {
         self.read_histories(PARAMETERS)
@@ -773,6 +781,8 @@ pub(super) const FACTS: &str = "facts";
 pub(super) const OPERATIONS: &str = "operations";
 /// Of a part of a plan: how many actions of the whole stand between one of its actions and the one before it.
 pub(super) const PLACES: &str = "places";
+/// The key of whether an operation of the run brings a new certificate.
+pub(super) const BRINGS: &str = "brings";
 /// Actions that are read at a time with their records.
 const CHUNK: u64 = 256;
 /// Chunks that are read ahead at most.

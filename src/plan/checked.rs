@@ -36,7 +36,7 @@ pub struct Action {
     pub order: Option<String>,
     /// Whether a person at the provider must approve it before it takes effect; run directories do not keep it.
     pub waits_for_approval: bool,
-    /// Ids that must have ended well first.
+    /// Ids that must have ended well first; that of an entry with steps which comes later stands for its last ([`CheckedPlan::last_steps`]).
     pub needs: Vec<String>,
     /// Ids of which it is enough that the provider has accepted them: it acts on the request that waits there.
     pub needs_accepted: Vec<String>,
@@ -152,6 +152,7 @@ pub struct CheckedPlan {
     digest: String,
     actions: u64,
     needs: Vec<(Ordinal, Vec<Ordinal>)>,
+    last_steps: BTreeMap<String, String>,
     files: Vec<ReadFile>,
     documents: BTreeMap<String, String>,
     issuers: Vec<String>,
@@ -255,7 +256,14 @@ impl CheckedPlan {
         documents: BTreeMap<String, String>,
         (issuers, shared_keys): (Vec<String>, Vec<SharedKey>),
     ) -> Self {
-        Self { settings, digest, actions, needs, files, documents, issuers, shared_keys, left_out: 0, part: None }
+        let last_steps = BTreeMap::new();
+        let (left_out, part) = (0, None);
+        Self { settings, digest, actions, needs, last_steps, files, documents, issuers, shared_keys, left_out, part }
+    }
+
+    /// With these entries that actions before them need, each with its last step.
+    pub(super) fn with_last_steps(self, last_steps: BTreeMap<String, String>) -> Self {
+        Self { last_steps, ..self }
     }
 
     /// With so many rows that `where` leaves out.
@@ -308,6 +316,12 @@ impl CheckedPlan {
     /// The actions that need others, in plan order, each with those that must have ended well first.
     pub fn needs(&self) -> &[(Ordinal, Vec<Ordinal>)] {
         &self.needs
+    }
+
+    /// The ids of entries with steps that come after an action that needs them, each with the id of its last step, which is what is meant. Such an
+    /// action had gone to the check's caller before the step was read.
+    pub fn last_steps(&self) -> &BTreeMap<String, String> {
+        &self.last_steps
     }
 
     /// The plan's file first, then every file that it names.

@@ -57,7 +57,8 @@ pub enum Event {
         /// Attempts sent.
         attempts: u32,
     },
-    /// An action that had ended is taken up again: its answer may have been another request's. It ends once more.
+    /// An action that had ended is taken up again: its answer may have been another request's, or it is pending and is looked at once more. It ends
+    /// once more.
     ActionReopened {
         /// The action.
         ordinal: Ordinal,

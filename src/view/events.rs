@@ -100,7 +100,7 @@ enum EventBody<'a> {
         /// The message of its report row.
         message: &'a str,
     },
-    /// An action that had ended is taken up again: its answer may have been another request's. It ends once more.
+    /// An action that had ended is taken up again: its answer may have been another request's, or it is pending and is looked at once more. It ends once more.
     Reopened {
         /// The configured provider.
         provider: &'a str,

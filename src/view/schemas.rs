@@ -70,7 +70,7 @@ fn report() -> Value {
     let own = [
         (
             "new_serial_number",
-            json!({"type": ["string", "null"], "description": "The serial number of the new certificate, in hexadecimal; the three members come where an action of the run brought one"}),
+            json!({"type": ["string", "null"], "description": "The serial number of the new certificate, in hexadecimal; the three members come where an action of the run may bring one"}),
         ),
         (
             "new_not_after",

@@ -96,21 +96,64 @@ fn an_approval_goes_while_its_request_waits_and_a_wait_until_it_is_settled() {
             bench.settings.safety.canary = canary;
             bench.make();
             let (ending, _) = bench.process(Cut::Never, &[]).await;
-            let ending = ending.unwrap();
-            if !wait {
-                // What was approved is looked at by `resume`.
-                assert!(
-                    matches!(&ending.stopped, Some(StopReason::Rule(why)) if why.starts_with("10 actions wait for 5")),
-                    "{ending:?}"
-                );
-                bench.process(Cut::Never, &[]).await;
-            }
+            // What this run has approved is looked at in this run, whoever waits.
+            assert!(ending.unwrap().complete);
             assert_eq!(bench.outcomes(), vec![Outcome::Succeeded; 20], "{wait}");
             for number in 1..6_u64 {
                 let approved = World::key("approve", &(number * 10).to_string());
                 assert_eq!(bench.world.effects().get(&approved), Some(&1));
+                if !wait {
+                    assert_eq!(bench.world.looked_at.borrow()[&number.to_string()], 1);
+                }
             }
         }
+    });
+}
+
+#[test]
+fn what_this_run_does_not_settle_is_looked_at_once_and_then_the_run_stops() {
+    virtual_time(async {
+        // Nobody approves.
+        let mut bench = bench(8, Faults::none(), 1..4, None);
+        bench.actions.retain(|action| !action.id.ends_with("/approve"));
+        for (ordinal, action) in (0..).zip(&mut bench.actions) {
+            action.ordinal = ordinal;
+            action.needs.retain(|id| !id.ends_with("/approve"));
+        }
+        bench.make();
+        for process in 1..3 {
+            let (ending, _) = bench.process(Cut::Never, &[]).await;
+            let ending = ending.unwrap();
+            assert!(
+                matches!(&ending.stopped, Some(StopReason::Rule(why)) if why.starts_with("6 actions wait for 3")),
+                "{ending:?}"
+            );
+            let looked = bench.world.looked_at.borrow().clone();
+            assert!((1..4).all(|number| looked[&number.to_string()] == process), "{looked:?}");
+        }
+        // Somebody has, elsewhere.
+        (1..4_u64).for_each(|number| bench.world.effect("approve", &(number * 10).to_string()));
+        assert!(bench.process(Cut::Never, &[]).await.0.unwrap().complete);
+        assert_eq!(bench.outcomes(), vec![Outcome::Succeeded; 9]);
+    });
+}
+
+#[test]
+fn the_last_of_several_approvals_settles_too() {
+    virtual_time(async {
+        let mut bench = bench(9, Faults::none(), 1..2, None);
+        // The CA counts the last one alone: the first is that of another request.
+        bench.actions[2].id = "c1/second".to_owned();
+        bench.actions[2].operation = "approve".to_owned();
+        bench.actions[2].parameters = bench.actions[1].parameters.clone();
+        bench.actions[1].parameters =
+            serde_json::from_value::<serde_json::Map<_, _>>(json!({"request": "77"})).unwrap().into();
+        bench.actions[2].needs = vec!["c1/approve".to_owned()];
+        bench.actions[3].needs = vec!["c1/second".to_owned(), "c1/approve".to_owned(), "c1/revoke".to_owned()];
+        bench.make();
+        assert!(bench.process(Cut::Never, &[]).await.0.unwrap().complete);
+        assert_eq!(bench.outcomes(), vec![Outcome::Succeeded; 4]);
+        assert!(bench.world.looked_at.borrow()["1"] <= 2);
     });
 }
 

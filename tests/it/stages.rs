@@ -33,6 +33,15 @@ fn what_waits_for_a_person_is_settled_by_a_look_and_nothing_is_sent_twice() {
     place.file("plan.yaml", text);
     let with = |arguments: &[&'static str]| [arguments, &["--yes", "--provider-dir", "own"]].concat();
     place.certsweep(&with(&["run", "plan.yaml", "--run-dir", "run"])).exits(0).says(&["1 pending-approval"]);
+    // The columns of a new certificate hang on the plan, not on how the run went.
+    assert!(
+        place
+            .read("run/report.csv")
+            .lines()
+            .next()
+            .unwrap()
+            .contains(",source,new_serial_number,new_not_after,new_certificate")
+    );
     assert!(place.row()["provider_message"].contains("a person at the CA must approve it"));
     // Looked at again, it waits still.
     place.certsweep(&with(&["resume", "run", "--retry", "pending"])).exits(0);
@@ -49,7 +58,9 @@ fn what_waits_for_a_person_is_settled_by_a_look_and_nothing_is_sent_twice() {
 
 #[test]
 fn what_needs_an_approval_waits_for_it_and_each_pending_request_is_settled_by_its_own() {
-    let mock = Mock::start(|seen, _| match (seen.method.as_str(), seen.target.as_str()) {
+    let settled = Arc::new(AtomicBool::new(false));
+    let is_settled = Arc::clone(&settled);
+    let mock = Mock::start(move |seen, _| match (seen.method.as_str(), seen.target.as_str()) {
         ("PUT", target) if target.contains("/order/certificate/") => {
             let order = target.split('/').nth(5).unwrap_or_default().to_owned();
             json(201, &format!(r#"{{"id":{order},"status":"pending"}}"#))
@@ -57,7 +68,7 @@ fn what_needs_an_approval_waits_for_it_and_each_pending_request_is_settled_by_it
         ("PUT", _) => empty(204),
         (_, target) => {
             let state = match target.rsplit('/').next() {
-                Some("1") => "approved",
+                Some("1") if is_settled.load(Ordering::SeqCst) => "approved",
                 Some("2") => "rejected",
                 _ => "pending",
             };
@@ -70,6 +81,8 @@ fn what_needs_an_approval_waits_for_it_and_each_pending_request_is_settled_by_it
         + "  - {id: after, action: revoke, certificate_id: 9, skip_approval: true, needs: [o1]}\n";
     let text = plan(&mock, &["digicert"], "defaults: {provider: digicert}", &actions);
     place.run(&text).exits(3).says(&["1 action waits for one that the CA has accepted and not finished"]);
+    assert_eq!(mock.lines().iter().filter(|line| line.starts_with("GET ")).count(), 1);
+    settled.store(true, Ordering::SeqCst);
     let outcomes = |place: &Place| place.outcomes().into_iter().map(|(_, outcome)| outcome).collect::<Vec<_>>();
     assert_eq!(outcomes(&place), ["pending-approval", "pending-approval", "pending-approval", "skipped"]);
     // What something waits for is looked at by itself.

@@ -15,6 +15,38 @@ const STEPS: &str = "  - from: targets.csv\n\
                      \x20     - {wait: revoked, within: 1h}\n\
                      \x20 - {id: after, provider: chained, action: revoke, number: 9, needs: [\"targets.csv:2\"]}\n";
 
+#[test]
+fn what_needs_an_entry_that_comes_later_waits_for_its_last_step() {
+    let mock = authority(&Arc::new(AtomicBool::new(true)));
+    let place = place();
+    let (rows, after) = STEPS.split_once("  - {id: after").unwrap();
+    place.file("plan.yaml", plan(&mock, &["chained"], "", &format!("  - {{id: after{after}{rows}")));
+    let preview = place.certsweep(&["preview", "plan.yaml", "--json"]).exits(0).json();
+    assert_eq!(preview["order"]["first"][0]["needs"], serde_json::json!(["targets.csv:2/revoked"]));
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run"]).exits(0);
+    let asked: Vec<String> = mock.seen().iter().map(|seen| seen.target.clone()).collect();
+    assert_eq!(asked.last().map(String::as_str), Some("/certificates/9/revoke"), "{asked:?}");
+    place.certsweep(&["report", "run", "--format", "plan", "-o", "left.yaml"]).exits(0);
+    assert!(place.read("left.yaml").contains("needs: [\"targets.csv:2/revoked\"]"), "{}", place.read("left.yaml"));
+}
+
+#[test]
+fn to_verify_is_advised_only_where_a_revocation_has_ended_well() {
+    let mock = Mock::start(|seen, _| match seen.target.as_str() {
+        "/requests/70/approve" => empty(204),
+        "/certificates/7/revoke" => json(403, r#"{"code":"closed"}"#),
+        _ => json(201, r#"{"state":"revoked"}"#),
+    });
+    for (number, exit) in [(7, 1), (9, 0)] {
+        let place = place();
+        let actions = format!(
+            "  - {{provider: chained, action: revoke, number: {number}}}\n  - {{provider: chained, action: approve, request: \"70\"}}\n"
+        );
+        let done = place.run(&plan(&mock, &["chained"], "", &actions)).exits(exit);
+        assert_eq!(done.out.contains("certsweep verify"), exit == 0, "{done:?}");
+    }
+}
+
 /// A CA whose revocations wait for an approval, which it takes only where `is_open`.
 fn authority(is_open: &Arc<AtomicBool>) -> Mock {
     let (approved, is_open) = (AtomicBool::new(false), Arc::clone(is_open));
@@ -54,9 +86,8 @@ fn a_second_person_approves_and_what_waits_for_that_goes_on() {
     {
         assert!(preview.contains(words), "{preview}");
     }
-    // Without `--wait` it stops where only the CA is left, and `resume` looks.
-    place.run(&text).exits(3).says(&["3 actions wait for one"]);
-    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+    // What the run itself approves it looks at once more, without `--wait` too.
+    place.run(&text).exits(0);
     let outcomes = place.outcomes();
     assert!(outcomes.iter().all(|(_, outcome)| outcome == "succeeded"), "{outcomes:?}");
     let ids: Vec<&str> = outcomes.iter().map(|(id, _)| id.as_str()).collect();
@@ -91,6 +122,7 @@ fn what_is_left_of_a_row_has_what_its_earlier_steps_brought() {
     let text = place.read("left.yaml");
     assert!(text.contains("{name: approve, provider: chained, action: approve, request: \"70\"}"), "{text}");
     assert!(text.contains("# targets.csv:2/approved (wait approved) is left out"), "{text}");
+    assert!(!place.read("run/report.csv").contains("new_serial_number"));
     place.certsweep(&["check", "left.yaml"]).exits(0);
     is_open.store(true, Ordering::SeqCst);
     // The request may be looked at before it is approved, and then this process has nothing else to do.
@@ -157,7 +189,15 @@ fn a_wait_that_nobody_could_end_says_so_at_once() {
 
 #[test]
 fn one_credential_for_both_persons_is_warned_of_and_what_waits_is_told_by_approver() {
-    let mock = authority(&Arc::new(AtomicBool::new(true)));
+    // A CA that takes its time, whoever has approved.
+    let settled = Arc::new(AtomicBool::new(false));
+    let is_settled = Arc::clone(&settled);
+    let mock = Mock::start(move |seen, _| match (seen.method.as_str(), seen.target.as_str()) {
+        ("POST", "/requests/70/approve") => empty(204),
+        ("POST", _) => json(201, r#"{"state":"asked","request":"70"}"#),
+        _ if is_settled.load(Ordering::SeqCst) => json(200, r#"{"state":"revoked"}"#),
+        _ => json(200, r#"{"state":"asked"}"#),
+    });
     let mut place = place();
     place.set("SECOND_TOKEN", "s3cond-s3cond-s3cond");
     let steps = |provider: &str| {
@@ -199,6 +239,7 @@ fn one_credential_for_both_persons_is_warned_of_and_what_waits_is_told_by_approv
         (&"second".into(), &"chained".into(), &1.into())
     );
     assert_eq!(waits["first"][0]["reference"], "70");
+    settled.store(true, Ordering::SeqCst);
     place.certsweep(&["resume", "run", "--yes"]).exits(0);
     let json = place.certsweep(&["status", "run", "--json"]).exits(0).json();
     assert_eq!(json["approvals"].as_array().map(Vec::len), Some(0));

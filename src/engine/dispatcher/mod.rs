@@ -3,8 +3,9 @@
 //!
 //! Here are the loop, what holds the run as a whole (the schedule, the break between two waves, commands from outside) and the events.
 //! The state is in `state`; starting a step, and what follows from it, in `steps`; a canary's proof, in `read_back`; what is taken up again after it
-//! had ended, in `reopened`; what several stages ask for, in `staged`.
+//! had ended, in `reopened`; what is pending, in `pending`; what several stages ask for, in `staged`.
 
+mod pending;
 mod queries;
 mod read_back;
 mod reopened;
@@ -33,6 +34,7 @@ use crate::time::{Clock, human};
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use pending::LastLook;
 use state::{Dispatcher, PendingAcks, RequestCounts, WaveBreak};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -140,6 +142,11 @@ where
             polls: HashMap::new(),
             looks: HashMap::new(),
             left_waiting: BTreeSet::new(),
+            looked_up: states
+                .whose(|state| state.following.is_some())
+                .into_iter()
+                .map(|(ordinal, _)| ordinal)
+                .collect(),
             time_limits: BTreeSet::new(),
             timed: HashSet::new(),
             ended_by_order: Vec::new(),
@@ -196,7 +203,11 @@ where
                     Decision::Wait(moment) if self.skip_to(moment) => continue,
                     Decision::Wait(moment) => wake = wake.min(moment),
                     Decision::Idle if !self.is_something_under_way() && self.looking.is_empty() => {
-                        return self.stop_for_what_is_pending();
+                        match self.look_before_stopping() {
+                            LastLook::Queued => continue,
+                            LastLook::OnceDurable => {}
+                            LastLook::Over => return self.stop_for_what_is_pending(),
+                        }
                     }
                     _ => {}
                 }
@@ -282,17 +293,11 @@ where
 
     /// Nothing is left but what needs actions that the provider has accepted and not finished: the run stops, and `resume` looks.
     fn stop_for_what_is_pending(&mut self) {
-        let pending =
-            |need: &Ordinal| matches!(self.states.of(*need).phase, Phase::Ended(outcome) if outcome.is_pending());
-        let waits = |(ordinal, _): &(Ordinal, &[Ordinal])| self.states.of(*ordinal).phase == Phase::Waiting;
-        let waiting: Vec<_> = self.queue.needing().filter(waits).collect();
-        let needed: BTreeSet<Ordinal> =
-            waiting.iter().flat_map(|(_, needs)| needs.iter().copied()).filter(pending).collect();
-        let needed: BTreeSet<Ordinal> = needed.union(&self.left_waiting).copied().collect();
-        if needed.is_empty() {
+        let (waiting, needed) = self.needed_and_pending();
+        let needed = needed.union(&self.left_waiting).count();
+        if needed == 0 {
             return;
         }
-        let (waiting, needed) = (waiting.len(), needed.len());
         let why = format!(
             "{} for {} that the CA has accepted and not finished; `resume` looks again, `resume --wait` stays until it is settled",
             match waiting {
@@ -302,6 +307,16 @@ where
             if needed == 1 { "one".to_owned() } else { needed.to_string() },
         );
         self.stop(StopReason::Rule(why));
+    }
+
+    /// How many actions still wait for others, and which of these the provider has accepted and not finished.
+    pub(super) fn needed_and_pending(&self) -> (usize, BTreeSet<Ordinal>) {
+        let pending =
+            |need: &Ordinal| matches!(self.states.of(*need).phase, Phase::Ended(outcome) if outcome.is_pending());
+        let waits = |(ordinal, _): &(Ordinal, &[Ordinal])| self.states.of(*ordinal).phase == Phase::Waiting;
+        let waiting: Vec<_> = self.queue.needing().filter(waits).collect();
+        let needed = waiting.iter().flat_map(|(_, needs)| needs.iter().copied()).filter(pending).collect();
+        (waiting.len(), needed)
     }
 
     fn stop(&mut self, reason: StopReason) {

@@ -1,5 +1,5 @@
 //! What the dispatcher does for an action of several stages: what they have brought, which is next, when a stage that only reads is asked again,
-//! what is followed, and the new certificate at the end. What an answer means is decided in [`crate::engine::stages`].
+//! and the new certificate at the end. What an answer means is decided in [`crate::engine::stages`].
 
 use super::state::{Dispatcher, Poll};
 use crate::engine::attempt::{self, Conclusion};
@@ -13,7 +13,7 @@ use crate::pki::{NewCertificate, RequestedCertificate, SerialSpelling};
 use crate::provider::challenge::Challenge;
 use crate::provider::expression::Captures;
 use crate::provider::model::Stage;
-use crate::provider::{Answer, Idempotency, stages};
+use crate::provider::{Idempotency, stages};
 use crate::run::{Effect, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -392,36 +392,9 @@ where
             self.notify(Event::Note(format!("{}: {words}", result.id)));
         }
     }
-
-    /// Something in this process waits for an action that has ended, and that the provider has accepted: it is looked at until it is settled, by its
-    /// stage or by a status query. Returns whether there is one.
-    pub(super) fn follow(&mut self, account: usize, ordinal: Ordinal, answer: Option<Answer>, reply: &Reply) -> bool {
-        let now = self.run.clock.elapsed();
-        let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
-        let Some(stage) = self.stage_rules(account, ordinal) else { return false };
-        if stage.kind != StageKind::Safe {
-            let answer = answer.or_else(|| stage.recorded_answer(reply));
-            let sender = &self.run.senders[account];
-            let Some(operation) = sender.find_action(&action.operation) else { return false };
-            let at = (operation, self.states.of(ordinal).stage);
-            let none = Captures::default();
-            let captures = self.captures.get(&ordinal).unwrap_or(&none);
-            let subject = Subject::at(&sender.provider, action, at, captures);
-            if stage.lookup(&sender.provider, subject.parameters(), answer.as_ref()).is_none() {
-                return false;
-            }
-            let doubtful = DoubtfulAction { answer, reply: reply.clone(), since: now, ..DoubtfulAction::default() };
-            self.doubts.insert(ordinal, doubtful);
-        }
-        self.write(vec![Record::Reopened { ordinal, at: self.run.clock.now(), follows: true }]);
-        self.scheduler.poll(ordinal, account, now + FOLLOW_INTERVAL);
-        true
-    }
 }
 
 /// Between two polls, at most, where a document does not ask for more.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
 /// So long a stage is polled in one process where nobody waits.
 const POLL_PATIENCE: Duration = Duration::from_secs(600);
-/// Between two looks at what something waits for.
-pub(super) const FOLLOW_INTERVAL: Duration = Duration::from_secs(60);

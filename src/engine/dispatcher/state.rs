@@ -160,6 +160,8 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) looks: HashMap<Ordinal, Look>,
     /// Waits that this process does not stay for.
     pub(super) left_waiting: BTreeSet<Ordinal>,
+    /// Pending actions whose state was asked for since anything of this run may have settled it.
+    pub(super) looked_up: HashSet<Ordinal>,
     /// When the time of waits is over.
     pub(super) time_limits: BTreeSet<(Moment, Ordinal)>,
     /// Those whose time runs.

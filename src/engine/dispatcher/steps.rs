@@ -385,6 +385,7 @@ where
                 return;
             }
             // It goes on at the provider, and `resume` looks again.
+            self.looked_up.insert(ordinal);
             let words = result.reply.message.take().unwrap_or_default();
             let answer = Reply { message: Some(format!("accepted, and not finished: {words}")), ..result.reply };
             result = Conclusion {
@@ -566,6 +567,9 @@ where
         if !lost.is_empty() {
             let message = format!("never sent: it needs {id}, which ended {outcome}");
             self.skip(lost, &message);
+        }
+        if outcome.is_well() {
+            self.look_at_what_it_settles(ordinal);
         }
     }
 

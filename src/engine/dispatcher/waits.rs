@@ -1,9 +1,9 @@
 //! The steps of a plan that wait: for what the CA has accepted to be settled, for what an earlier step brings, or for a revocation to be seen. Nothing
-//! here takes effect: a state is asked for by status queries, under the limits of its account. What is pending is followed in `staged`, and servers are
+//! here takes effect: a state is asked for by status queries, under the limits of its account. What is pending is followed in `pending`, and servers are
 //! looked at in `served`.
 
+use super::pending::FOLLOW_INTERVAL;
 use super::queries::ToldState;
-use super::staged::FOLLOW_INTERVAL;
 use super::state::{Dispatcher, Look, PublishedLook};
 use crate::engine::references::{self, UNTIL_DURABLE, Unresolved};
 use crate::engine::stages::{Lookup, StageRules, Subject};

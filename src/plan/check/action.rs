@@ -236,15 +236,15 @@ impl Checker<'_> {
         let mut wrong = Diagnostics::default();
         let mut needs = texts(&field.value, &mut wrong).unwrap_or_default();
         self.report_all(&wrong);
-        // An id that is written twice is one need; it would count twice in the digest.
-        let mut known = HashSet::with_capacity(needs.len());
-        needs.retain(|(id, _)| known.insert(id.clone()));
-        // That of an entry with steps means its last.
+        // That of an entry with steps means its last; of one that comes later it is known at the end.
         for (id, _) in &mut needs {
             if let Some(last) = self.index.find_chain(id).filter(|_| self.index.find(id).is_none()) {
                 *id = self.index.id(last).into_owned();
             }
         }
+        // An id that is written twice is one need.
+        let mut known = HashSet::with_capacity(needs.len());
+        needs.retain(|(id, _)| known.insert(id.clone()));
         let ids = needs.iter().map(|(id, _)| id.clone()).collect();
         if !needs.is_empty() {
             self.index.needs.push((ordinal, needs));

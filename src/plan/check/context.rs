@@ -15,7 +15,7 @@ use crate::provider::Catalog;
 use crate::text::{SourceId, SourceMap, Span};
 use crate::tree::{Field, Shape};
 use jiff::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -103,6 +103,8 @@ pub(super) struct Checker<'r> {
     pub(super) chain: Option<Chain>,
     /// Places that the rows of several entries with steps share, each with the number from which on one may be free.
     pub(super) shared_lines: HashMap<String, u64>,
+    /// Entries with steps that were needed before they were read, each with its last step.
+    pub(super) last_steps: BTreeMap<String, String>,
     /// Rows that `where` leaves out.
     pub(super) left_out: u64,
     /// The CSV lists that were opened.
@@ -185,6 +187,7 @@ impl<'r> Checker<'r> {
             exceptions: Exceptions::default(),
             chain: None,
             shared_lines: HashMap::new(),
+            last_steps: BTreeMap::new(),
             left_out: 0,
             lists: HashMap::new(),
             keep,

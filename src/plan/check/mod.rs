@@ -140,7 +140,7 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
     let digest = checker.digest.finish(&settings);
     let found = (checker.certificates.into_issuers(), shared_keys);
     let plan = CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, found);
-    (Some(plan.leaving_out(checker.left_out)), checker.diagnostics)
+    (Some(plan.leaving_out(checker.left_out).with_last_steps(checker.last_steps)), checker.diagnostics)
 }
 
 /// What ids made from positions in the plan itself begin with.

@@ -16,7 +16,7 @@ use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use crate::tree::Field;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 impl Checker<'_> {
     /// Reports that an action repeats an earlier one, whose id is written into it, or conflicts with one: then `false`.
@@ -183,19 +183,22 @@ impl Checker<'_> {
         let mut edges: HashMap<u32, Vec<(u32, Span)>> = HashMap::new();
         let mut compared = 0;
         for (ordinal, needs) in &all {
+            let mut met = HashSet::with_capacity(needs.len());
             for (id, place) in needs {
-                let Some(needed) = self.index.find(id) else {
-                    // What comes earlier was found when the action was read.
-                    if let Some(last) = self.index.find_chain(id) {
-                        let what = format!("`{}` has steps and comes later", safe::terminal(id));
-                        let last = safe::terminal(&self.index.id(last)).into_owned();
-                        let error = Diagnostic::error("unknown-id", *place, what);
-                        self.report(error.help(format!("name its last step: `needs: [{last}]`")));
-                        continue;
-                    }
+                let needed = self.index.find(id).or_else(|| {
+                    // An entry with steps that came earlier was found when the action was read.
+                    let last = self.index.find_chain(id)?;
+                    self.last_steps.insert(id.clone(), self.index.id(last).into_owned());
+                    Some(last)
+                });
+                let Some(needed) = needed else {
                     self.report_unknown_need(id, *place, &mut compared);
                     continue;
                 };
+                // An entry with steps and its last step are one need; two would count twice in the digest.
+                if !met.insert(needed) {
+                    continue;
+                }
                 if needed == *ordinal {
                     let what = format!("`{}` needs itself", safe::terminal(id));
                     self.report(Diagnostic::error("needs-itself", *place, what).help("drop it from `needs`"));

@@ -133,7 +133,7 @@ pub struct VerifiedCells {
 pub struct ReportColumns<'a> {
     /// Whether the run was a rehearsal: then [`SIMULATED`] follows the contract's columns, and no row can be taken for a real one.
     pub simulated: bool,
-    /// Whether actions brought new certificates: then [`ISSUED`] follow the contract's columns.
+    /// Whether actions bring new certificates, however they ended: then [`ISSUED`] follow the contract's columns.
     pub issued: bool,
     /// Whether somebody is named who answers for a run, and a ticket: [`ORIGIN`], a column of each.
     pub operator: bool,

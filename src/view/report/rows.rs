@@ -94,6 +94,8 @@ pub struct Counts {
     pub unknown: u64,
     /// Actions on an exception list, never sent either.
     pub excepted: u64,
+    /// Accounts, each with an operation of which an action ended well.
+    pub ended_well: Vec<(String, String)>,
     /// Of a report of several runs: actions on a target that an earlier row of another run has too, and the first such target.
     pub in_two_runs: (u64, Option<String>),
 }
@@ -174,7 +176,7 @@ impl<'a> Rows<'a> {
         let mut columns = ReportColumns { run: self.runs.len() > 1, kept: &self.kept, ..ReportColumns::default() };
         for ReportedRun { reader, facts, overview, .. } in self.runs {
             columns.simulated |= facts.simulated;
-            columns.issued |= reader.has_issued().map_err(io::Error::other)?;
+            columns.issued |= reader.may_issue().map_err(io::Error::other)?;
             columns.operator |= facts.origin.operator.is_some();
             columns.ticket |= facts.origin.ticket.is_some();
             columns.shard |= facts.part.is_some();
@@ -228,6 +230,13 @@ impl<'a> Rows<'a> {
             Some(NeverSent::Repeats(_)) => counts.duplicates += 1,
             Some(NeverSent::Excepted(_)) => counts.excepted += 1,
             None => {}
+        }
+        if ended && outcome.is_well() {
+            let account = rows.run.facts.settings.accounts.get(action.account).map_or("", |account| &account.name);
+            let is_known = |(of, operation): &(String, String)| *operation == action.operation && of == account;
+            if !counts.ended_well.iter().any(is_known) {
+                counts.ended_well.push((account.to_owned(), action.operation.clone()));
+            }
         }
         // Counted all the same: `--outcome` selects rows, not figures.
         if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
