@@ -37,6 +37,21 @@ pub fn revokes(operation: &Operation) -> bool {
     })
 }
 
+/// Whether a revocation behind a reissue may meet the new certificate: both name their target by the same id, which some providers keep and others
+/// give to the new one. A serial number, or the certificate itself, is always the old one's.
+pub fn meets_the_new(reissue: &Operation, revocation: &Operation) -> bool {
+    let (Some(new), Some(old)) = (&reissue.action, &revocation.action) else { return false };
+    let is_own = |name: &String| {
+        let is_serial = |parameter: &Parameter| matches!(parameter.format, ValueFormat::Serial(_));
+        reissue.parameter(name).is_some_and(is_serial)
+            || new.certificate.as_ref().is_some_and(|rule| rule.field == *name || rule.serial.as_ref() == Some(name))
+    };
+    let ids = &new.target.parameters;
+    new.csr.as_ref().is_some_and(|csr| csr.replaces)
+        && revokes(revocation)
+        && ids.iter().all(|name| old.target.parameters.contains(name) && !is_own(name))
+}
+
 /// The same of a stage: its status queries, and the parameters of its own request.
 pub fn choose(
     provider: &Provider,

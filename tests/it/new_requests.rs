@@ -62,8 +62,102 @@ fn a_list_becomes_requests_and_a_plan() {
     place.file("ids.csv", LIST.replace("certificateNo", "certificate_id").replace("naver", "digicert"));
     place.certsweep(&["csr", "--from", "ids.csv", "--out", "keys"]).exits(0);
     place.certsweep(&["init", "--from", "ids.csv", "-o", "plan.yaml"]).exits(2).says(&["is not overwritten"]);
-    place.certsweep(&["init", "--from", "ids.csv", "-o", "revoke.yaml"]).exits(0);
+    place.certsweep(&["init", "--from", "ids.csv", "--action", "revoke", "-o", "revoke.yaml"]).exits(0);
     place.certsweep(&["check", "revoke.yaml"]).exits(0);
+    // A reissue goes by the order, which files do not tell: it is asked for, before anything is revoked.
+    let made = place.certsweep(&["init", "--from", "ids.csv", "-o", "both.yaml"]).exits(0);
+    made.says(&["no column `order_id`", "`certsweep init --from LIST --action revoke` only revokes"]);
+    place.certsweep(&["check", "both.yaml"]).exits(2).says(&["`order_id` is missing for the action `reissue`"]);
+}
+
+/// A list of find's with servers, as `init` makes a campaign of it.
+#[test]
+fn a_list_with_requests_becomes_a_campaign_that_passes_the_check() {
+    let place = Place::new();
+    let list = "\
+provider,serial_number,common_name,dns_names,not_after,key_sha256,status,certificate,found_in,host,Owner\r\n\
+vault,01C0FFEE00,shop.example.com,shop.example.com,2090-12-31T00:00:00Z,aa,valid,,x,shop.example.com:8443,web\r\n\
+vault,02C0FFEE01,mail.example.com,mail.example.com,2090-12-31T00:00:00Z,aa,valid,,x,mail.example.com smtp://mail.example.com:25,mail\r\n";
+    place.file("targets.csv", list);
+    place.certsweep(&["csr", "--from", "targets.csv", "--out", "keys"]).exits(0);
+    let made = place.certsweep(&["init", "--from", "targets.csv", "-o", "plan.yaml"]).exits(0);
+    assert!(made.err.contains("the list has no column `role`, which `reissue` needs"), "{}", made.err);
+    // What nobody but the person knows is asked for, not made up.
+    place.certsweep(&["check", "plan.yaml"]).exits(2).says(&["`role` is missing for the action `reissue`"]);
+    let plan = place.read("plan.yaml").replace("    # role: web ", "    role: web ");
+    place.file("plan.yaml", &plan);
+    let steps = "    steps:\n      - {action: reissue}\n      - {wait: issued, within: 24h}\n      # A server that still shows the old certificate keeps it: \
+                 nothing is revoked that is in use.\n      - {wait: served, at: host, within: 72h}\n      - {action: revoke}\n      - {wait: revoked, within: 24h}\n";
+    assert!(plan.ends_with(steps) && plan.contains("ignore_columns: [Owner]") && !plan.contains("where:"), "{plan}");
+    place.certsweep(&["check", "plan.yaml"]).exits(0);
+    place.certsweep(&["run", "plan.yaml", "--simulate", "--run-dir", "run"]).exits(0).says(&["10 succeeded"]);
+    // One action is asked for: that one alone.
+    place.certsweep(&["init", "--from", "targets.csv", "--action", "revoke", "-o", "revoke.yaml"]).exits(0);
+    assert!(!place.read("revoke.yaml").contains("steps"));
+    // What nobody asks a new one for is revoked, and who knows no server is told what that means.
+    let text = place.read("targets.csv");
+    let (shop, mail) = (text.lines().nth(1).unwrap(), text.lines().nth(2).unwrap());
+    let third = shop.replace("01C0FFEE00", "03C0FFEE02").replace("shop.example.com:8443", "");
+    let fourth = mail.replace("02C0FFEE01", "04C0FFEE03").rsplit_once(',').unwrap().0.to_owned() + ",";
+    place.file("some.csv", format!("{text}{third}\r\n{fourth}\r\n"));
+    let made = place.certsweep(&["init", "--from", "some.csv", "-o", "some.yaml"]).exits(0);
+    assert!(made.err.contains("the plan does not revoke by itself: the list has no column `host`"), "{}", made.err);
+    let plan = place.read("some.yaml").replace("    # role: web ", "    role: web ");
+    place.file("some.yaml", &plan);
+    for part in [
+        "where: \"csr != \\\"\\\" && host != \\\"\\\"\"",
+        "where: \"csr != \\\"\\\" && host == \\\"\\\"\"",
+        "action: revoke, from: some.csv, ignore_columns: [host, Owner], where: \"csr == \\\"\\\"\"",
+        // What nobody sees served is not revoked by itself.
+        "      # - {wait: served, at: host, within: 72h}\n      # - {action: revoke}\n      # - {wait: revoked, within: 24h}\n",
+    ] {
+        assert!(plan.contains(part), "{part}\n{plan}");
+    }
+    place.certsweep(&["check", "some.yaml"]).exits(0);
+    let run = place.certsweep(&["run", "some.yaml", "--simulate", "--run-dir", "some"]).exits(0);
+    run.says(&["11 succeeded"]);
+}
+
+/// At some providers the id of a certificate stands for the new one after a reissue: `init` revokes by what stays the old one's, or not at all.
+#[test]
+fn a_campaign_never_revokes_what_it_has_just_made() {
+    let place = Place::new();
+    for (provider, id, fill, steps) in [
+        (
+            "sectigo",
+            "sslId",
+            &["comments"][..],
+            "at: Server, within: 72h}\n      - {action: revoke-by-serial}\n      - {wait: revoked",
+        ),
+        (
+            "naver",
+            "certificateNo",
+            &["certificateName", "validationMethod"],
+            "- {action: fetch-certificate}\n      - {wait: issued",
+        ),
+        ("digicert", "order_id", &[], "at: Server, within: 72h}\n      - {action: revoke}\n      - {wait: revoked"),
+    ] {
+        let list = format!(
+            "provider,certificate_id,{id},serial_number,common_name,dns_names,not_after,key_sha256,status,certificate,found_in,Server\n\
+             {provider},7,8,0a1b2c3d,shop.example.com,shop.example.com,2090-12-31T00:00:00Z,aa,valid,,x,shop.example.com\n"
+        );
+        let (list_name, plan_name) = (format!("{provider}.csv"), format!("{provider}.yaml"));
+        place.file(&list_name, list);
+        place.certsweep(&["csr", "--from", &list_name, "--out", provider]).exits(0);
+        let made = place.certsweep(&["init", "--from", &list_name, "-o", &plan_name]).exits(0);
+        let mut plan = place.read(&plan_name);
+        assert!(plan.contains(steps), "{plan}");
+        assert_eq!(provider == "naver", made.err.contains("the plan of `naver` revokes nothing"), "{}", made.err);
+        assert!(provider != "naver" || !plan.contains("{action: revoke"), "{plan}");
+        for name in fill {
+            place.certsweep(&["check", &plan_name]).exits(2).says(&[&format!("`{name}` is missing")]);
+            plan = plan.replace(&format!("    # {name}: "), &format!("    {name}: "));
+            place.file(&plan_name, &plan);
+        }
+        let check = place.certsweep(&["check", &plan_name]).exits(0);
+        assert!(!check.err.contains("new certificate"), "{}", check.err);
+        place.certsweep(&["run", &plan_name, "--simulate", "--run-dir", &format!("run-{provider}")]).exits(0);
+    }
 }
 
 #[test]

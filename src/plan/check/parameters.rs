@@ -363,9 +363,12 @@ fn violation_found(
         (None, Some(parameter)) => {
             let names: Vec<&str> =
                 std::iter::once(&parameter.name).chain(&parameter.aliases).map(String::as_str).collect();
+            // By a name that plans can write: its own may mean something else there (`reason`).
+            let what = what.replace(&format!("`{}`", parameter.name), &format!("`{}`", parameter.name_in_plans()));
             let what = format!("{what} for the action `{}`", operation.name);
             // The schema's words are what the field is for; beside them people need its name.
-            let name = Some(&parameter.name).filter(|name| !name.contains('.')).or(parameter.aliases.first());
+            let is_usable = |name: &&String| !parameter.hidden && !name.contains('.');
+            let name = Some(&parameter.name).filter(is_usable).or(parameter.aliases.first());
             let add = format!("add `{}`", name.unwrap_or(&parameter.name));
             let error = Diagnostic::error("missing-field", row.place_of_missing(&names), what);
             return error.help(help.map_or_else(|| add.clone(), |words| format!("{add}: {words}")));

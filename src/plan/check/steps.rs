@@ -285,6 +285,9 @@ impl Checker<'_> {
             if let Some(approving) = checked.as_ref().filter(|_| acts_on_request) {
                 self.report_one_credential(step.place, approving.account);
             }
+            if let Some(revoking) = &checked {
+                self.report_meeting_the_new(step.place, revoking);
+            }
             // What it repeats ends in its place.
             let ends = self.index.duplicates.get(&ordinal).copied().unwrap_or(ordinal);
             let id = if ends == ordinal { id } else { self.index.id(ends).into_owned() };
@@ -365,6 +368,37 @@ impl Checker<'_> {
             one.provider.id
         );
         self.report(Diagnostic::warning("one-credential", place, what).help(help));
+    }
+
+    /// Warns of a revocation behind a reissue that both name their target by one id.
+    fn report_meeting_the_new(&mut self, place: Span, revoking: &CheckedStep) {
+        let Some(chain) = &self.chain else { return };
+        let provider = &self.draft.accounts.drafts[revoking.account].provider;
+        let Some(revoke) = provider.operation(&revoking.operation) else { return };
+        let before = chain.earlier.iter().filter(|step| !step.waits);
+        let of_account = before.filter_map(|step| Some((&step.name, step.action.as_ref()?)));
+        let mut asked = of_account.filter(|(_, action)| action.account == revoking.account);
+        let Some((name, _)) = asked.find(|(_, action)| {
+            let is_same = |id: &str| revoking.target.split('/').any(|own| own == id);
+            action.target.split('/').all(is_same)
+                && provider.operation(&action.operation).is_some_and(|new| target_state::meets_the_new(new, revoke))
+        }) else {
+            return;
+        };
+        let what = format!(
+            "`{}` names its target by the same id as the step `{name}` before it: that may stand for the new certificate then, and this would revoke it",
+            revoke.name
+        );
+        let by_serial = |other: &&Operation| {
+            let names = other.action.iter().flat_map(|rules| &rules.target.parameters);
+            let mut parameters = names.filter_map(|name| other.parameter(name));
+            target_state::revokes(other) && parameters.any(|parameter| parameter.serial().is_some())
+        };
+        let help = match provider.actions().map(|(operation, _)| operation).find(by_serial) {
+            Some(other) => format!("`{}` names the old one by its serial number", other.name),
+            None => "see at the provider which certificate has the id after a reissue, and whether the old one is revoked by it".to_owned(),
+        };
+        self.report(Diagnostic::warning("revokes-new", place, what).help(help));
     }
 
     /// What a step needs of those before it: the ids that must have ended well, and those that need only have been accepted.
