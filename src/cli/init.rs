@@ -197,7 +197,7 @@ impl Starter<'_> {
                 provider.actions().find(|(operation, rules)| operation.name == "reissue" && takes_request(rules));
             let new_notes = if let Some((reissue, rules)) = reissue.filter(|_| group.has_request) {
                 asks_for_new = true;
-                Chain::new(provider, reissue, rules).entry(from, group, filter, host, &mut lines)
+                ReplacementSteps::new(provider, reissue, rules).entry(from, group, filter, host, &mut lines)
             } else {
                 let named = provider.actions().find(|(operation, _)| operation.name == "revoke");
                 let (revoke, rules) = named
@@ -226,8 +226,8 @@ impl Starter<'_> {
     }
 
     /// The rows that are one entry, in the order of their first ones.
-    fn groups(&self, from: &FromList<'_>, host: Option<&str>) -> Vec<Group> {
-        let mut groups: Vec<Group> = Vec::new();
+    fn groups(&self, from: &FromList<'_>, host: Option<&str>) -> Vec<RowGroup> {
+        let mut groups: Vec<RowGroup> = Vec::new();
         for row in 0..from.list.rows.len() {
             let has = |column: &str| !from.list.cell(row, column).trim().is_empty();
             let told = Some(from.list.cell(row, "provider")).filter(|id| self.several && !id.is_empty());
@@ -240,7 +240,7 @@ impl Starter<'_> {
             });
             match group {
                 Some(group) => group.rows.push(row),
-                None => groups.push(Group { provider, has_request, has_host, rows: vec![row] }),
+                None => groups.push(RowGroup { provider, has_request, has_host, rows: vec![row] }),
             }
         }
         groups
@@ -248,7 +248,7 @@ impl Starter<'_> {
 }
 
 /// What a provider does to replace a certificate and revoke the old one.
-struct Chain<'p> {
+struct ReplacementSteps<'p> {
     provider: &'p Provider,
     reissue: (&'p Operation, &'p ActionRules),
     /// What fetches the new certificate, where `reissue` does not.
@@ -257,7 +257,7 @@ struct Chain<'p> {
     revoke: Option<(&'p Operation, &'p ActionRules)>,
 }
 
-impl<'p> Chain<'p> {
+impl<'p> ReplacementSteps<'p> {
     fn new(provider: &'p Provider, reissue: &'p Operation, rules: &'p ActionRules) -> Self {
         let fetches = |of: &ActionRules| {
             of.csr.as_ref().is_some_and(|csr| !csr.replaces)
@@ -279,7 +279,7 @@ impl<'p> Chain<'p> {
     fn entry(
         &self,
         from: &FromList<'_>,
-        group: &Group,
+        group: &RowGroup,
         filter: Option<String>,
         host: Option<&str>,
         lines: &mut Vec<String>,
@@ -362,14 +362,14 @@ impl<'p> Chain<'p> {
 }
 
 /// Rows of a list that one entry takes.
-struct Group {
+struct RowGroup {
     provider: String,
     has_request: bool,
     has_host: bool,
     rows: Vec<usize>,
 }
 
-impl Group {
+impl RowGroup {
     /// The expression that takes these rows alone.
     fn filter(&self, several: bool, some_lack_requests: bool, host: Option<&str>) -> String {
         let is = |column: &str, there: bool| format!("{column} {} \"\"", if there { "!=" } else { "==" });

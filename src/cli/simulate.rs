@@ -159,14 +159,19 @@ pub fn register_targets(simulator: &Simulator, reader: &Reader, facts: &RunFacts
     Ok(())
 }
 
+/// What a simulator that knows nothing must take for done.
 fn effect(history: &History) -> Option<KnownEffect> {
-    let Phase::Ended(outcome) = history.state.phase else { return None };
-    let pending = match outcome {
-        Outcome::Succeeded | Outcome::AlreadyDone => false,
-        Outcome::PendingApproval => true,
+    let state = &history.state;
+    let (pending, at) = match state.phase {
+        Phase::Ended(Outcome::Succeeded | Outcome::AlreadyDone) => (false, history.finished_at),
+        Phase::Ended(Outcome::PendingApproval) => (true, history.finished_at),
+        // Its request was accepted and a later stage of it was not done yet: what the next process fetches must be of that request.
+        Phase::Waiting | Phase::InFlight | Phase::Ended(Outcome::Pending) if state.stage > 0 => {
+            (false, history.started_at)
+        }
         _ => return None,
     };
-    Some(KnownEffect { at: history.finished_at?, pending, reference: history.reply.reference.clone() })
+    Some(KnownEffect { at: at?, pending, reference: history.reply.reference.clone() })
 }
 
 fn begin(
@@ -201,4 +206,30 @@ fn begin(
         clock: Arc::new(context.clock.clone()),
     };
     start(options).map_err(|error| context.failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::ActionState;
+
+    #[test]
+    fn what_was_accepted_is_known_to_the_next_simulator() {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        for (stage, phase, pending) in [
+            (0, Phase::Waiting, None),
+            (0, Phase::InFlight, None),
+            (1, Phase::Waiting, Some(false)),
+            (1, Phase::InFlight, Some(false)),
+            (1, Phase::Ended(Outcome::Pending), Some(false)),
+            (1, Phase::Ended(Outcome::InDoubt), None),
+            (0, Phase::Ended(Outcome::Succeeded), Some(false)),
+            (0, Phase::Ended(Outcome::PendingApproval), Some(true)),
+            (0, Phase::Ended(Outcome::Rejected), None),
+        ] {
+            let state = ActionState { stage, phase, ..ActionState::default() };
+            let history = History { state, started_at: Some(at), finished_at: Some(at), ..History::default() };
+            assert_eq!(effect(&history).map(|effect| effect.pending), pending, "{stage} {phase:?}");
+        }
+    }
 }
