@@ -2,7 +2,7 @@
 //! them; and `verify` and `resume` in another process go on with what the simulator had done.
 
 use super::mock::{Mock, empty};
-use super::place::{Place, rows};
+use super::place::{Place, finish, rows, signal, wait_until_it_says};
 use super::verify::Authority;
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
@@ -160,4 +160,35 @@ fn an_order_tells_of_each_of_its_certificates_and_nothing_stays_in_doubt_that_ca
     let faults = ["--fault", "html=1/6", "--seed", "7"];
     place.certsweep(&[&["run", "plan.yaml", "--simulate", "--run-dir", "pages"][..], &faults].concat()).exits(1);
     place.certsweep(&["resume", "pages", "--retry", "in-doubt"]).exits(0);
+}
+
+#[test]
+fn an_order_that_was_stopped_in_the_middle_goes_on_with_the_same_ca() {
+    // Wherever the signal meets it: before the order, and at each of its stages.
+    let stops = [300, 900, 1500, 2100, 2700];
+    let stopped_within = |pause: u64| {
+        let place = Place::bare();
+        let file = |name: &str| format!("file:{}/examples/{name}", env!("CARGO_MANIFEST_DIR"));
+        let rows =
+            format!("shop,{},{}\nmail,{},{}\n", file("shop.pem"), file("shop.csr"), file("mail.pem"), file("rsa.csr"));
+        place.file("list.csv", format!("id,certificate,csr\n{rows}"));
+        place.file(
+            "plan.yaml",
+            "version: 1\nproviders: {acme: {rate: [1000/1s]}}\nactions:\n  - {from: list.csv, provider: acme, \
+             steps: [{action: reissue}, {action: revoke, reason: superseded}]}\n",
+        );
+        let mut run = place.spawn(&["run", "plan.yaml", "--simulate", "--fault", "latency=500ms", "--run-dir", "run"]);
+        wait_until_it_says(&mut run, "run directory:");
+        std::thread::sleep(Duration::from_millis(pause));
+        signal(&run, "INT");
+        finish(run).exits(130);
+        place.certsweep(&["resume", "run", "--yes"]).exits(0);
+        let ended: Vec<String> = place.outcomes().into_iter().map(|(_, outcome)| outcome).collect();
+        assert_eq!(ended, ["succeeded"; 4], "{pause}");
+    };
+    std::thread::scope(|scope| {
+        for pause in stops {
+            scope.spawn(move || stopped_within(pause));
+        }
+    });
 }
