@@ -102,7 +102,7 @@ pub(crate) fn carry_out(
             operation: action.operation,
             parameters: (*action.parameters).clone(),
             serial_number: action.certificate.as_deref().and_then(|certificate| certificate.serial_number.clone()),
-            done: None,
+            ..KnownTarget::default()
         });
     }
     let simulator = simulator::start(SimulatorOptions {

@@ -82,6 +82,7 @@ impl OnlineTargets {
             made_at: context.clock.now(),
             provider_directories: context.provider_directories(),
             simulated: false,
+            simulator_port: None,
             issuers: Vec::new(),
             origin: RunOrigin::default(),
             part: read.plan.part(),

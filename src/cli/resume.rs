@@ -41,7 +41,7 @@ fn resume_run(context: &Context, args: &args::ResumeArgs, report: Option<&Path>)
     }
     // Faults are not recorded in the run directory: a resumed rehearsal meets a simulator without any.
     let simulator = match facts.simulated {
-        true => Some(simulator_for(context, &facts.settings, &catalog, &[], None)?),
+        true => Some(simulator_for(context, &facts.settings, &catalog, &[], None, facts.simulator_port)?),
         false => None,
     };
     let senders = match &simulator {

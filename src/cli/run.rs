@@ -233,14 +233,15 @@ fn prepare<'c>(
             .judge(context, ThisPlan { digest: read.plan.digest(), shard: args.shard, costs, again: args.again })?;
     }
     let origin = origin(args.operator.as_deref(), args.ticket.as_deref());
-    let facts = RunFacts {
+    let mut facts = RunFacts {
         provider_directories: context.provider_directories(),
         simulated: args.simulate,
         ..RunFacts::of(&read.plan, context.clock.now(), origin)
     };
     // Before anybody is asked: who has read a preview and typed `yes` must not hear then that a variable is missing.
     let (simulator, senders) = if args.simulate {
-        let simulator = simulator_for(context, &facts.settings, catalog, &args.faults, args.seed)?;
+        let simulator = simulator_for(context, &facts.settings, catalog, &args.faults, args.seed, None)?;
+        facts.simulator_port = Some(simulator.address().port());
         let senders = build_simulated_senders(context, &facts.settings, catalog, &simulator)?;
         (Some(simulator), senders)
     } else {

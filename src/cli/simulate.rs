@@ -12,7 +12,7 @@ use crate::provider::{Catalog, Provider, SecurityRequirement};
 use crate::run::Outcome;
 use crate::simulator::{
     CA_CERTIFICATE, Faults, KnownEffect, KnownTarget, SimulatedAccount, Simulator, SimulatorOptions, credential_of,
-    start,
+    is_free, start,
 };
 use crate::text::Secret;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ fn fetches_token(provider: &Provider) -> bool {
     provider.auth.iter().any(|requirement| requirement.token().is_some())
 }
 
-/// A simulator for a plan's accounts, with their own limits.
+/// A simulator for a plan's accounts, with their own limits, on this port if it is free: where the URLs lead that an earlier one gave.
 ///
 /// # Errors
 /// The exit code; the failure was printed.
@@ -116,6 +116,7 @@ pub fn simulator_for(
     catalog: &Catalog,
     faults: &[String],
     seed: Option<u64>,
+    port: Option<u16>,
 ) -> Result<Simulator, Exit> {
     let mut accounts = Vec::new();
     for account in &settings.accounts {
@@ -124,7 +125,9 @@ pub fn simulator_for(
             accounts.push(SimulatedAccount { name: account.name.clone(), provider: Arc::clone(provider), windows });
         }
     }
-    begin(context, 0, accounts, faults, seed)
+    // Taken by somebody else, it is no reason to do nothing: most providers give no URLs.
+    let port = port.filter(|port| is_free(*port));
+    begin(context, port.unwrap_or(0), accounts, faults, seed)
 }
 
 /// What a later command starts from where the run was a rehearsal: its clock, which goes on from where the rehearsal got.
@@ -154,6 +157,8 @@ pub fn register_targets(simulator: &Simulator, reader: &Reader, facts: &RunFacts
             parameters: (*action.parameters).clone(),
             serial_number,
             done: effect(&history),
+            reference: history.reply.reference,
+            carried_out: history.state.stage,
         });
     }
     Ok(())
@@ -171,7 +176,7 @@ fn effect(history: &History) -> Option<KnownEffect> {
         }
         _ => return None,
     };
-    Some(KnownEffect { at: at?, pending, reference: history.reply.reference.clone() })
+    Some(KnownEffect { at: at?, pending })
 }
 
 fn begin(

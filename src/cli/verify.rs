@@ -216,7 +216,7 @@ struct RehearsedCa {
 
 impl RehearsedCa {
     fn begin(context: &Context, reader: &Reader, facts: &RunFacts, catalog: &Catalog) -> Result<Self, Exit> {
-        let simulator = simulator_for(context, &facts.settings, catalog, &[], None)?;
+        let simulator = simulator_for(context, &facts.settings, catalog, &[], None, facts.simulator_port)?;
         register_targets(&simulator, reader, facts).map_err(|error| context.failed(&error))?;
         let issuer = Certificate::parse(CA_CERTIFICATE.as_bytes()).map_err(|error| context.failed(&error))?;
         Ok(Self { simulator, issuer: Rc::new(issuer) })
@@ -236,7 +236,7 @@ impl RehearsedCa {
             operation: action.operation.clone(),
             parameters: (*action.parameters).clone(),
             serial_number: Some(serial.clone()),
-            done: None,
+            ..KnownTarget::default()
         });
         let crl: Vec<String> = known.urls.crl.first().map(|_| self.simulator.crl_url(account)).into_iter().collect();
         let ocsp = known.urls.ocsp.as_ref().map(|_| self.simulator.ocsp_url(account));

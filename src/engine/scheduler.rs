@@ -437,6 +437,11 @@ impl Scheduler {
         self.accounts.iter().all(|queue| queue.stopped || (queue.running == 0 && queue.front().is_none()))
     }
 
+    /// Whether all that waits for its moment is to be asked about again: nothing is to be sent later.
+    pub fn has_only_polls(&self) -> bool {
+        self.accounts.iter().all(|queue| queue.stopped || queue.later.is_empty())
+    }
+
     /// The run's waves: whether the one that may go has ended, and which that is.
     pub fn waves(&self) -> &Waves {
         &self.waves

@@ -24,6 +24,9 @@ pub struct RunFacts {
     pub provider_directories: Vec<PathBuf>,
     /// Whether it runs against the built-in simulator.
     pub simulated: bool,
+    /// Where that simulator listened: the URLs that it gave out lead there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulator_port: Option<u16>,
     /// Certificates of issuers that the plan's files gave beside those that it sends: DER in base64url.
     pub issuers: Vec<String>,
     /// Which part of the plan it is, where it is not the whole; its limits are those of the part.
@@ -45,6 +48,7 @@ impl RunFacts {
             made_at,
             provider_directories: Vec::new(),
             simulated: false,
+            simulator_port: None,
             issuers: plan.issuers().to_vec(),
             part: plan.part(),
             origin: RunOrigin { version: env!("CARGO_PKG_VERSION").to_owned(), ..origin },

@@ -10,7 +10,7 @@ use super::lists;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{Fault, FaultDraw};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
-use super::orders::{Finalization, OrderReply};
+use super::orders::{self, Finalization, OrderReply};
 use super::routes::{Route, Routes, StatusService, account_path, base_path, is_acme, request_parameters};
 use super::stages;
 use super::status_queries;
@@ -106,19 +106,41 @@ impl RequestHandler {
         if let Some(serial) = &known.serial_number {
             self.targets.set_serial_number(account, target, serial.clone());
         }
-        if let Some(effect) = &known.done {
-            let given = effect.reference.as_deref().map(Reference::Given);
+        let order = self.learn_order((account, &provider, operation), target, known);
+        // Before an order is finalized, nothing of it has taken effect.
+        if let Some(effect) = known.done.filter(|_| order != Some(None)) {
+            let given = known.reference.as_deref().map(Reference::Given);
             let reference = given.unwrap_or(Reference::Fresh(self.effects + 1));
             // What comes later must get no reference that was given before.
             let number = reference.number().unwrap_or(self.effects);
             self.effects = self.effects.max(number);
-            let issued = self.issue(&provider.operations[operation], &known.parameters, number, effect.at);
+            let again = || self.issue(&provider.operations[operation], &known.parameters, number, effect.at);
+            let issued = order.flatten().or_else(again);
             self.targets.set_issued(target, issued);
             let granted = answers::granted(&provider.operations[operation], &known.parameters, reference);
             let state = if effect.pending { TargetState::Pending } else { TargetState::Done };
             self.targets.take_effect(account, &provider, target, (state, effect.at), granted.body, self.effects);
         }
         true
+    }
+
+    /// Learns the order that an earlier simulator has made for a target, if it has: its certificate, where it was finalized.
+    fn learn_order(
+        &mut self,
+        (account, provider, operation): (usize, &Provider, usize),
+        target: usize,
+        known: &KnownTarget,
+    ) -> Option<Option<String>> {
+        let finalized_after = orders::finalized_after(provider, operation)?;
+        let order = orders::number_of(known.reference.as_deref()?)?;
+        let is_finalized = usize::from(known.carried_out) >= finalized_after;
+        let at = known.done.map_or_else(|| self.options.clock.now(), |effect| effect.at);
+        let number = orders::certificate_number(account, order);
+        let issue = || self.issue(&provider.operations[operation], &known.parameters, number, at);
+        let chain = if is_finalized { issue() } else { None };
+        let acme = self.accounts[account].acme.as_mut()?;
+        acme.orders.learn(order, &known.parameters, target, chain.clone());
+        Some(chain)
     }
 
     /// How often something took effect upon a target.
@@ -444,8 +466,8 @@ impl RequestHandler {
     /// Makes the certificate of an order: the effect of the action that has made the order.
     fn finalize(&mut self, asked: &OperationRequest<'_>, order: &Finalization, directory: &str) -> Response {
         self.effects += 1;
-        let chain =
-            self.authority.as_ref().and_then(|own| own.issue(&order.request, &order.names, self.effects, asked.now));
+        let number = orders::certificate_number(asked.account, order.number);
+        let chain = self.authority.as_ref().and_then(|own| own.issue(&order.request, &order.names, number, asked.now));
         if let Some(target) = order.target {
             self.targets.set_issued(target, chain.clone());
             let state = (TargetState::Done, asked.now);

@@ -25,5 +25,5 @@ mod tokens;
 
 pub use authority::CERTIFICATE as CA_CERTIFICATE;
 pub use options::{Faults, KnownEffect, KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
-pub use server::{Simulator, SimulatorError, start};
+pub use server::{Simulator, SimulatorError, is_free, start};
 pub use targets::{AccountEffects, Counters, Effects};

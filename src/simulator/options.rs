@@ -55,19 +55,21 @@ pub struct KnownTarget {
     pub parameters: Map<String, Value>,
     /// The serial number of the certificate that it is, where the parameters do not say it.
     pub serial_number: Option<SerialNumber>,
+    /// The reference of the answer to its request: where that made an order, its URL.
+    pub reference: Option<String>,
+    /// How many of its requests were carried out: its own, then its stages.
+    pub carried_out: u8,
     /// What was done upon it before this simulator began.
     pub done: Option<KnownEffect>,
 }
 
 /// What an earlier simulator has done upon a target, as the journal of its run tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownEffect {
     /// When.
     pub at: Timestamp,
     /// Whether a person had still to approve it.
     pub pending: bool,
-    /// The reference of its answer.
-    pub reference: Option<String>,
 }
 
 /// The credential that the simulator accepts: dummy text that is the same in every run, such as `simulated-digicert-api_key`.

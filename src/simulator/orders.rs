@@ -3,13 +3,15 @@
 
 use super::message::Response;
 use crate::pki::Csr;
+use crate::provider::Provider;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
-/// All orders of one server.
+/// All orders of one server, by number.
 #[derive(Debug, Default)]
-pub(super) struct Orders(Vec<AcmeOrder>);
+pub(super) struct Orders(BTreeMap<u32, AcmeOrder>);
 
 /// An order.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub(super) enum OrderReply {
 
 /// A finalization that may be carried out.
 pub(super) struct Finalization {
-    number: usize,
+    pub(super) number: u32,
     pub(super) target: Option<usize>,
     pub(super) names: Vec<String>,
     pub(super) request: String,
@@ -48,18 +50,16 @@ impl Orders {
         target: Option<usize>,
         base: &str,
     ) -> Option<OrderReply> {
-        if path == "/newOrder" {
-            let names = parameters.get("identifiers").and_then(Value::as_array).into_iter().flatten();
-            let names = names.filter_map(Value::as_str).map(str::to_owned).collect();
-            self.0.push(AcmeOrder { target, names, certificate: None, seen: false });
-            let number = self.0.len() - 1;
-            let shown = Response::json(201, Some(&self.0[number].shown(number, base)));
+        if path == NEW_ORDER {
+            let number = self.0.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
+            let order = AcmeOrder { target, names: names(parameters), certificate: None, seen: false };
+            let shown = Response::json(201, Some(&order.shown(number, base)));
+            self.0.insert(number, order);
             return Some(OrderReply::Answer(shown.with("location", format!("{base}/order/{number}"))));
         }
         let (_, name) = path.split_once("/{").filter(|(kind, _)| KINDS.contains(kind))?;
         let url = parameters.get(name.trim_end_matches('}')).and_then(Value::as_str)?;
-        let number = url.rsplit('/').next().and_then(|number| number.parse::<usize>().ok());
-        let Some((number, order)) = number.and_then(|number| Some((number, self.0.get_mut(number)?))) else {
+        let Some((number, order)) = number_of(url).and_then(|number| Some((number, self.0.get_mut(&number)?))) else {
             return Some(OrderReply::Answer(problem(404, "malformed", "there is no such order")));
         };
         Some(match (path, &order.certificate) {
@@ -99,16 +99,52 @@ impl Orders {
 
     /// An order's certificate is made.
     pub(super) fn finalized(&mut self, order: &Finalization, chain: Option<String>, base: &str) -> Response {
-        let Some(known) = self.0.get_mut(order.number).filter(|_| chain.is_some()) else {
+        let Some(known) = self.0.get_mut(&order.number).filter(|_| chain.is_some()) else {
             return problem(500, "serverInternal", "the simulator could sign no certificate");
         };
         known.certificate = chain;
         Response::json(200, Some(&known.shown(order.number, base)))
     }
+
+    /// Brings back an order that an earlier server has made, with its certificate where that was made, too. Later orders get other numbers.
+    pub(super) fn learn(
+        &mut self,
+        number: u32,
+        parameters: &Map<String, Value>,
+        target: usize,
+        certificate: Option<String>,
+    ) {
+        let order = AcmeOrder { target: Some(target), names: names(parameters), certificate, seen: true };
+        self.0.insert(number, order);
+    }
+}
+
+/// After how many of its requests an action has finalized its order; `None` where it makes none.
+pub(super) fn finalized_after(provider: &Provider, operation: usize) -> Option<usize> {
+    let operation = provider.operations.get(operation).filter(|operation| operation.path == NEW_ORDER)?;
+    let mut stages = operation.action.as_ref()?.stages.iter();
+    let finalizes = stages.position(|stage| provider.operations[stage.operation].path.starts_with("/finalize/"))?;
+    // Its own request comes before the stages.
+    Some(finalizes + 2)
+}
+
+/// The number of an order, a finalization or a certificate, at the end of its URL.
+pub(super) fn number_of(url: &str) -> Option<u32> {
+    url.rsplit('/').next()?.parse().ok()
+}
+
+/// What makes the serial number of an order's certificate: the same in each process, and no number of another effect.
+pub(super) fn certificate_number(account: usize, order: u32) -> u64 {
+    ((account as u64 + 1) << u32::BITS) | u64::from(order)
+}
+
+fn names(parameters: &Map<String, Value>) -> Vec<String> {
+    let names = parameters.get("identifiers").and_then(Value::as_array).into_iter().flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 impl AcmeOrder {
-    fn shown(&self, number: usize, base: &str) -> Value {
+    fn shown(&self, number: u32, base: &str) -> Value {
         let status = match (&self.certificate, self.seen) {
             (None, _) => "ready",
             (Some(_), false) => "processing",
@@ -132,6 +168,7 @@ pub(super) fn problem(status: u16, kind: &str, detail: &str) -> Response {
     Response { media_type: "application/problem+json".into(), ..Response::json(status, Some(&body)) }
 }
 
+const NEW_ORDER: &str = "/newOrder";
 const KINDS: [&str; 3] = ["/order", "/finalize", "/certificate"];
 
 #[cfg(test)]
@@ -170,5 +207,24 @@ mod tests {
         let unknown = Map::from_iter([("order".to_owned(), url("order", 7))]);
         assert_eq!(answer(orders.serve("/order/{order}", &unknown, None, BASE)).0, 404);
         assert!(orders.serve("/revokeCert", &unknown, None, BASE).is_none());
+    }
+
+    #[test]
+    fn an_order_of_an_earlier_server_goes_on_where_it_stood() {
+        const BASE: &str = "http://localhost/acme";
+        let named = Map::from_iter([("identifiers".to_owned(), json!(["shop.example.com"]))]);
+        let mut orders = Orders::default();
+        for (number, certificate, status) in [(3, None, "ready"), (5, Some("chain".to_owned()), "valid")] {
+            let url = format!("{BASE}/order/{number}");
+            orders.learn(number_of(&url).unwrap(), &named, 0, certificate);
+            let parameters = Map::from_iter([("order".to_owned(), json!(url))]);
+            let (_, shown) = answer(orders.serve("/order/{order}", &parameters, None, BASE));
+            let expected = json!([{"type": "dns", "value": "shop.example.com"}]);
+            assert_eq!((&shown["status"], &shown["identifiers"]), (&json!(status), &expected));
+        }
+        let (_, next) = answer(orders.serve("/newOrder", &named, None, BASE));
+        assert_eq!(next["finalize"], json!(format!("{BASE}/finalize/6")));
+        assert_eq!(number_of("https://ca.example/order/none"), None);
+        assert_ne!(certificate_number(0, 6), certificate_number(1, 6));
     }
 }

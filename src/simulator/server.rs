@@ -117,6 +117,11 @@ pub fn start(options: SimulatorOptions) -> Result<Simulator, SimulatorError> {
     Ok(Simulator { address, secure, bases, with_certificates, shared, stop: Some(stop), thread: Some(thread) })
 }
 
+/// Whether nobody listens at a port of this machine's loopback.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
 impl Simulator {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {

@@ -138,6 +138,7 @@ impl Bench {
             made_at: jiff::Timestamp::UNIX_EPOCH,
             provider_directories: vec![],
             simulated: false,
+            simulator_port: None,
             issuers: Vec::new(),
             part: None,
             origin: certsweep::run::RunOrigin::default(),

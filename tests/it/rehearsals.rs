@@ -2,7 +2,7 @@
 //! them; and `verify` and `resume` in another process go on with what the simulator had done.
 
 use super::mock::{Mock, empty};
-use super::place::{Place, rows};
+use super::place::{Place, finish, rows, signal, wait_until_it_says};
 use super::verify::Authority;
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
@@ -160,4 +160,66 @@ fn an_order_tells_of_each_of_its_certificates_and_nothing_stays_in_doubt_that_ca
     let faults = ["--fault", "html=1/6", "--seed", "7"];
     place.certsweep(&[&["run", "plan.yaml", "--simulate", "--run-dir", "pages"][..], &faults].concat()).exits(1);
     place.certsweep(&["resume", "pages", "--retry", "in-doubt"]).exits(0);
+}
+
+#[test]
+fn an_order_that_was_stopped_in_the_middle_goes_on_with_the_same_ca() {
+    // Wherever the signal meets it: before the order, and at each of its stages.
+    let stops = [300, 900, 1500, 2100, 2700];
+    let goes_on = |pause: u64| {
+        let place = orders_stopped_when(|_| std::thread::sleep(Duration::from_millis(pause)));
+        place.certsweep(&["resume", "run", "--yes"]).exits(0);
+        let ended: Vec<String> = place.outcomes().into_iter().map(|(_, outcome)| outcome).collect();
+        assert_eq!(ended, ["succeeded"; 4], "{pause}");
+    };
+    std::thread::scope(|scope| {
+        for pause in stops {
+            scope.spawn(move || goes_on(pause));
+        }
+    });
+}
+
+#[test]
+fn a_rehearsal_that_can_never_end_stops() {
+    // Once both orders are being finalized: the journal knows their URLs, and their certificates have not come.
+    let is_finalizing = |place: &Place| {
+        let known = rows(&place.certsweep(&["report", "run"]).exits(0).out);
+        known.iter().filter(|row| row["attempts"] == "2").count() == 2
+    };
+    let place = orders_stopped_when(|place| {
+        let began = Instant::now();
+        while !is_finalizing(place) && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let reference = place.rows()[0]["provider_ref"].clone();
+    let address = reference.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    // That port is somebody else's now, and the simulator has another: what it answers does not lead to the orders.
+    let taken = std::net::TcpListener::bind(address).unwrap();
+    place
+        .certsweep(&["resume", "run", "--yes"])
+        .exits(3)
+        .says(&["rehearsal: nothing has ended for 3", "as in a real run without `--wait`"]);
+    drop(taken);
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+}
+
+/// A rehearsal of two orders and what they replace, interrupted once this has returned.
+fn orders_stopped_when(is_there: impl Fn(&Place)) -> Place {
+    let place = Place::bare();
+    let file = |name: &str| format!("file:{}/examples/{name}", env!("CARGO_MANIFEST_DIR"));
+    let rows =
+        format!("shop,{},{}\nmail,{},{}\n", file("shop.pem"), file("shop.csr"), file("mail.pem"), file("rsa.csr"));
+    place.file("list.csv", format!("id,certificate,csr\n{rows}"));
+    place.file(
+        "plan.yaml",
+        "version: 1\nretry: {attempts: 1}\nproviders: {acme: {rate: [1000/1s]}}\nactions:\n  \
+         - {from: list.csv, provider: acme, steps: [{action: reissue}, {action: revoke, reason: superseded}]}\n",
+    );
+    let mut run = place.spawn(&["run", "plan.yaml", "--simulate", "--fault", "latency=500ms", "--run-dir", "run"]);
+    wait_until_it_says(&mut run, "run directory:");
+    is_there(&place);
+    signal(&run, "INT");
+    finish(run).exits(130);
+    place
 }

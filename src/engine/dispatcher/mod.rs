@@ -172,6 +172,7 @@ where
             replaced_unread: HashSet::new(),
             wave_break: WaveBreak::Nothing,
             closed_until: None,
+            looked_on: Default::default(),
             reopens: None,
             token_tries: HashMap::new(),
             skew_warned: HashSet::new(),
@@ -261,6 +262,20 @@ where
         }
         let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");
         self.notify(Event::Note(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
+        let is_planned = self.closed_until.is_some() || matches!(self.wave_break, WaveBreak::Pause(_));
+        // What has a time limit of its own ends by that.
+        if is_planned || !self.scheduler.has_only_polls() || !self.time_limits.is_empty() {
+            self.looked_on = Default::default();
+            return true;
+        }
+        let (looks, passed) = (self.looked_on.0 + 1, self.looked_on.1 + wait);
+        self.looked_on = (looks, passed);
+        // A real run looks on for as long as somebody waits; here no time passes between two looks, and it would never end.
+        if self.run.wait && looks >= REHEARSED_LOOKS && passed >= REHEARSED_PATIENCE {
+            self.run.wait = false;
+            let why = "what is pending is looked at no longer, as in a real run without `--wait`";
+            self.notify(Event::Note(format!("rehearsal: nothing has ended for {}; {why}", human(passed))));
+        }
         true
     }
 
@@ -710,6 +725,9 @@ where
 
 /// A rehearsal waits as a real run does for less: to be told of each would take longer.
 const MIN_SKIP: Duration = Duration::from_secs(5);
+/// After so many looks at what is pending, and so long by its clock, a rehearsal in which nothing ends stops: its CA takes minutes.
+const REHEARSED_LOOKS: u32 = 20;
+const REHEARSED_PATIENCE: Duration = Duration::from_secs(1800);
 /// The question after a wave that ended so, with the numbers of its actions in the order of `Outcome::ALL`. Who is asked must see it where
 /// not all is well, and not say yes out of habit.
 fn wave_question(ended: &str, outcomes: &[u64; Outcome::ALL.len()], question: &WaveQuestion) -> String {

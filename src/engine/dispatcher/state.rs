@@ -199,6 +199,8 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) wave_break: WaveBreak,
     /// Until when the schedule is closed, where the observer was notified of that.
     pub(super) closed_until: Option<Timestamp>,
+    /// How often, and how far, a rehearsal's clock went on for nothing but looks since an action ended.
+    pub(super) looked_on: (u32, std::time::Duration),
     pub(super) reopens: Option<Timestamp>,
     /// Failed requests for a token in a row, by account: they are no action's attempts, and must not use those up.
     pub(super) token_tries: HashMap<usize, u32>,

@@ -543,6 +543,7 @@ where
     /// An action's end is written: the observer is notified, and the safety rules are checked.
     pub(super) fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
         let well = outcome.is_well();
+        self.looked_on = Default::default();
         self.notify_end(account, ordinal, id, outcome, reply);
         let why = self.watch.ended(account, well);
         if let Some(why) = why.or_else(|| self.watch.refused_alike(account, outcome, reply)) {

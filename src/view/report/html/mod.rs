@@ -214,6 +214,7 @@ mod tests {
             made_at: at(0),
             provider_directories: vec![],
             simulated: false,
+            simulator_port: None,
             issuers: vec![],
             part: None,
             origin: RunOrigin::default(),
