@@ -79,35 +79,29 @@ fn find_run(context: &Context, named: &Path) -> Result<PathBuf, Exit> {
     let candidates = runs_in(directory);
     let begins = |path: &&PathBuf| path.file_name().is_some_and(|whole| whole.to_string_lossy().starts_with(name));
     let begin_so: Vec<&PathBuf> = candidates.iter().filter(begins).collect();
-    match choose(name, &begin_so, || newest_of_plan(&candidates, name)) {
+    match choose(name, &begin_so, || runs_of_plans(&candidates)) {
         NamedRun::One(path) => {
             // Whoever typed a part must see which run it was.
             context.printer.note(&format!("run directory: {}", path.display()));
             Ok(path)
         }
-        NamedRun::None => match newest_of_plans(&candidates, name) {
-            Ok(Some(path)) => {
-                context.printer.note(&format!("run directory: {}", path.display()));
-                Ok(path)
-            }
-            Ok(None) => {
-                context.printer.error(&format!(
-                    "there is no run directory {}, and no run below {} whose name or plan begins so; `certsweep runs` lists those below `{RUNS}`",
-                    quoted(named),
-                    quoted(directory)
-                ));
-                Err(Exit::Usage)
-            }
-            Err(plans) => {
-                let plans: Vec<String> =
-                    plans.iter().take(MAX_SHOWN).map(|plan| safe::terminal(plan).into_owned()).collect();
-                context.printer.error(&format!(
-                    "`{name}` is the beginning of several plans' names: {}; give more of it",
-                    plans.join(", ")
-                ));
-                Err(Exit::Usage)
-            }
-        },
+        NamedRun::None => {
+            context.printer.error(&format!(
+                "there is no run directory {}, and no run below {} whose name or plan begins so; `certsweep runs` lists those below `{RUNS}`",
+                quoted(named),
+                quoted(directory)
+            ));
+            Err(Exit::Usage)
+        }
+        NamedRun::SeveralPlans(plans) => {
+            let plans: Vec<String> =
+                plans.iter().take(MAX_SHOWN).map(|plan| safe::terminal(plan).into_owned()).collect();
+            context.printer.error(&format!(
+                "`{name}` is the beginning of several plans' names: {}; give more of it",
+                plans.join(", ")
+            ));
+            Err(Exit::Usage)
+        }
         NamedRun::Several(paths) => {
             let first: Vec<String> = paths.iter().take(MAX_SHOWN).map(|path| quoted(path)).collect();
             let more = if paths.len() > MAX_SHOWN { ", …" } else { "" };
@@ -126,41 +120,53 @@ fn find_run(context: &Context, named: &Path) -> Result<PathBuf, Exit> {
 enum NamedRun {
     One(PathBuf),
     Several(Vec<PathBuf>),
+    SeveralPlans(BTreeSet<String>),
     None,
 }
 
-/// A plan's name means its newest run; the beginning of a directory's name must be that of one run alone.
-fn choose(name: &str, begin_so: &[&PathBuf], of_plan: impl FnOnce() -> Option<PathBuf>) -> NamedRun {
+/// A run, and of which plan it is.
+struct RunOfPlan {
+    plan: String,
+    made_at: Timestamp,
+    path: PathBuf,
+}
+
+/// A plan's name means its newest run; the beginning of a directory's name must be that of one run alone, and that of a plan's name of one plan.
+/// `runs` are read only where the names of directories do not tell.
+fn choose(name: &str, begin_so: &[&PathBuf], runs: impl FnOnce() -> Vec<RunOfPlan>) -> NamedRun {
     if let Some(exact) = begin_so.iter().find(|path| path.file_name().is_some_and(|whole| whole == name)) {
         return NamedRun::One((*exact).clone());
     }
-    match (of_plan(), begin_so) {
-        (Some(path), _) => NamedRun::One(path),
-        (None, []) => NamedRun::None,
-        (None, [one]) => NamedRun::One((*one).clone()),
-        (None, several) => NamedRun::Several(several.iter().map(|path| (*path).clone()).collect()),
+    let runs = runs();
+    let newest = |plan: &str| {
+        let of_plan = runs.iter().filter(|run| run.plan == plan);
+        of_plan.max_by_key(|run| run.made_at).map(|run| NamedRun::One(run.path.clone()))
+    };
+    if let Some(of_plan) = newest(name) {
+        return of_plan;
+    }
+    match begin_so {
+        [] => {
+            let plans = runs.iter().map(|run| &run.plan).filter(|plan| plan.starts_with(name)).cloned();
+            let plans: BTreeSet<String> = plans.collect();
+            match plans.first() {
+                Some(_) if plans.len() > 1 => NamedRun::SeveralPlans(plans),
+                plan => plan.and_then(|plan| newest(plan)).unwrap_or(NamedRun::None),
+            }
+        }
+        [one] => NamedRun::One((*one).clone()),
+        several => NamedRun::Several(several.iter().map(|path| (*path).clone()).collect()),
     }
 }
 
-fn newest_of_plan(candidates: &[PathBuf], name: &str) -> Option<PathBuf> {
+/// Those that can be read.
+fn runs_of_plans(candidates: &[PathBuf]) -> Vec<RunOfPlan> {
     let facts = |path: &PathBuf| RunDir::existing(path).and_then(|dir| dir.read()?.facts()).ok();
-    let of_plan = candidates.iter().filter_map(|path| Some((facts(path)?, path)));
-    let newest = of_plan.filter(|(facts, _)| facts.settings.name == name).max_by_key(|(facts, _)| facts.made_at);
-    newest.map(|(_, path)| path.clone())
-}
-
-/// The newest run of the one plan whose name begins so.
-///
-/// # Errors
-/// The names of the plans, where there are several.
-fn newest_of_plans(candidates: &[PathBuf], begin: &str) -> Result<Option<PathBuf>, BTreeSet<String>> {
-    let name = |path: &PathBuf| RunDir::existing(path).and_then(|dir| Ok(dir.read()?.facts()?.settings.name)).ok();
-    let names: BTreeSet<String> = candidates.iter().filter_map(name).filter(|name| name.starts_with(begin)).collect();
-    match names.first() {
-        Some(plan) if names.len() == 1 => Ok(newest_of_plan(candidates, plan)),
-        Some(_) => Err(names),
-        None => Ok(None),
-    }
+    let of_plan = |path: &PathBuf| {
+        let facts = facts(path)?;
+        Some(RunOfPlan { plan: facts.settings.name, made_at: facts.made_at, path: path.clone() })
+    };
+    candidates.iter().filter_map(of_plan).collect()
 }
 
 /// The newest run that is not finished; where all are, the newest.
@@ -199,19 +205,28 @@ mod tests {
     #[test]
     fn a_name_means_one_run_or_none() {
         let paths: Vec<PathBuf> = ["runs/20261201-a", "runs/20261202-b", "runs/20261202-bc"].map(PathBuf::from).into();
-        let plan = || Some(PathBuf::from("runs/20261130-shop"));
+        let made = |plan: &str, second: i64| RunOfPlan {
+            plan: plan.to_owned(),
+            made_at: Timestamp::from_second(second).unwrap(),
+            path: PathBuf::from(format!("runs/{second}-{plan}")),
+        };
         let run = |index: usize| NamedRun::One(paths[index].clone());
-        for (name, of_plan, expected) in [
-            ("20261201", None, run(0)),
-            ("20261202-b", None, run(1)),
-            ("20261202", None, NamedRun::Several(paths[1..].to_vec())),
-            ("2027", None, NamedRun::None),
-            ("shop", plan(), NamedRun::One(plan().unwrap())),
-            ("2026120", plan(), NamedRun::One(plan().unwrap())),
-            ("20261201-a", plan(), run(0)),
+        let of_plan = |run: &str| NamedRun::One(PathBuf::from(run));
+        let plans = |names: [&str; 2]| NamedRun::SeveralPlans(names.map(str::to_owned).into());
+        for (name, runs, expected) in [
+            ("20261201", vec![], run(0)),
+            ("20261202-b", vec![], run(1)),
+            ("20261202", vec![], NamedRun::Several(paths[1..].to_vec())),
+            ("2027", vec![], NamedRun::None),
+            ("shop", vec![made("shop", 2), made("shop", 1), made("shop-2", 3)], of_plan("runs/2-shop")),
+            ("2026120", vec![made("2026120", 1)], of_plan("runs/1-2026120")),
+            ("20261201-a", vec![made("20261201-a", 1)], run(0)),
+            ("sh", vec![made("shop", 1), made("shop", 2), made("mail", 3)], of_plan("runs/2-shop")),
+            ("sh", vec![made("shop", 1), made("shell", 2)], plans(["shell", "shop"])),
+            ("20261202", vec![made("20261202x", 1)], NamedRun::Several(paths[1..].to_vec())),
         ] {
             let begin_so = paths.iter().filter(|path| path.to_string_lossy().starts_with(&format!("runs/{name}")));
-            assert_eq!(choose(name, &begin_so.collect::<Vec<_>>(), || of_plan), expected, "{name}");
+            assert_eq!(choose(name, &begin_so.collect::<Vec<_>>(), || runs), expected, "{name}");
         }
     }
 }
