@@ -3,7 +3,7 @@
 //!
 //! Here are the loop, what holds the run as a whole (the schedule, the break between two waves, commands from outside) and the events.
 //! The state is in `state`; starting a step, and what follows from it, in `steps`; a canary's proof, in `read_back`; what is taken up again after it
-//! had ended, in `reopened`; what is pending, in `pending`; what several stages ask for, in `staged`.
+//! had ended, in `reopened`; what is pending, in `pending`; what several stages ask for, in `staged`; how a state is asked for, in `queries`.
 
 mod pending;
 mod queries;
