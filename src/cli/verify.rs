@@ -17,8 +17,8 @@ use crate::journal::inputs::Inputs;
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::ocsp::Nonce;
 use crate::pki::{CertId, Certificate, Meant, SerialNumber, Undecided, meant};
-use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
+use crate::plan::{Action, MAX_BUNDLE};
 use crate::provider::{Catalog, Provider, target_state};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
@@ -575,8 +575,7 @@ impl CertificateFiles {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    file::read(path, MAX_CERTIFICATES)
-        .map_err(|error| format!("{} cannot be read: {}", path.display(), file::reason(&error)))
+    file::read(path, MAX_BUNDLE).map_err(|error| format!("{} cannot be read: {}", path.display(), file::reason(&error)))
 }
 
 fn parse_certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
@@ -591,8 +590,6 @@ fn meant_first(mut all: Vec<Certificate>) -> Vec<Certificate> {
     all
 }
 
-/// Bytes of a file of certificates.
-const MAX_CERTIFICATES: u64 = 64 << 20;
 const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";
 const NO_CA: &str = "the issuer's file does not hold the certificate of one CA";
 

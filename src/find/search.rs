@@ -8,6 +8,7 @@ use super::found::{Gathering, LeftOut, LocatedCertificate};
 use super::places::{Places, VisitedPlace};
 use super::sighting::Sighting;
 use crate::pki::{Certificate, Meant, SerialNumber, meant};
+use crate::plan::MAX_BUNDLE;
 use crate::text::{Secret, file, safe};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -360,8 +361,6 @@ fn chain(certificates: &[(String, Certificate)], index: usize) -> Vec<Vec<u8>> {
 
 /// Statuses of what is no certificate, or none any more.
 pub const GONE: [&str; 3] = ["revoked", "expired", "not-issued"];
-/// A larger file is no bundle of certificates.
-const MAX_BUNDLE: u64 = 64 << 20;
 /// Bytes that tell what a file is.
 const HEAD: u64 = 4096;
 /// Certificates of a file in which chains are looked for: of more the time would grow with their square.

@@ -4,7 +4,7 @@
 use super::JournalError;
 use super::files::private_file;
 use crate::pki::{Certificate, pem};
-use crate::plan::ReadFile;
+use crate::plan::{MAX_BUNDLE, ReadFile};
 use crate::provider::Provider;
 use crate::provider::catalog::MAX_DOCUMENT_BYTES;
 use crate::text::file::{self, open_regular, read_text};
@@ -63,7 +63,7 @@ impl Inputs {
     /// Where a file is found as the run began with it: there where it was, or its copy once it is another one.
     pub fn as_begun(&self, path: &Path) -> PathBuf {
         let Some(copy) = self.copy_of(path) else { return path.to_owned() };
-        let is_same = std::fs::read(path).is_ok_and(|now| std::fs::read(&copy).is_ok_and(|then| now == then));
+        let is_same = difference(path, &copy).is_some_and(|line| matches!(line, Ok(None)));
         if is_same { path.to_owned() } else { std::path::absolute(&copy).unwrap_or(copy) }
     }
 
@@ -97,7 +97,7 @@ pub(super) fn copy(directory: &Path, files: &[ReadFile]) -> Result<(), JournalEr
 
 /// A file with certificates as it may be copied: where a private key stands beside them, they alone.
 fn without_private_keys(path: &Path) -> io::Result<Vec<u8>> {
-    let bytes = Zeroizing::new(file::read(path, MAX_CERTIFICATES)?);
+    let bytes = Zeroizing::new(file::read(path, MAX_BUNDLE)?);
     if !pem::holds_private_key(&bytes) {
         return Ok(bytes.to_vec());
     }
@@ -130,8 +130,7 @@ pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
     let mut changed = Vec::new();
     for Copied { copy, path, .. } in index(directory)?.into_iter().filter(|copied| !copied.certificates) {
         let Some(path) = path else { continue };
-        let (Ok(Some(now)), Ok(then)) = (open_regular(&path), File::open(directory.join(copy))) else { continue };
-        let line = first_difference(BufReader::with_capacity(BLOCK, then), BufReader::with_capacity(BLOCK, now));
+        let Some(line) = difference(&path, &directory.join(copy)) else { continue };
         if let Some(line) = line.map_err(JournalError::file(&path, "comparing with its copy"))? {
             changed.push(Changed { path, line });
         }
@@ -144,6 +143,12 @@ fn index(directory: &Path) -> Result<Vec<Copied>, JournalError> {
     let file = File::open(&path).map_err(JournalError::file(&path, "reading"))?;
     serde_json::from_reader(BufReader::new(file))
         .map_err(|error| JournalError::Unreadable { path, what: error.to_string() })
+}
+
+/// The first line in which a file differs from its copy, from 1. `None` where either is gone, or no file any more.
+fn difference(path: &Path, copy: &Path) -> Option<io::Result<Option<u64>>> {
+    let (Ok(Some(now)), Ok(then)) = (open_regular(path), File::open(copy)) else { return None };
+    Some(first_difference(BufReader::with_capacity(BLOCK, then), BufReader::with_capacity(BLOCK, now)))
 }
 
 /// The first line in which two texts differ, from 1.
@@ -178,8 +183,6 @@ fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<
 
 /// Files are compared by so many bytes.
 const BLOCK: usize = 128 * 1024;
-/// Bytes of a file of certificates.
-const MAX_CERTIFICATES: u64 = 64 << 20;
 const INDEX: &str = "index.json";
 
 #[cfg(test)]

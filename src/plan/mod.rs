@@ -17,7 +17,7 @@ pub mod settings;
 pub mod shard;
 pub mod wait;
 
-pub use check::{CERTIFICATE_FIELDS, CsvOptions, DESCRIPTIVE_COLUMNS, IgnoreColumns, Request, check};
+pub use check::{CERTIFICATE_FIELDS, CsvOptions, DESCRIPTIVE_COLUMNS, IgnoreColumns, MAX_BUNDLE, Request, check};
 pub use checked::{Action, CertificateNames, CheckedPlan, ReadFile};
 pub use csv::ListLayout;
 pub use list::ListReader;

@@ -445,5 +445,5 @@ fn text_field(name: &str, text: String, span: Span) -> Field {
 
 const WHAT_IS_NAMED: &str =
     "write `certificates: \"file:PATH\"`; PATH is a file, a directory, or a pattern such as `live/*/cert.pem`";
-/// A larger file is no bundle of certificates.
-const MAX_BUNDLE: u64 = 64 << 20;
+/// Bytes: a larger file is no bundle of certificates.
+pub const MAX_BUNDLE: u64 = 64 << 20;

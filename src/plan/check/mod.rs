@@ -25,6 +25,7 @@ mod shared_keys;
 mod steps;
 mod values;
 
+pub use certificate_source::MAX_BUNDLE;
 pub use context::{CsvOptions, IgnoreColumns, Request};
 pub use fields::{CERTIFICATE_FIELDS, DESCRIPTIVE_COLUMNS};
 pub(super) use fields::{COMMON_FIELDS, UNSHARED_FIELDS};
