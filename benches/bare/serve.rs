@@ -1,4 +1,5 @@
-//! The server: one thread, every revocation answered as its provider would, after a delay or at once. It counts, and judges nothing.
+//! The server: one thread, every revocation and every question for an order answered as its provider would, after a delay or at once. It
+//! counts, and judges nothing.
 //!
 //! `GET /count` tells the requests since `GET /reset`, the most connections at once, when the first came and when the last was
 //! answered. It ends when its standard input does, so that it never outlives whoever started it.
@@ -59,10 +60,10 @@ pub(crate) fn serve(port: u16, milliseconds: u64) -> Result<(), Box<dyn Error>> 
 
 async fn connection(stream: TcpStream, seen: Rc<Seen>, delay: Duration) {
     let _nodelay = stream.set_nodelay(true);
-    let revokes = Cell::new(false);
+    let counted = Cell::new(false);
     let service = service_fn(|request| {
         // A connection that only asks for the count is not counted.
-        if request.method() != Method::GET && !revokes.replace(true) {
+        if !asks_for_count(&request) && !counted.replace(true) {
             seen.open.set(seen.open.get() + 1);
             seen.most.set(seen.most.get().max(seen.open.get()));
         }
@@ -70,22 +71,25 @@ async fn connection(stream: TcpStream, seen: Rc<Seen>, delay: Duration) {
     });
     // A client that goes in the middle of a request is a client that was stopped.
     let _gone = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-    if revokes.get() {
+    if counted.get() {
         seen.open.set(seen.open.get() - 1);
     }
 }
 
 async fn answer(request: Request<Incoming>, seen: &Seen, delay: Duration) -> Result<Response<String>, Infallible> {
-    if request.method() == Method::GET {
+    if asks_for_count(&request) {
         return Ok(Response::new(tell(request.uri().path(), seen)));
     }
     if seen.requests.get() == 0 {
         seen.first.set(now());
     }
     seen.requests.set(seen.requests.get() + 1);
-    let (status, told) = match request.uri().path() {
-        "/certificate/revoke" => (StatusCode::OK, NAVER),
-        _ => (StatusCode::CREATED, DIGICERT),
+    let (status, told) = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/order/certificate/status-changes") => (StatusCode::OK, r#"{"orders":[]}"#.to_owned()),
+        (&Method::GET, path) => (StatusCode::OK, order(path.rsplit('/').next().unwrap_or_default())),
+        (_, "/certificate/revoke") => (StatusCode::OK, NAVER.to_owned()),
+        (_, path) if path.starts_with("/order/") => (StatusCode::NO_CONTENT, String::new()),
+        _ => (StatusCode::CREATED, DIGICERT.to_owned()),
     };
     let mut body = request.into_body();
     while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {}
@@ -93,10 +97,19 @@ async fn answer(request: Request<Incoming>, seen: &Seen, delay: Duration) -> Res
         tokio::time::sleep(delay).await;
     }
     seen.last.set(now());
-    let mut response = Response::new(told.to_owned());
+    let mut response = Response::new(told);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+fn asks_for_count(request: &Request<Incoming>) -> bool {
+    ["/count", "/reset"].contains(&request.uri().path())
+}
+
+/// What DigiCert answers to the question for an order that is revoked.
+fn order(id: &str) -> String {
+    format!(r#"{{"id":{id},"status":"revoked","certificate":{{"id":{id},"status":"revoked"}}}}"#)
 }
 
 fn tell(path: &str, seen: &Seen) -> String {

@@ -129,7 +129,7 @@ ACTS = {
     "large": [part_large.large],
     "limits": [part_limits.limits],
     "find": [part_find.find, part_find.rows, part_find.requests],
-    "verify": [part_verify.verify],
+    "verify": [part_verify.by_list, part_verify.by_state_calls],
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-# Asking whether a million revocations are seen: by one list of as many entries, which is fetched once.
+# Asking whether a million revocations are seen: by one list of as many entries, which is fetched once; and by a request for each.
 import functools
 import http.server
 import subprocess
@@ -6,12 +6,14 @@ import threading
 
 from measure import OursFailed, Server
 from part_check import keep
-from table import absolutes, most
+from table import absolutes, least, most
 
 CONCURRENCY = 64
+# What the provider allows in a second, to the run and to the questions alike.
+ALLOWED = 1_000
 
 
-def verify(bench):
+def by_list(bench):
     """`verify` of a run of many, by a CRL that has them all."""
     number = 20_000 if bench.quick else 1_000_000
     peak = most(f"Q12 verify of {number:,} revocations by one CRL of {number:,} entries: peak memory", 64, unit=" MB")
@@ -42,6 +44,38 @@ def verify(bench):
         lists.shutdown()
     bench.table(absolutes((name, *numbers) for name, numbers in done.items()))
     return [peak]
+
+
+def by_state_calls(bench):
+    """`verify` of a run of many, by a state call for each, under the limit of its account: a thousand seconds for a million, after as many for the run."""
+    number = 5_000 if bench.quick else 1_000_000
+    what = f"Q12 verify of {number:,} revocations by state calls, {ALLOWED:,}/s allowed"
+    peak, share = most(f"{what}: peak memory", 64, unit=" MB"), least(f"{what}: share of the limit used", 0.99)
+    ours, place, done = bench.ours, bench.scratch / "orders", {}
+    place.mkdir()
+    with Server(bench.tools.paths["bare"]) as server:
+        (place / "orders.csv").write_text("order_id\n" + "".join(f"{order}\n" for order in range(1, number + 1)))
+        plan = place / "plan.yaml"
+        plan.write_text(
+            f"version: 1\nproviders:\n  digicert: {{base_url: {server.url}, rate: [{ALLOWED}/1s], concurrency: {CONCURRENCY}}}\n"
+            "defaults: {provider: digicert, reason: superseded, comments: bench}\n"
+            "actions:\n  - {from: orders.csv, action: revoke-order, skip_approval: true}\n")
+        directory = place / "run"
+        ran = ours.process([ours.program, "run", plan, "--yes", "--run-dir", directory], 1_800)
+        if ran.code:
+            raise OursFailed(f"the run to be verified ended with {ran.code}: {ours.last_words()}")
+        for _ in bench.rounds("verify by state calls", at_most=1):
+            asked = server.count(lambda: ours.process([ours.program, "verify", directory, "--only", "state"], 1_800))
+            if asked.took.code or asked.requests < number:
+                raise OursFailed(f"verify ended with {asked.took.code} after {asked.requests} requests: {ours.last_words()}")
+            lasted = (asked.seen["last"] - asked.seen["first"]) / 1e9
+            # The first request is there when the first second begins.
+            share.ratios.append((asked.requests - 1) / lasted / ALLOWED)
+            peak.ratios.append(asked.took.peak_mb)
+            keep(done, f"certsweep verify, {number:,} by state calls", number, asked.took)
+            bench.told({"MB": f"{asked.took.peak_mb:.0f}", "share": f"{share.ratios[-1]:.4f}"})
+    bench.table(absolutes((name, *numbers) for name, numbers in done.items()))
+    return [peak, share]
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
