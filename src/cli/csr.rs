@@ -6,8 +6,7 @@ use super::find::reference;
 use super::list_args::CsrArgs;
 use crate::find::target_list::TargetList;
 use crate::journal::files::replace_named;
-use crate::pki::dns_name::{self, NameRule};
-use crate::pki::names::comparable;
+use crate::pki::names::{NameRule, check_name, comparable};
 use crate::pki::new_request::{KeyAlgorithm, RequestKey};
 use crate::pki::{Certificate, Csr, Meant, SpkiFingerprint, meant, named_keys};
 use crate::text::{file, safe};
@@ -170,7 +169,7 @@ fn wanted(list: &TargetList, row: usize, path: &Path) -> Result<Wanted, String> 
     // A CA refuses the request for it, days later perhaps.
     let rule = NameRule { wildcards: true, addresses: true, unicode: true };
     for name in &names {
-        dns_name::check(name, rule).map_err(|why| {
+        check_name(name, rule).map_err(|why| {
             let remedy = why.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
             format!("`{}` is no DNS name: {why}{remedy}", safe::terminal(name))
         })?;
