@@ -1,14 +1,13 @@
 //! The field's words: revocation reasons (RFC 5280), certificate requests (RFC 2986), public key fingerprints,
 //! private keys that sign, and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
 
+pub mod bundle;
 pub mod certificate;
 pub mod compromised_keys;
 pub mod crl;
 pub mod csr;
-pub mod end_entity;
 pub mod named_keys;
 pub mod names;
-pub mod new_certificate;
 pub mod new_request;
 pub mod ocsp;
 pub mod pem;
@@ -23,13 +22,12 @@ mod status_tests;
 pub mod weakness;
 mod x509;
 
+pub use bundle::{Meant, NewCertificate, RequestedCertificate, Undecided, meant};
 pub use certificate::Certificate;
 pub use compromised_keys::CompromisedKeys;
 pub use crl::Crl;
 pub use csr::Csr;
-pub use end_entity::{Meant, Undecided, meant};
 pub use names::{NameError, NameRule, StartTls, TlsServer};
-pub use new_certificate::{NewCertificate, RequestedCertificate};
 pub use private_key::PrivateKey;
 pub use reason::RevocationReason;
 pub use sent_key::SentKey;
