@@ -145,7 +145,7 @@ pub fn meant(all: &[Certificate]) -> Result<Meant, Undecided> {
 }
 
 /// Whether a certificate is a CA's, as it says itself, or as the others show: one of version 1 says nothing.
-pub fn acts_as_ca(one: &Certificate, all: &[Certificate]) -> bool {
+fn acts_as_ca(one: &Certificate, all: &[Certificate]) -> bool {
     says_to_be_ca(one) || has_issued(one, all)
 }
 
@@ -158,7 +158,7 @@ pub fn says_to_be_ca(one: &Certificate) -> bool {
 }
 
 /// Whether a certificate is what became of a precertificate.
-pub fn is_certificate_of(one: &Certificate, precertificate: &Certificate) -> bool {
+fn is_certificate_of(one: &Certificate, precertificate: &Certificate) -> bool {
     !one.is_precertificate && one.serial == precertificate.serial && one.issuer == precertificate.issuer
 }
 

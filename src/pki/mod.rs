@@ -8,7 +8,6 @@ pub mod crl;
 pub mod csr;
 pub mod named_keys;
 pub mod names;
-pub mod new_request;
 pub mod ocsp;
 pub mod pem;
 pub mod pkcs12;

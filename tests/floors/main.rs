@@ -85,7 +85,7 @@ const OWNED: [Owned; 24] = [
             "simulator",
             "plan/read/base_url.rs",
             "pki/names.rs",
-            "pki/new_request.rs",
+            "pki/csr.rs",
             "cli/page_server.rs",
             "cli/args.rs",
             "cli/option_values.rs",
