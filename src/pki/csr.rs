@@ -434,7 +434,7 @@ const MAX_COMMON_NAME: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pki::named_keys;
+    use crate::pki::public_keys;
     use proptest::prelude::*;
 
     const RSA_CSR: &str = include_str!("testdata/rsa.csr");
@@ -587,7 +587,7 @@ mod tests {
             for key in [&key, &again] {
                 let pem = key.request(Some("shop.example.com"), &names).unwrap();
                 let request = Csr::parse(pem.as_bytes()).unwrap();
-                assert_eq!(named_keys::of_file(key.to_pem().as_bytes()), Ok(vec![request.spki()]), "{word}");
+                assert_eq!(public_keys::of_file(key.to_pem().as_bytes()), Ok(vec![request.spki()]), "{word}");
                 assert_eq!(request.common_name(), Some("shop.example.com"));
                 assert_eq!(request.names().dns, ["shop.example.com", "*.xn--bcher-kva.example"]);
                 assert_eq!(request.names().ip, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
