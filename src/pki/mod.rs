@@ -1,5 +1,5 @@
-//! The field's words: revocation reasons (RFC 5280), certificate requests (RFC 2986), public key fingerprints,
-//! private keys that sign, and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
+//! The field's words: names, serial numbers, certificates (RFC 5280) and requests (RFC 2986), public keys by their fingerprints, private
+//! keys that sign, and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
 
 pub mod bundle;
 pub mod certificate;
@@ -11,11 +11,8 @@ pub mod pem;
 pub mod pkcs12;
 pub mod private_key;
 pub mod public_keys;
-pub mod reason;
+pub mod revocation;
 pub mod serial_number;
-pub mod status;
-#[cfg(test)]
-mod status_tests;
 mod x509;
 
 pub use bundle::{Meant, NewCertificate, RequestedCertificate, Undecided, meant};
@@ -25,7 +22,6 @@ pub use csr::Csr;
 pub use names::{NameError, NameRule, StartTls, TlsServer};
 pub use private_key::{PrivateKey, SentKey};
 pub use public_keys::CompromisedKeys;
-pub use reason::RevocationReason;
+pub use revocation::{CertId, CrlCoverage, RevocationReason, RevocationStatus, UnknownReason};
 pub use serial_number::{SerialNotation, SerialNumber, SerialNumberError, SerialSpelling};
-pub use status::{CertId, CrlCoverage, RevocationStatus, UnknownReason};
 pub use x509::SpkiFingerprint;
