@@ -8,7 +8,7 @@ use super::http_thread::{HttpHandle, chain};
 use super::identity::ClientIdentity;
 use super::proxy::{Proxies, is_loopback};
 use super::tls::{self, ClientError};
-use super::transport::{ConnectionUse, Delivery, Transport, WireRequest};
+use super::{ConnectionUse, Delivery, Transport, WireRequest};
 use crate::pki::TlsServer;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Request, Url, redirect, retry};

@@ -2,10 +2,10 @@
 //! waits for a socket, and no socket for whoever decides. It decides what surely did not reach the provider, since whatever is not
 //! sure is lost, never "not sent"; and it sends each request once.
 
+use super::Delivery;
 use super::content_coding::{codings, decode};
 use super::proxy::Proxies;
 use super::tls::{self, ClientError};
-use super::transport::Delivery;
 use crate::provider::Answer;
 use crate::text::safe;
 use futures_util::future::FutureExt as _;

@@ -1,7 +1,7 @@
 //! An operation and its parameters become a request: once to be signed and sent, once to be shown. Pure; signs nothing.
 
+use super::WireRequest;
 use super::acme;
-use super::transport::WireRequest;
 use crate::provider::model::Operation;
 use crate::provider::request::{add_path_and_query, body, header_fields};
 use crate::provider::{SecurityRequirement, SecurityScheme};

@@ -2,9 +2,9 @@
 //! (RFC 6749, section 4.4), Google's service accounts (RFC 7523), log-ins that answer a token (Vault's AppRole), Huawei's IAM. Pure; keeps
 //! no token and sends nothing.
 
+use super::WireRequest;
 use super::credentials::Credentials;
 use super::sign::fields::{SignError, credential, fits_header};
-use super::transport::WireRequest;
 use crate::pki::PrivateKey;
 use crate::provider::Answer;
 use crate::provider::answer::{Content, scalar_text};

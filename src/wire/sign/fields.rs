@@ -1,8 +1,8 @@
 //! What signers share: setting header fields, what a field can carry, credentials that must be there; and the simplest signer, one
 //! credential in one field as it is.
 
+use crate::wire::WireRequest;
 use crate::wire::credentials::Credentials;
-use crate::wire::transport::WireRequest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};

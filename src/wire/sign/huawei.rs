@@ -2,8 +2,8 @@
 
 use super::fields::{SignError, credential, header_credential, hmac_sha256, set_header, url};
 use crate::provider::request::encode;
+use crate::wire::WireRequest;
 use crate::wire::credentials::Credentials;
-use crate::wire::transport::WireRequest;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;

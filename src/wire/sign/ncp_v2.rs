@@ -1,8 +1,8 @@
 //! NAVER API Gateway signature v2: HMAC-SHA256 over method, path with query, time and access key. The body is not signed.
 
 use super::fields::{SignError, credential, header_credential, hmac_sha256, set_header, url};
+use crate::wire::WireRequest;
 use crate::wire::credentials::Credentials;
-use crate::wire::transport::WireRequest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
