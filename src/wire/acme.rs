@@ -3,7 +3,7 @@
 //! 7515, section 7.2.2; RFC 8555, section 6.2). Sends nothing.
 
 use super::WireRequest;
-use super::sign::fields::{SignError, set_header};
+use super::credentials::{SignError, set_header};
 use crate::pki::PrivateKey;
 use crate::pki::private_key::PublicNumbers;
 use crate::provider::Answer;

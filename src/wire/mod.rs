@@ -23,14 +23,13 @@ mod token;
 pub mod withheld;
 
 pub use client::{HttpOptions, HttpTransport};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, SignError};
 pub use http_thread::HttpHandle;
 pub use identity::ClientIdentity;
 pub use proxy::{Proxies, Proxy};
 pub use request::MaskedRequest;
 pub use resolve::{CredentialError, Resolved};
 pub use revocation_status::{FetchError, HttpStatusFetcher, StatusBody, StatusFetcher, StatusRequest};
-pub use sign::SignError;
 pub use signer::{Signer, SigningTicket};
 
 use crate::pki::TlsServer;

@@ -3,9 +3,9 @@
 
 use super::WireRequest;
 use super::acme::{self, Session};
-use super::credentials::Credentials;
+use super::credentials::{Credentials, SignError, TOKEN};
 use super::resolve::{Fetched, fetch};
-use super::sign::{SignError, TOKEN, sign};
+use super::sign::sign;
 use super::token::{FetchedToken, read_token, token_request};
 use crate::pki::PrivateKey;
 use crate::provider::{Answer, CredentialReference, SecurityRequirement};
