@@ -12,7 +12,7 @@ use crate::provider::model::Operation;
 use crate::provider::{Answer, AnswerClass, Verdict, verdict};
 use crate::run::Ordinal;
 use crate::time::Clock;
-use crate::wire::challenge::HookCall;
+use crate::wire::hook::HookCall;
 use crate::wire::{ConnectionUse, Delivery, SigningTicket, Transport, clock_skew};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};

@@ -3,15 +3,11 @@
 //! providers. Knows no plan and no journal.
 
 mod acme;
-pub mod challenge;
 pub mod client;
 mod connections;
-mod content_coding;
 pub mod credentials;
 mod handshake;
 pub mod hook;
-mod http_thread;
-mod identity;
 pub mod proxy;
 pub mod request;
 pub mod resolve;
@@ -20,17 +16,16 @@ pub mod sign;
 pub mod signer;
 mod tls;
 mod token;
-pub mod withheld;
 
 pub use client::{HttpOptions, HttpTransport};
+pub use connections::HttpHandle;
 pub use credentials::{Credentials, SignError};
-pub use http_thread::HttpHandle;
-pub use identity::ClientIdentity;
 pub use proxy::{Proxies, Proxy};
 pub use request::MaskedRequest;
 pub use resolve::{CredentialError, Resolved};
 pub use revocation_status::{FetchError, HttpStatusFetcher, StatusBody, StatusFetcher, StatusRequest};
 pub use signer::{Signer, SigningTicket};
+pub use tls::ClientIdentity;
 
 use crate::pki::TlsServer;
 use crate::provider::Answer;

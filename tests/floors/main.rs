@@ -47,7 +47,7 @@ const OWNED: [Owned; 24] = [
     Owned { path: "axum", only: &["simulator", "cli/page_server.rs"] },
     Owned { path: "hyper", only: &["simulator", "cli/page_server.rs"] },
     Owned { path: "hyper_util", only: &["simulator", "wire/proxy.rs", "cli/page_server.rs"] },
-    Owned { path: "rustls", only: &["wire/tls.rs", "wire/identity.rs"] },
+    Owned { path: "rustls", only: &["wire/tls.rs"] },
     Owned { path: "tokio_rustls", only: &["wire", "simulator"] },
     Owned { path: "rustls_platform_verifier", only: &["wire/tls.rs"] },
     Owned { path: "askama", only: &["view"] },
