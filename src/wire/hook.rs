@@ -1,6 +1,6 @@
 //! Starts one hook: a program that is told something on standard input, bounded in time. It shares the run's environment, but for the
-//! credentials. Such a program, or a file that is written, meets an ACME challenge, and takes it away again. Decides nothing, and sends nothing to
-//! the CA: what follows from a hook's end is for those who call.
+//! credentials. Such a program, or a file that is written, meets an ACME challenge; what was put there is taken away again. Decides nothing, and
+//! sends nothing to the CA: what follows from a hook's end is for those who call.
 
 use crate::provider::challenge::{Challenge, ChallengeHook, ChallengeSolver};
 use crate::text::safe;

@@ -62,7 +62,7 @@ pub enum ClientError {
     Setup(String),
 }
 
-/// Why there is none; a sentence each, about that credential.
+/// Why there is no [`ClientIdentity`]; a sentence each, about that credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum IdentityError {
     /// The certificate will not do.
