@@ -6,10 +6,9 @@ use super::find::reference;
 use super::list_args::CsrArgs;
 use crate::find::target_list::TargetList;
 use crate::journal::files::replace_named;
-use crate::pki::dns_name::{self, NameRule};
-use crate::pki::names::comparable;
-use crate::pki::new_request::{KeyAlgorithm, RequestKey};
-use crate::pki::{Certificate, Csr, Meant, SpkiFingerprint, meant, named_keys};
+use crate::pki::csr::{KeyAlgorithm, RequestKey};
+use crate::pki::names::{NameRule, check_name, comparable};
+use crate::pki::{Certificate, Csr, Meant, SpkiFingerprint, meant, public_keys};
 use crate::text::{file, safe};
 use crate::view::table::plural;
 use sha2::{Digest, Sha256};
@@ -170,7 +169,7 @@ fn wanted(list: &TargetList, row: usize, path: &Path) -> Result<Wanted, String> 
     // A CA refuses the request for it, days later perhaps.
     let rule = NameRule { wildcards: true, addresses: true, unicode: true };
     for name in &names {
-        dns_name::check(name, rule).map_err(|why| {
+        check_name(name, rule).map_err(|why| {
             let remedy = why.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
             format!("`{}` is no DNS name: {why}{remedy}", safe::terminal(name))
         })?;
@@ -258,7 +257,7 @@ fn make(path: &Path, wanted: &Wanted, algorithm: KeyAlgorithm) -> Result<MadeFil
 /// Whether a request that is there is of the key beside it and asks for what the row names.
 fn check(request: &str, key: &str, wanted: &Wanted) -> Result<(), String> {
     let request = Csr::parse(request.as_bytes())?;
-    let keys: Vec<SpkiFingerprint> = named_keys::of_file(key.as_bytes()).unwrap_or_default();
+    let keys: Vec<SpkiFingerprint> = public_keys::of_file(key.as_bytes()).unwrap_or_default();
     if keys != [request.spki()] {
         return Err("this request is not of the key beside it".to_owned());
     }

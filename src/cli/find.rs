@@ -11,8 +11,8 @@ use crate::find::search::search;
 use crate::find::target_list::TargetList;
 use crate::find::{Criteria, LocatedCertificate, Looked, NamePatterns, Placement, Search, SearchResult};
 use crate::journal::files::replace;
-use crate::pki::weakness::DebianKeys;
-use crate::pki::{Certificate, SpkiFingerprint, named_keys, pem};
+use crate::pki::public_keys::{self, DebianKeys};
+use crate::pki::{Certificate, SpkiFingerprint, pem};
 use crate::text::decode::decode;
 use crate::text::{Secret, file, safe};
 use crate::time::Clock;
@@ -161,7 +161,7 @@ fn keys_of(named: &str) -> Result<Vec<SpkiFingerprint>, String> {
         return Ok(vec![fingerprint]);
     }
     let bytes = file::read(path, MAX_NAMED).map_err(|error| unreadable(path, &error))?;
-    named_keys::of_file(&bytes).map_err(|why| format!("{named}: {why}"))
+    public_keys::of_file(&bytes).map_err(|why| format!("{named}: {why}"))
 }
 
 /// A password by reference: on the command line everybody on the machine would read it.

@@ -1,6 +1,6 @@
 //! The command line of what makes lists and plans, as typed: `find`, `csr`, `init`; and how columns are named. Reads no file and no environment variable.
 
-use crate::pki::new_request::KeyAlgorithm;
+use crate::pki::csr::KeyAlgorithm;
 use clap::Args;
 use std::path::PathBuf;
 

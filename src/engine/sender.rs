@@ -8,8 +8,8 @@ use crate::provider::challenge::{Challenge, ChallengeHook};
 use crate::provider::model::Operation;
 use crate::provider::{Answer, CredentialReference, Provider, SecurityRequirement};
 use crate::text::{Secret, safe};
-use crate::wire::challenge::{self, HookCall};
-use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request, withheld};
+use crate::wire::hook::{HookCall, call_challenge_hook};
+use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -142,7 +142,7 @@ impl<T: Transport> Sender<T> {
 
     /// The request that an operation makes of its parameters.
     pub fn make(&self, operation: &Operation, parameters: &Map<String, Value>) -> Unsigned {
-        let (filled, secrets, lacking) = match withheld::fill(operation, parameters) {
+        let (filled, secrets, lacking) = match request::fill(operation, parameters) {
             Ok(filled) => (filled.parameters, filled.secrets, None),
             Err(why) => (Cow::Borrowed(parameters), Vec::new(), Some(why)),
         };
@@ -158,7 +158,7 @@ impl<T: Transport> Sender<T> {
         parameters: &Map<String, Value>,
     ) -> Option<RequestedCertificate> {
         let field = &operation.action.as_ref()?.csr.as_ref()?.field;
-        let filled = withheld::fill(operation, parameters).ok()?.parameters;
+        let filled = request::fill(operation, parameters).ok()?.parameters;
         let request = Csr::parse(filled.get(field)?.as_str()?.as_bytes()).ok()?;
         Some(RequestedCertificate::of(&request))
     }
@@ -217,7 +217,7 @@ impl<T: Transport> Sender<T> {
             CredentialReference::Env(name) => Some(name.clone()),
             CredentialReference::File(_) | CredentialReference::Command(_) => None,
         });
-        challenge::call(hook, challenge.clone(), thumbprint, withheld.collect(), call).await
+        call_challenge_hook(hook, challenge.clone(), thumbprint, withheld.collect(), call).await
     }
 
     /// The certificate that a server shows, in DER; the error is safe to show.

@@ -2,7 +2,7 @@
 
 use super::sighting::{Sighting, contains, issuers_agree};
 use crate::pki::names::comparable;
-use crate::pki::weakness::{DebianKeys, weaknesses};
+use crate::pki::public_keys::{DebianKeys, weaknesses};
 use crate::pki::{Certificate, SerialNotation, SerialNumber, SpkiFingerprint};
 use crate::time::parse_duration;
 use glob::Pattern;

@@ -66,7 +66,7 @@ impl Sighting {
             ends: Some(certificate.ends),
             key: Some(SpkiFingerprint::of(&certificate.spki)),
             whole: Some(WholeCertificate {
-                is_ca: crate::pki::end_entity::says_to_be_ca(certificate),
+                is_ca: crate::pki::bundle::says_to_be_ca(certificate),
                 is_precertificate: certificate.is_precertificate,
                 ..WholeCertificate::default()
             }),

@@ -466,6 +466,162 @@ const MAX_OPEN_LENGTHS: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pki::CertId;
+    use crate::pki::revocation::tests::{at, certificate, world};
+    use std::rc::Rc;
+
+    #[test]
+    fn certificates_tell_where_to_ask() {
+        let (ca, good) = (certificate(world!("ca.der")), certificate(world!("good.der")));
+        assert_eq!(Certificate::parse(world!("good.pem")).unwrap(), good);
+        assert_eq!(good.serial, SerialNumber::parse("1000").unwrap());
+        assert_eq!((good.is_ca, ca.is_ca, ca.signs_crls, good.signs_ocsp), (false, true, true, false));
+        assert_eq!(*good.crl_urls, ["http://crl.example/ca.crl".to_owned()]);
+        assert_eq!(
+            (good.ocsp_urls.as_slice(), good.issuer_urls.as_slice()),
+            (["http://ocsp.example/".to_owned()].as_slice(), ["http://ca.example/ca.crt".to_owned()].as_slice())
+        );
+        assert!(certificate(world!("responder.der")).signs_ocsp && !certificate(world!("no-crls.der")).signs_crls);
+        assert!(good.is_valid(at(0)) && !good.is_valid(at(-86_400)) && !good.is_valid(at(4000 * 86_400)));
+        let chain = [world!("good.pem"), world!("good.pem")].concat();
+        for (bytes, expected) in
+            [(chain.as_slice(), Ok(2)), (world!("ca.der"), Ok(1)), (b"x", Err(CertificateError::NoBlock))]
+        {
+            assert_eq!(Certificate::parse_all(bytes).map(|all| all.len()), expected);
+        }
+        for (issuer, expected) in [("ca", true), ("other", false), ("good", false)] {
+            let issuer = match issuer {
+                "ca" => certificate(world!("ca.der")),
+                "other" => certificate(world!("other.der")),
+                _ => good.clone(),
+            };
+            assert_eq!(good.is_issued_by(&issuer), expected);
+            assert_eq!(CertId::of(&good, &Rc::new(issuer)).is_some(), expected);
+        }
+    }
+
+    #[test]
+    fn a_certificate_may_be_written_less_strictly_than_der_wants_it() {
+        // `critical` of the basic constraints as BER has it: TRUE is anything but 0.
+        let mut ca = world!("ca.der").to_vec();
+        let constraints = [0x06, 0x03, 0x55, 0x1D, 0x13, 0x01, 0x01, 0xFF];
+        let place = ca.windows(constraints.len()).position(|window| window == constraints).unwrap();
+        ca[place + constraints.len() - 1] = 0x01;
+        assert!(certificate(&ca).is_ca);
+        // A negative serial number, as some CAs have given: its octets are taken as they are.
+        let mut good = world!("good.der").to_vec();
+        let serial = [0x02, 0x02, 0x10, 0x00];
+        let place = good.windows(serial.len()).position(|window| window == serial).unwrap();
+        good[place + 2] = 0x90;
+        assert_eq!(certificate(&good).serial, SerialNumber::parse("9000").unwrap());
+    }
+
+    #[test]
+    fn signatures_on_every_curve_and_by_ed25519_are_verified() {
+        for algorithm in [
+            &rcgen::PKCS_ECDSA_P256_SHA256,
+            &rcgen::PKCS_ECDSA_P384_SHA384,
+            &rcgen::PKCS_ECDSA_P521_SHA512,
+            &rcgen::PKCS_ED25519,
+        ] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let mut parameters = rcgen::CertificateParams::default();
+            parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            // RFC 5280, section 4.1.2.5: "no end".
+            parameters.not_after = rcgen::date_time_ymd(9999, 12, 31);
+            let root = certificate(parameters.self_signed(&key).unwrap().der());
+            assert!(root.is_issued_by(&root) && root.is_valid(at(0)), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        let good = world!("good.der");
+        for (bytes, expected) in [
+            (b"".as_slice(), CertificateError::NoBlock),
+            (b"hello", CertificateError::NoBlock),
+            (&[0xFF, 0xFE], CertificateError::NoBlock),
+            (&[0x30, 0x80], CertificateError::Unreadable),
+            (b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", CertificateError::Unreadable),
+            (
+                b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n",
+                CertificateError::Other("PRIVATE KEY".to_owned()),
+            ),
+            (
+                b"\n-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+                CertificateError::Broken(2, "the PEM block's content is not valid base64".to_owned()),
+            ),
+            (&good[..good.len() - 1], CertificateError::Unreadable),
+            (&[good, &[0]].concat(), CertificateError::Unreadable),
+            (world!("ca.crl"), CertificateError::Unreadable),
+        ] {
+            assert_eq!(Certificate::parse(bytes), Err(expected));
+        }
+    }
+
+    #[test]
+    fn a_file_with_a_certificate_that_cannot_be_read_is_not_used_in_part() {
+        let broken = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".as_slice();
+        let file = [world!("good.pem"), broken, world!("good.pem")].concat();
+        assert_eq!(Certificate::parse_all(&file), Err(CertificateError::Unreadable));
+        let cut = [world!("good.pem"), &world!("good.pem")[..200]].concat();
+        assert!(matches!(Certificate::parse_all(&cut), Err(CertificateError::Broken(..))));
+        let placed = Certificate::parse_placed(&[b"text\n", world!("good.pem"), world!("good.pem")].concat()).unwrap();
+        assert_eq!((placed.len(), placed[0].0, placed[0].1.serial.octets()), (2, 2, [0x10, 0x00].as_slice()));
+    }
+
+    #[test]
+    fn certificates_are_read_in_every_shape_that_tools_write() {
+        let pem = String::from_utf8(world!("good.pem").to_vec()).unwrap();
+        let wide =
+            |text: &str| [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let label = |label: &str, der: &[u8]| crate::pki::pem::encode(label, der).into_bytes();
+        let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let shapes: [Vec<u8>; 10] = [
+            base64.into(),
+            pem.replace('\n', "\r\n").into(),
+            format!("\u{feff}{pem}").into(),
+            format!("Bag Attributes\n    friendlyName: Laden\n{pem}").into(),
+            [b"0 s:CN = M\xfcller\n", pem.as_bytes()].concat(),
+            wide(&pem),
+            label("X509 CERTIFICATE", world!("good.der")),
+            // OpenSSL's, with a list of uses behind the certificate.
+            label("TRUSTED CERTIFICATE", &[world!("good.der"), b"\x30\x02\x30\x00"].concat()),
+            world!("good.der").to_vec(),
+            [world!("good.der"), b"\n"].concat(),
+        ];
+        for shape in shapes {
+            let read =
+                Certificate::parse(&shape).unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(&shape)));
+            assert_eq!(read.der, world!("good.der"));
+        }
+        for message in [world!("cas.p7c").to_vec(), label("PKCS7", world!("cas.p7c"))] {
+            assert_eq!(Certificate::parse_all(&message).unwrap().len(), 2);
+        }
+        let pfx = [b"\x30\x81\x83\x02\x01\x03\x30\x7e".as_slice(), &[0; 126]].concat();
+        for (bytes, expected) in [
+            (pfx.as_slice(), CertificateError::Pkcs12),
+            (&label("PKCS12", &pfx), CertificateError::Pkcs12),
+            (b"\xfe\xed\xfe\xed\x00", CertificateError::JavaKeyStore),
+        ] {
+            assert_eq!(Certificate::parse(bytes), Err(expected));
+        }
+    }
+
+    #[test]
+    fn what_a_ca_publishes_of_itself_is_one_certificate_or_several() {
+        let broken = [&world!("cas.p7c")[..200], &[0; 653]].concat();
+        for (bytes, expected) in [
+            (world!("ca.der"), Ok(1)),
+            (world!("good.pem"), Ok(1)),
+            (world!("cas.p7c"), Ok(2)),
+            (&broken, Err(CertificateError::Unreadable)),
+            (world!("ca.crl"), Err(CertificateError::Unreadable)),
+            (b"<html>", Err(CertificateError::NoBlock)),
+        ] {
+            assert_eq!(Certificate::parse_published(bytes).map(|all| all.len()), expected);
+        }
+    }
 
     const MESSAGE: &[u8] = include_bytes!("testdata/world/cas.p7c");
     const CA: &[u8] = include_bytes!("testdata/world/ca.der");

@@ -2,9 +2,10 @@
 //! of [`Crl`] has been signed by the issuer. Fetches nothing.
 
 use super::certificate::{Certificate, urls};
-use super::reason::RevocationReason;
+use super::revocation::{
+    CertId, CrlCoverage, MAX_STATUS_BYTES, RevocationReason, RevocationStatus, UnknownReason, holds, published_der,
+};
 use super::serial_number::SerialNumber;
-use super::status::{CertId, CrlCoverage, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds, published_der};
 use super::x509::{Extension, Signed, sequence_bytes, serial_number, timestamp};
 use der::asn1::ContextSpecific;
 use der::oid::db::rfc5280::{
@@ -258,6 +259,8 @@ impl Covers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pki::revocation::tests::{at, bare, certificate, der, extension, id, said, world};
+    use std::rc::Rc;
 
     #[test]
     fn a_reach_that_cannot_be_read_covers_nothing() {
@@ -274,4 +277,233 @@ mod tests {
             assert_eq!(covers(&[extension]), expected, "{value:?}");
         }
     }
+
+    #[test]
+    fn a_crl_tells_of_its_issuers_certificates_in_its_time() {
+        let ca = certificate(world!("ca.der"));
+        let list = Crl::parse(world!("ca.crl"), &ca).unwrap();
+        for (bytes, expected) in [
+            (world!("good.der"), Ok(None)),
+            (world!("revoked.der"), Ok(Some("keyCompromise"))),
+            (world!("held.der"), Ok(Some("on hold"))),
+            // RFC 5280, section 5.3.1: who says nothing says `unspecified`.
+            (world!("bare.der"), Ok(Some("unspecified"))),
+        ] {
+            let certificate = certificate(bytes);
+            for id in [id(&certificate, &ca), bare(&certificate, &ca)] {
+                assert_eq!(said(&list.status(&id, at(0))), expected);
+                assert_eq!(said(&list.status(&id, at(31 * 86_400))), Err(UnknownReason::OutOfDate));
+                assert_eq!(said(&list.status(&id, at(-86_400))), Err(UnknownReason::NotYet));
+            }
+        }
+        // The same name of the issuer and the same serial number, but another key has issued it.
+        let (twin, other) = (certificate(world!("twin.der")), certificate(world!("other.der")));
+        assert_eq!((&twin.issuer, &twin.serial), (&ca.subject, &certificate(world!("good.der")).serial));
+        assert_eq!(CertId::of(&twin, &Rc::new(ca)), None);
+        assert_eq!(said(&list.status(&id(&twin, &other), at(0))), Err(UnknownReason::OtherIssuer));
+    }
+
+    #[test]
+    fn a_crl_that_proves_nothing_says_nothing() {
+        let (ca, other, revoked, good) = (
+            certificate(world!("ca.der")),
+            certificate(world!("other.der")),
+            certificate(world!("revoked.der")),
+            certificate(world!("good.der")),
+        );
+        let parsed = |bytes: &[u8], issuer: &Certificate| Crl::parse(bytes, issuer).err();
+        assert_eq!(parsed(world!("forged.crl"), &ca), Some(UnknownReason::NotSigned));
+        assert_eq!(parsed(world!("forged.crl"), &other), None);
+        assert_eq!(parsed(world!("ca.crl"), &other), Some(UnknownReason::NotSigned));
+        assert_eq!(parsed(world!("ca.crl"), &certificate(world!("no-crls.der"))), Some(UnknownReason::NotSigned));
+        assert_eq!(parsed(world!("ca.crl"), &good), Some(UnknownReason::OtherIssuer));
+        assert_eq!(parsed(&vec![0x30; 33 * 1024 * 1024], &ca), Some(UnknownReason::TooLong));
+        for (bytes, doubt) in
+            [(world!("expired.crl"), UnknownReason::OutOfDate), (world!("future.crl"), UnknownReason::NotYet)]
+        {
+            let list = Crl::parse(bytes, &ca).unwrap();
+            for certificate in [&good, &revoked] {
+                assert_eq!(said(&list.status(&id(certificate, &ca), at(0))), Err(doubt));
+            }
+        }
+        // Lists of some certificates: who stands on one is revoked, and of others it tells nothing, unless they say where they stand.
+        // Of a serial number alone it is not known where it would stand.
+        for (bytes, unlisted, unlisted_number) in [
+            (world!("ca.crl.pem"), Ok(None), Ok(None)),
+            (world!("here.crl"), Ok(None), Err(UnknownReason::NotCovered)),
+            (world!("elsewhere.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
+            (world!("partial.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
+            (world!("cas.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
+            (world!("delta.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
+        ] {
+            let list = Crl::parse(bytes, &ca).unwrap();
+            for (id, unlisted) in [(id(&good, &ca), unlisted), (bare(&good, &ca), unlisted_number)] {
+                assert_eq!(said(&list.status(&id, at(0))), unlisted);
+            }
+            for id in [id(&revoked, &ca), bare(&revoked, &ca)] {
+                assert_eq!(said(&list.status(&id, at(0))), Ok(Some("keyCompromise")));
+            }
+        }
+        assert_eq!(parsed(world!("indirect.crl"), &ca), Some(UnknownReason::NotCovered));
+    }
+
+    /// What a CA signs, however odd it is.
+    struct OddAuthority {
+        key: rcgen::KeyPair,
+        certificate: Certificate,
+    }
+
+    impl OddAuthority {
+        fn new() -> Self {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut parameters = rcgen::CertificateParams::default();
+            parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            let certificate = certificate(parameters.self_signed(&key).unwrap().der());
+            Self { key, certificate }
+        }
+
+        fn signed(&self, content: &[u8]) -> Vec<u8> {
+            let content = der(0x30, content);
+            let signature = rcgen::SigningKey::sign(&self.key, &content).unwrap();
+            der(
+                0x30,
+                &[content, ECDSA_WITH_SHA256.to_vec(), der(0x03, &[&[0], signature.as_slice()].concat())].concat(),
+            )
+        }
+
+        /// A list with these serial numbers, each with these extensions, and with these of its own.
+        fn list(&self, entries: &[(u8, Vec<u8>)], extensions: &[Vec<u8>]) -> Vec<u8> {
+            let entry = |(serial, extensions): &(u8, Vec<u8>)| {
+                let extensions = if extensions.is_empty() { Vec::new() } else { der(0x30, extensions) };
+                der(0x30, &[der(0x02, &[*serial]), der(0x17, b"261101000000Z"), extensions].concat())
+            };
+            let entries: Vec<u8> = entries.iter().flat_map(entry).collect();
+            let extensions = der(0xA0, &der(0x30, &extensions.concat()));
+            let times = [der(0x17, b"261101000000Z"), der(0x17, b"271101000000Z")].concat();
+            let issuer = self.certificate.subject.clone();
+            let version = der(0x02, &[1]);
+            self.signed(&[version, ECDSA_WITH_SHA256.to_vec(), issuer, times, der(0x30, &entries), extensions].concat())
+        }
+
+        fn said(&self, list: &[u8], serial: u8) -> Result<Option<&'static str>, UnknownReason> {
+            let id = CertId::bare(SerialNumber::from_der(&[serial]), Rc::new(self.certificate.clone()));
+            Ok(match Crl::parse(list, &self.certificate)?.status(&id, at(0)) {
+                RevocationStatus::Revoked { reason, .. } => Some(reason.map_or("", RevocationReason::name)),
+                RevocationStatus::OnHold { .. } => Some("on hold"),
+                RevocationStatus::Lifted { .. } => Some("lifted"),
+                RevocationStatus::Good => None,
+                RevocationStatus::Unknown(doubt) => return Err(doubt),
+            })
+        }
+    }
+
+    #[test]
+    fn what_entries_say_is_read_and_what_must_be_understood_and_is_not_spoils_the_whole_list() {
+        let ca = OddAuthority::new();
+        let other = der(0x30, &der(0xA4, &certificate(world!("ca.der")).subject));
+        let own = der(0x30, &der(0xA4, &ca.certificate.subject));
+        let reason = |code| extension(REASON, false, &[0x0A, 0x01, code]);
+        let date = der(0x18, b"20261001000000Z");
+        let (foreign, critical) = (Err(UnknownReason::OtherIssuersEntry), Err(UnknownReason::CriticalExtension));
+        for (name, extensions, expected) in [
+            ("no reason", vec![], Ok(Some("unspecified"))),
+            ("a reason", reason(1), Ok(Some("keyCompromise"))),
+            ("a critical reason", extension(REASON, true, &[0x0A, 0x01, 4]), Ok(Some("superseded"))),
+            ("a reason that there is not", reason(7), Ok(Some(""))),
+            ("a hold", reason(6), Ok(Some("on hold"))),
+            (
+                "a hold, with what to do",
+                [reason(6), extension(HOLD_INSTRUCTION, true, &[])].concat(),
+                Ok(Some("on hold")),
+            ),
+            ("removed, in a list of everything", reason(8), Err(UnknownReason::NoListOfChanges)),
+            ("since when it is invalid", extension(INVALIDITY_DATE, true, &date), Ok(Some("unspecified"))),
+            ("its own issuer", extension(CERTIFICATE_ISSUER, true, &own), Ok(Some("unspecified"))),
+            ("another issuer", extension(CERTIFICATE_ISSUER, true, &other), foreign),
+            (
+                "another issuer, and a reason",
+                [reason(1), extension(CERTIFICATE_ISSUER, true, &other)].concat(),
+                foreign,
+            ),
+            ("another issuer, but not critical", extension(CERTIFICATE_ISSUER, false, &other), foreign),
+            ("an issuer that cannot be read", extension(CERTIFICATE_ISSUER, true, &[0x30, 0x05]), foreign),
+            ("an unknown one", extension(NOBODYS, false, &[1]), Ok(Some("unspecified"))),
+            ("an unknown critical one", extension(NOBODYS, true, &[1]), critical),
+        ] {
+            let list = ca.list(&[(7, extensions), (8, reason(4))], &[]);
+            assert_eq!(ca.said(&list, 7), expected, "{name}");
+            let spoilt = [foreign, critical].contains(&expected);
+            assert_eq!(ca.said(&list, 8), if spoilt { expected } else { Ok(Some("superseded")) }, "{name}");
+            assert_eq!(ca.said(&list, 9), if spoilt { expected } else { Ok(None) }, "{name}");
+        }
+        let list = ca.list(&[(7, vec![])], &[extension(NOBODYS, true, &[1])]);
+        assert_eq!((ca.said(&list, 7), ca.said(&list, 9)), (critical, critical));
+        // Twice in one list: the end outweighs the hold, wherever it stands.
+        for entries in [[(7, reason(6)), (7, reason(1))], [(7, reason(1)), (7, reason(6))]] {
+            assert_eq!(ca.said(&ca.list(&entries, &[]), 7), Ok(Some("keyCompromise")));
+        }
+    }
+
+    #[test]
+    fn a_list_of_changes_lifts_a_hold() {
+        let ca = OddAuthority::new();
+        let reason = |code| extension(REASON, false, &[0x0A, 0x01, code]);
+        let list =
+            ca.list(&[(7, reason(8)), (8, reason(6)), (9, reason(1))], &[extension(DELTA, true, &[0x02, 0x01, 0x03])]);
+        for (serial, expected) in [
+            (7, Ok(Some("lifted"))),
+            (8, Ok(Some("on hold"))),
+            (9, Ok(Some("keyCompromise"))),
+            (10, Err(UnknownReason::NotCovered)),
+        ] {
+            assert_eq!(ca.said(&list, serial), expected, "{serial}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_read_however_it_is_published() {
+        let ca = certificate(world!("ca.der"));
+        let der = world!("ca.crl");
+        let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der);
+        let text = std::str::from_utf8(world!("ca.crl.pem")).unwrap();
+        for bytes in [
+            [der, b"\n"].concat(),
+            [der, b"\r\n\0\0"].concat(),
+            base64.clone().into_bytes(),
+            base64.as_bytes().chunks(64).flat_map(|line| [line, b"\r\n"].concat()).collect(),
+            text.replace('\n', "\r\n").into_bytes(),
+            format!("\u{feff}\n{text}").into_bytes(),
+        ] {
+            assert!(Crl::parse(&bytes, &ca).is_ok());
+        }
+        for bytes in [[der, b"x"].concat(), b"".to_vec(), base64.as_bytes()[4..].to_vec()] {
+            assert_eq!(Crl::parse(&bytes, &ca).err(), Some(UnknownReason::Unreadable));
+        }
+    }
+
+    #[test]
+    fn no_changed_byte_of_a_list_makes_a_revoked_certificate_good() {
+        let ca = certificate(world!("ca.der"));
+        let revoked = id(&certificate(world!("revoked.der")), &ca);
+        let list = world!("ca.crl");
+        for index in 0..list.len() {
+            for flip in [0x01, 0x80, 0xFF] {
+                let mut changed = list.to_owned();
+                changed[index] ^= flip;
+                let status = Crl::parse(&changed, &ca).map(|list| list.status(&revoked, at(0)));
+                assert_ne!(status, Ok(RevocationStatus::Good), "byte {index}");
+            }
+            assert!(Crl::parse(&list[..index], &ca).is_err());
+        }
+    }
+
+    /// The AlgorithmIdentifier.
+    const ECDSA_WITH_SHA256: &[u8] = &[0x30, 0x0A, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x02];
+    /// The ends of the identifiers in 2.5.29, and one that nobody knows.
+    const REASON: &[u8] = &[0x55, 0x1D, 21];
+    const HOLD_INSTRUCTION: &[u8] = &[0x55, 0x1D, 23];
+    const INVALIDITY_DATE: &[u8] = &[0x55, 0x1D, 24];
+    const DELTA: &[u8] = &[0x55, 0x1D, 27];
+    const CERTIFICATE_ISSUER: &[u8] = &[0x55, 0x1D, 29];
+    const NOBODYS: &[u8] = &[0x2A, 0x03, 0x04];
 }

@@ -1,4 +1,5 @@
-//! Certificate requests (PKCS #10, RFC 2986): read, and checked for what every CA refuses. Reads no files.
+//! Certificate requests (PKCS #10, RFC 2986): read, and checked for what every CA refuses; and made, with new keys that sign them. Reads and
+//! writes no files; a new key leaves only as the text that is to be kept.
 
 use super::names::{GeneralNames, letters};
 use super::pem::{self, Piece, is_der, pieces};
@@ -12,10 +13,17 @@ use der::oid::db::rfc5912::{
 };
 use der::oid::db::rfc8410::ID_ED_25519;
 use der::{Decode, DecodeValue, FixedTag, Header, Reader, SliceReader, Tag, TagNumber, Tagged};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
+    PKCS_RSA_SHA256, RsaKeySize, SanType,
+};
 use sha2::{Digest, Sha256};
+use std::fmt;
+use std::net::IpAddr;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use x509_cert::name::Name;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
+use zeroize::Zeroizing;
 
 /// A certificate request whose own signature is right and whose key is strong enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +35,37 @@ pub struct Csr {
     has_challenge_password: bool,
 }
 
+/// What kind of key is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// ECDSA on P-256.
+    P256,
+    /// ECDSA on P-384.
+    P384,
+    /// RSA with 2048 bits.
+    Rsa2048,
+    /// RSA with 3072 bits.
+    Rsa3072,
+    /// RSA with 4096 bits.
+    Rsa4096,
+}
+
+/// A private key that signs a request. Its debug form shows nothing.
+pub struct RequestKey(KeyPair);
+
 /// The fields of what is signed (RFC 2986, section 4.1).
 struct CertificationRequestInfo<'a> {
     subject: Name,
     spki: &'a [u8],
     key: SubjectPublicKeyInfoRef<'a>,
     attributes: Attributes<'a>,
+}
+
+/// What matters among the attributes.
+struct Attributes<'a> {
+    /// Those of the first `extensionRequest` (RFC 2985, section 5.4.2), or of what Windows wrote before there was one.
+    extensions: Vec<Extension<'a>>,
+    has_challenge_password: bool,
 }
 
 impl Csr {
@@ -137,9 +170,83 @@ impl Csr {
     }
 }
 
-/// A reference to a file whose content is told by a digest: of a request, or of a key ([`super::SentKey`]).
-pub(super) fn reference(path: &str, digest: &str) -> String {
-    format!("file:{path}{DIGEST}{digest}")
+impl KeyAlgorithm {
+    /// The words of the command line.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::P256, "p256"),
+        (Self::P384, "p384"),
+        (Self::Rsa2048, "rsa2048"),
+        (Self::Rsa3072, "rsa3072"),
+        (Self::Rsa4096, "rsa4096"),
+    ];
+
+    /// Reads a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == word).map(|(algorithm, _)| *algorithm)
+    }
+}
+
+impl RequestKey {
+    /// Makes a new key.
+    ///
+    /// # Errors
+    /// The system gives no randomness.
+    pub fn generate(algorithm: KeyAlgorithm) -> Result<Self, String> {
+        let made = match algorithm {
+            KeyAlgorithm::P256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
+            KeyAlgorithm::P384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384),
+            KeyAlgorithm::Rsa2048 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048),
+            KeyAlgorithm::Rsa3072 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_3072),
+            KeyAlgorithm::Rsa4096 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_4096),
+        };
+        made.map(Self).map_err(|error| format!("no key could be made: {error}"))
+    }
+
+    /// Reads a key that was made before.
+    ///
+    /// # Errors
+    /// It is none. The text is not repeated.
+    pub fn parse(pem: &str) -> Result<Self, String> {
+        KeyPair::from_pem(pem).map(Self).map_err(|_| "it is no private key in PKCS#8 that signs here".to_owned())
+    }
+
+    /// PKCS #8 in PEM.
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.serialize_pem())
+    }
+
+    /// A request of it in PEM, for these names; the common name where it fits (RFC 5280, appendix A.1: 64 characters).
+    ///
+    /// # Errors
+    /// A name cannot stand in a request.
+    pub fn request(&self, common_name: Option<&str>, names: &[String]) -> Result<String, String> {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = DistinguishedName::new();
+        if let Some(name) = common_name.filter(|name| !name.is_empty() && name.chars().count() <= MAX_COMMON_NAME) {
+            parameters.distinguished_name.push(DnType::CommonName, name);
+        }
+        for name in names {
+            let kind = match name.parse::<IpAddr>() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => {
+                    // In certificates names are ASCII (RFC 5280, section 7.2).
+                    let ascii =
+                        if name.is_ascii() { Ok(name.clone()) } else { idna::domain_to_ascii(name).map_err(|_| ()) };
+                    let ascii = ascii.ok().and_then(|name| name.try_into().ok());
+                    SanType::DnsName(ascii.ok_or_else(|| format!("`{name}` is no DNS name"))?)
+                }
+            };
+            parameters.subject_alt_names.push(kind);
+        }
+        let request = parameters.serialize_request(&self.0).and_then(|request| request.pem());
+        request.map_err(|error| format!("no request could be made: {error}"))
+    }
+}
+
+impl fmt::Debug for RequestKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("RequestKey")
+    }
 }
 
 /// The DER of a request in PEM as [`Csr::to_pem`] writes it; `None` of any other text. It is not judged again.
@@ -160,6 +267,11 @@ pub fn split_reference(named: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// A reference to a file whose content is told by a digest: of a request, or of a key ([`super::SentKey`]).
+pub(super) fn reference(path: &str, digest: &str) -> String {
+    format!("file:{path}{DIGEST}{digest}")
+}
+
 impl FixedTag for CertificationRequestInfo<'_> {
     const TAG: Tag = Tag::Sequence;
 }
@@ -175,13 +287,6 @@ impl<'a> DecodeValue<'a> for CertificationRequestInfo<'a> {
             Ok(Self { subject, spki, key: SubjectPublicKeyInfoRef::from_der(spki)?, attributes })
         })
     }
-}
-
-/// What matters among the attributes.
-struct Attributes<'a> {
-    /// Those of the first `extensionRequest` (RFC 2985, section 5.4.2), or of what Windows wrote before there was one.
-    extensions: Vec<Extension<'a>>,
-    has_challenge_password: bool,
 }
 
 impl FixedTag for Attributes<'_> {
@@ -323,31 +428,30 @@ const BROKEN_SIGNATURES: [(ObjectIdentifier, &str); 7] = [
     (ObjectIdentifier::new_unwrap("1.3.14.3.2.29"), "SHA-1"),
     (ObjectIdentifier::new_unwrap("1.3.14.3.2.27"), "SHA-1"),
 ];
+/// RFC 5280, appendix A.1.
+const MAX_COMMON_NAME: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pki::public_keys;
     use proptest::prelude::*;
 
     const RSA_CSR: &str = include_str!("testdata/rsa.csr");
     const P521_CSR: &str = include_str!("testdata/p521.csr");
 
     fn made(algorithm: &'static rcgen::SignatureAlgorithm) -> String {
-        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
-        let mut parameters =
-            rcgen::CertificateParams::new(vec!["a.example".to_owned(), "b.example".to_owned()]).unwrap();
-        parameters.distinguished_name.push(rcgen::DnType::CommonName, "a.example");
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let mut parameters = CertificateParams::new(vec!["a.example".to_owned(), "b.example".to_owned()]).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, "a.example");
         parameters.serialize_request(&key).unwrap().pem().unwrap()
     }
 
     #[test]
     fn good_requests_are_read() {
-        for algorithm in [
-            &rcgen::PKCS_ECDSA_P256_SHA256,
-            &rcgen::PKCS_ECDSA_P384_SHA384,
-            &rcgen::PKCS_ECDSA_P521_SHA512,
-            &rcgen::PKCS_ED25519,
-        ] {
+        for algorithm in
+            [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ECDSA_P521_SHA512, &rcgen::PKCS_ED25519]
+        {
             let csr = Csr::parse(made(algorithm).as_bytes()).unwrap();
             assert_eq!(csr.common_name(), Some("a.example"));
             assert_eq!(csr.names().dns, ["a.example", "b.example"]);
@@ -422,16 +526,16 @@ mod tests {
 
     #[test]
     fn requests_without_names_are_read() {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut parameters = rcgen::CertificateParams::default();
-        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = DistinguishedName::new();
         let csr = Csr::parse(parameters.serialize_request(&key).unwrap().der()).unwrap();
         assert_eq!((csr.common_name(), csr.names()), (None, &GeneralNames::default()));
     }
 
     #[test]
     fn bad_requests_are_refused_with_a_reason() {
-        let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let key = KeyPair::generate().unwrap().serialize_pem();
         for (text, expected) in [
             (String::new(), "no PEM block `CERTIFICATE REQUEST`"),
             (key.clone(), "this is a private key"),
@@ -471,6 +575,29 @@ mod tests {
                 assert!(Csr::parse_der(&block.der[..at]).is_err(), "cut at {at}");
             }
         }
+    }
+
+    #[test]
+    fn requests_are_of_their_keys_and_names() {
+        let names = ["shop.example.com".to_owned(), "*.b\u{fc}cher.example".to_owned(), "192.0.2.1".to_owned()];
+        for (algorithm, word) in KeyAlgorithm::ALL.into_iter().filter(|(_, word)| *word != "rsa4096") {
+            assert_eq!(KeyAlgorithm::parse(word), Some(algorithm));
+            let key = RequestKey::generate(algorithm).unwrap();
+            let again = RequestKey::parse(&key.to_pem()).unwrap();
+            for key in [&key, &again] {
+                let pem = key.request(Some("shop.example.com"), &names).unwrap();
+                let request = Csr::parse(pem.as_bytes()).unwrap();
+                assert_eq!(public_keys::of_file(key.to_pem().as_bytes()), Ok(vec![request.spki()]), "{word}");
+                assert_eq!(request.common_name(), Some("shop.example.com"));
+                assert_eq!(request.names().dns, ["shop.example.com", "*.xn--bcher-kva.example"]);
+                assert_eq!(request.names().ip, ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+            }
+        }
+        let key = RequestKey::generate(KeyAlgorithm::P256).unwrap();
+        let long = "a".repeat(65);
+        assert_eq!(Csr::parse(key.request(Some(&long), &names).unwrap().as_bytes()).unwrap().common_name(), None);
+        assert!(key.request(None, &["\u{2028}".to_owned()]).is_err());
+        assert!(RequestKey::parse("secret").is_err_and(|why| !why.contains("secret")));
     }
 
     proptest! {

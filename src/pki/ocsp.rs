@@ -2,9 +2,10 @@
 //! issuer, or of a responder that the issuer has certified for it, and never with another question's nonce. Sends nothing.
 
 use super::certificate::Certificate;
-use super::reason::RevocationReason;
+use super::revocation::{
+    CertId, MAX_STATUS_BYTES, RevocationReason, RevocationStatus, UnknownReason, holds, published_der,
+};
 use super::serial_number::SerialNumber;
-use super::status::{CertId, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds, published_der};
 use super::x509::{Signed, timestamp};
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -206,7 +207,7 @@ fn check_nonce(extensions: Option<&Extensions>, nonce: NonceCheck<'_>) -> Result
 }
 
 /// Whether the extension of an answer holds this nonce. Old responders leave the inner OCTET STRING out.
-pub(super) fn nonces_agree(value: &[u8], nonce: &Nonce) -> bool {
+fn nonces_agree(value: &[u8], nonce: &Nonce) -> bool {
     value == nonce.0 || OctetString::from_der(value).is_ok_and(|inner| inner.as_bytes() == nonce.0)
 }
 
@@ -237,3 +238,139 @@ pub const NONCE_OCTETS: usize = 32;
 const FRESH: SignedDuration = SignedDuration::from_mins(15);
 /// So many of the certificates in an answer are tried: a responder sends its own, and perhaps the issuer's.
 const MAX_CERTIFICATES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::revocation::tests::{at, bare, certificate, der, extension, id, said, world};
+
+    #[test]
+    fn questions_are_those_of_openssl() {
+        let (ca, good) = (certificate(world!("ca.der")), certificate(world!("good.der")));
+        for id in [id(&good, &ca), bare(&good, &ca)] {
+            assert_eq!(request(&id, None).as_deref(), Some(world!("good.asked")));
+        }
+    }
+
+    #[test]
+    fn a_question_by_get_is_escaped() {
+        // RFC 6960, appendix A.1: base64, and then escaped for a URL, `+`, `/` and `=` too.
+        for (responder, question, expected) in [
+            ("http://ocsp.example", [0xFB, 0xEF, 0xFF].as_slice(), "http://ocsp.example/%2B%2B%2F%2F"),
+            ("http://ocsp.example/", &[0x30], "http://ocsp.example/MA%3D%3D"),
+            ("http://ca.example/ocsp/", &[0x30, 0x03], "http://ca.example/ocsp/MAM%3D"),
+        ] {
+            assert_eq!(request_url(responder, question), expected);
+        }
+    }
+
+    #[test]
+    fn an_answer_tells_of_its_certificate_in_its_time() {
+        let (ca, good, revoked) =
+            (certificate(world!("ca.der")), certificate(world!("good.der")), certificate(world!("revoked.der")));
+        let (day, other, twin) = (86_400, certificate(world!("other.der")), certificate(world!("twin.der")));
+        for (name, answer, of, issuer, later, expected) in [
+            ("good", world!("good.ocsp"), &good, &ca, 0, Ok(None)),
+            ("revoked", world!("revoked.ocsp"), &revoked, &ca, 0, Ok(Some("keyCompromise"))),
+            ("signed by the CA", world!("direct.ocsp"), &revoked, &ca, 0, Ok(Some("keyCompromise"))),
+            ("a responder named by its key", world!("by-key.ocsp"), &good, &ca, 0, Ok(None)),
+            ("no end, fresh", world!("endless.ocsp"), &good, &ca, 60, Ok(None)),
+            ("no end, old", world!("endless.ocsp"), &good, &ca, 3600, Err(UnknownReason::OutOfDate)),
+            ("old", world!("good.ocsp"), &good, &ca, 31 * day, Err(UnknownReason::OutOfDate)),
+            ("old and revoked", world!("revoked.ocsp"), &revoked, &ca, 31 * day, Err(UnknownReason::OutOfDate)),
+            // The responder's certificate is not valid yet either, and that is found first.
+            ("dated ahead", world!("good.ocsp"), &good, &ca, -day, Err(UnknownReason::NotSigned)),
+            ("dated ahead, by the CA", world!("direct.ocsp"), &revoked, &ca, -day, Err(UnknownReason::NotYet)),
+            ("about another", world!("good.ocsp"), &revoked, &ca, 0, Err(UnknownReason::OtherCertificate)),
+            (
+                "about another that is revoked",
+                world!("revoked.ocsp"),
+                &good,
+                &ca,
+                0,
+                Err(UnknownReason::OtherCertificate),
+            ),
+            ("unknown there", world!("unknown.ocsp"), &good, &ca, 0, Err(UnknownReason::NotKnown)),
+            ("by a responder of another CA", world!("stranger.ocsp"), &good, &ca, 0, Err(UnknownReason::NotSigned)),
+            ("by no responder", world!("no-responder.ocsp"), &good, &ca, 0, Err(UnknownReason::NotSigned)),
+            ("by nobody", world!("without-certificate.ocsp"), &good, &ca, 0, Err(UnknownReason::NotSigned)),
+            ("about its twin, for the other CA", world!("good.ocsp"), &twin, &other, 0, Err(UnknownReason::NotSigned)),
+            ("refused", world!("try-later.ocsp"), &good, &ca, 0, Err(UnknownReason::Refused("tryLater"))),
+            ("nothing", b"", &good, &ca, 0, Err(UnknownReason::Unreadable)),
+            ("a page", b"<html>".as_slice(), &good, &ca, 0, Err(UnknownReason::Unreadable)),
+            ("a list", world!("ca.crl"), &good, &ca, 0, Err(UnknownReason::Unreadable)),
+        ] {
+            for id in [id(of, issuer), bare(of, issuer)] {
+                assert_eq!(said(&status(answer, &id, NonceCheck::Unsent, at(later))), expected, "{name}");
+            }
+        }
+        let long = vec![0x30; 33 * 1024 * 1024];
+        assert_eq!(said(&status(&long, &id(&good, &ca), NonceCheck::Unsent, at(0))), Err(UnknownReason::TooLong));
+        // A number that the other CA of that name has given too.
+        let answered = status(world!("good.ocsp"), &bare(&good, &other), NonceCheck::Unsent, at(0));
+        assert_eq!(said(&answered), Err(UnknownReason::NotSigned));
+    }
+
+    #[test]
+    fn an_answer_with_another_nonce_is_refused_and_one_without_counts_unless_it_must_have_it() {
+        let (ca, good) = (certificate(world!("ca.der")), certificate(world!("good.der")));
+        let id = id(&good, &ca);
+        let (nonce, other) = (Nonce([7; NONCE_OCTETS]), Nonce([8; NONCE_OCTETS]));
+        // This answer was signed without a question of ours.
+        for (check, expected) in [
+            (NonceCheck::Unsent, Ok(None)),
+            (NonceCheck::Repeated(&nonce), Ok(None)),
+            (NonceCheck::Required(&nonce), Err(UnknownReason::NoNonce)),
+        ] {
+            assert_eq!(said(&status(world!("good.ocsp"), &id, check, at(0))), expected, "{check:?}");
+        }
+        // The question differs from the one without a nonce by the extension alone (RFC 9654, section 2.1).
+        let bare = request(&id, None).unwrap();
+        let asked = request(&id, Some(&nonce)).unwrap();
+        let value = der(0x04, &nonce.0);
+        let own = extension(&[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02], false, &value);
+        assert!(asked.ends_with(&der(0xA2, &der(0x30, &own))), "{asked:02x?}");
+        assert_eq!(asked.len(), bare.len() + der(0xA2, &der(0x30, &own)).len());
+        for (value, nonce, expected) in [
+            (value.as_slice(), &nonce, Ok(())),
+            // Without the inner octet string, as responders of old do it.
+            (&nonce.0, &nonce, Ok(())),
+            (&value, &other, Err(UnknownReason::OtherNonce)),
+            (&[], &nonce, Err(UnknownReason::OtherNonce)),
+        ] {
+            let answered = nonces_agree(value, nonce);
+            assert_eq!(answered, expected.is_ok(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_however_it_is_published() {
+        let ca = certificate(world!("ca.der"));
+        let (good, answer) = (id(&certificate(world!("good.der")), &ca), world!("good.ocsp"));
+        let base64 = STANDARD.encode(answer);
+        for bytes in [[answer, b"\n"].concat(), base64.into_bytes()] {
+            assert_eq!(status(&bytes, &good, NonceCheck::Unsent, at(0)), RevocationStatus::Good);
+        }
+    }
+
+    #[test]
+    fn no_changed_byte_of_an_answer_makes_a_revoked_certificate_good() {
+        let ca = certificate(world!("ca.der"));
+        let revoked = id(&certificate(world!("revoked.der")), &ca);
+        for answer in [world!("revoked.ocsp"), world!("direct.ocsp")] {
+            for index in 0..answer.len() {
+                for flip in [0x01, 0x80, 0xFF] {
+                    let mut changed = answer.to_owned();
+                    changed[index] ^= flip;
+                    assert_ne!(
+                        status(&changed, &revoked, NonceCheck::Unsent, at(0)),
+                        RevocationStatus::Good,
+                        "byte {index}"
+                    );
+                }
+                let status = status(&answer[..index], &revoked, NonceCheck::Unsent, at(0));
+                assert!(matches!(status, RevocationStatus::Unknown(_)), "{index}: {status:?}");
+            }
+        }
+    }
+}

@@ -1,8 +1,12 @@
-//! Private keys that sign by JSON Web Signatures (RFC 7515, RFC 7518): read from PEM, or from a JSON Web Key (RFC 7517), which is how certbot
-//! keeps its account's; their public half; and signatures. Reads no files, keeps no text, and never repeats what it read.
+//! Private keys: those that sign by JSON Web Signatures (RFC 7515, RFC 7518), and those that a CA wants to see, as proof that they are known.
+//! Read from PEM, or from a JSON Web Key (RFC 7517), which is how certbot keeps its account's. What stands for a key in a run directory is its
+//! file and the fingerprint of its public half. Reads no files, and never repeats what it read; debug forms show no key.
 
 use super::certificate::Certificate;
-use super::pem::{Piece, is_der, pieces};
+use super::csr;
+use super::pem::{self, Piece, is_der, pieces};
+use super::public_keys::{RsaPublicKey, of_private_key};
+use super::x509::SpkiFingerprint;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256,
@@ -19,18 +23,6 @@ use zeroize::Zeroizing;
 
 /// A private key. Its debug form shows the algorithm alone.
 pub struct PrivateKey(SigningKey);
-
-enum SigningKey {
-    /// P-256 or P-384.
-    Ecdsa(EcdsaKeyPair, Curve),
-    Rsa(RsaKeyPair),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Curve {
-    P256,
-    P384,
-}
 
 /// A public key, as a JWK (RFC 7517) shows it: big-endian numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +43,71 @@ pub enum PublicNumbers {
         /// The exponent.
         e: Vec<u8>,
     },
+}
+
+/// A private key that is sent.
+pub struct SentKey {
+    pem: Zeroizing<String>,
+    spki: SpkiFingerprint,
+}
+
+/// A key could not sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the private key cannot sign")]
+pub struct CannotSign;
+
+enum SigningKey {
+    /// P-256 or P-384.
+    Ecdsa(EcdsaKeyPair, Curve),
+    Rsa(RsaKeyPair),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Curve {
+    P256,
+    P384,
+}
+
+/// `RSAPrivateKey` (RFC 8017, appendix A.1.2).
+#[derive(Sequence)]
+struct RsaPrivateKey<'a> {
+    version: u8,
+    n: UintRef<'a>,
+    e: UintRef<'a>,
+    d: UintRef<'a>,
+    p: UintRef<'a>,
+    q: UintRef<'a>,
+    dp: UintRef<'a>,
+    dq: UintRef<'a>,
+    qi: UintRef<'a>,
+}
+
+/// `ECPrivateKey` (RFC 5915).
+#[derive(Sequence)]
+struct EcPrivateKey<'a> {
+    version: u8,
+    private_key: OctetStringRef<'a>,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    parameters: ObjectIdentifier,
+    #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
+    public_key: BitStringRef<'a>,
+}
+
+/// The members of a JSON Web Key that matter. They are borrowed: a copy would stay in memory.
+#[derive(Deserialize)]
+struct Jwk<'a> {
+    kty: &'a str,
+    crv: Option<&'a str>,
+    x: Option<&'a str>,
+    y: Option<&'a str>,
+    n: Option<&'a str>,
+    e: Option<&'a str>,
+    d: Option<&'a str>,
+    p: Option<&'a str>,
+    q: Option<&'a str>,
+    dp: Option<&'a str>,
+    dq: Option<&'a str>,
+    qi: Option<&'a str>,
 }
 
 impl PrivateKey {
@@ -143,62 +200,41 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// A key could not sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the private key cannot sign")]
-pub struct CannotSign;
+impl SentKey {
+    /// The one private key in a file: PEM with PKCS #8, PKCS #1 or SEC 1, where other blocks may stand beside; or a JSON Web Key.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what would be right. It never repeats what it read.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let (label, der) = one_key(text_of(bytes)?)?;
+        let spki = of_private_key(&der).map_err(|_| UNSENDABLE.to_owned())?;
+        Ok(Self { pem: Zeroizing::new(pem::encode(label, &der)), spki })
+    }
 
-/// `RSAPublicKey` (RFC 8017, appendix A.1.1).
-#[derive(Sequence)]
-struct RsaPublicKey<'a> {
-    n: UintRef<'a>,
-    e: UintRef<'a>,
+    /// As it is sent: the key alone, in PEM. Never for a message.
+    pub fn to_pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The fingerprint of its public half.
+    pub fn spki(&self) -> SpkiFingerprint {
+        self.spki
+    }
+
+    /// What stands for it where it must not be kept itself: the file that it is in, and the fingerprint.
+    pub fn reference(&self, path: &str) -> String {
+        csr::reference(path, &self.spki.to_string())
+    }
 }
 
-/// `RSAPrivateKey` (RFC 8017, appendix A.1.2).
-#[derive(Sequence)]
-struct RsaPrivateKey<'a> {
-    version: u8,
-    n: UintRef<'a>,
-    e: UintRef<'a>,
-    d: UintRef<'a>,
-    p: UintRef<'a>,
-    q: UintRef<'a>,
-    dp: UintRef<'a>,
-    dq: UintRef<'a>,
-    qi: UintRef<'a>,
-}
-
-/// `ECPrivateKey` (RFC 5915).
-#[derive(Sequence)]
-struct EcPrivateKey<'a> {
-    version: u8,
-    private_key: OctetStringRef<'a>,
-    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
-    parameters: ObjectIdentifier,
-    #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
-    public_key: BitStringRef<'a>,
-}
-
-/// The members of a JSON Web Key that matter. They are borrowed: a copy would stay in memory.
-#[derive(Deserialize)]
-struct Jwk<'a> {
-    kty: &'a str,
-    crv: Option<&'a str>,
-    x: Option<&'a str>,
-    y: Option<&'a str>,
-    n: Option<&'a str>,
-    e: Option<&'a str>,
-    d: Option<&'a str>,
-    p: Option<&'a str>,
-    q: Option<&'a str>,
-    dp: Option<&'a str>,
-    dq: Option<&'a str>,
-    qi: Option<&'a str>,
+impl fmt::Debug for SentKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SentKey({})", self.spki)
+    }
 }
 
 /// The text of a file with a key.
-pub(super) fn text_of(bytes: &[u8]) -> Result<&str, String> {
+fn text_of(bytes: &[u8]) -> Result<&str, String> {
     match std::str::from_utf8(bytes) {
         _ if is_der(bytes) || PrivateKey::from_der(bytes).is_some() => Err(DER.to_owned()),
         Ok(text) if !text.contains('\0') => Ok(text),
@@ -207,7 +243,7 @@ pub(super) fn text_of(bytes: &[u8]) -> Result<&str, String> {
 }
 
 /// The one private key in a text: the label of its PEM block, and what is in it.
-pub(super) fn one_key(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>), String> {
+fn one_key(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>), String> {
     if text.trim_start().starts_with('{') {
         return jwk_to_der(text);
     }
@@ -321,10 +357,12 @@ const PUTTY: &str = "the private key is in PuTTY's own form; `puttygen FILE -O p
 const DER: &str = "the private key is in DER or PKCS#12, and must be PEM (`openssl pkey -inform DER -in FILE -out FILE.pem`, `openssl pkcs12 \
                    -in FILE -nocerts -nodes -out FILE.pem`)";
 const UNKNOWN: &str = "the private key in it cannot be used: keys of RSA (2048 bits and more), P-256 and P-384 can";
+const UNSENDABLE: &str = "the private key in it cannot be used: keys of RSA, P-256, P-384, P-521 and Ed25519 can";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pki::public_keys;
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
         VerificationAlgorithm,
@@ -419,6 +457,53 @@ mod tests {
         ] {
             let said = PrivateKey::parse(text).unwrap_err();
             assert!(said.contains(expected) && !said.contains("secret words"), "{expected}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_key_alone_is_sent_and_never_shown() {
+        for (text, label) in [
+            (include_str!("testdata/keys/p256.pem"), "PRIVATE KEY"),
+            (include_str!("testdata/keys/p384-sec1.pem"), "EC PRIVATE KEY"),
+            (include_str!("testdata/keys/rsa-pkcs1.pem"), "RSA PRIVATE KEY"),
+            (include_str!("testdata/keys/p256.jwk"), "EC PRIVATE KEY"),
+            (include_str!("testdata/keys/rsa.jwk"), "RSA PRIVATE KEY"),
+        ] {
+            let beside = match text.starts_with('{') {
+                true => text.to_owned(),
+                false => format!("{}# a remark\n{text}", include_str!("testdata/keys/rsa-certificate.pem")),
+            };
+            let key = SentKey::parse(beside.as_bytes()).unwrap();
+            assert!(key.to_pem().starts_with(&format!("-----BEGIN {label}-----\n")), "{label}");
+            assert_eq!(key.to_pem().matches("BEGIN").count(), 1);
+            assert_eq!(public_keys::of_file(key.to_pem().as_bytes()), Ok(vec![key.spki()]));
+            assert_eq!(public_keys::of_file(text.as_bytes()), Ok(vec![key.spki()]));
+            assert_eq!(format!("{key:?}"), format!("SentKey({})", key.spki()));
+            assert_eq!(
+                csr::split_reference(&key.reference("a b")),
+                ("file:a b", Some(key.spki().to_string().as_str()))
+            );
+        }
+        for algorithm in [&rcgen::PKCS_ED25519, &rcgen::PKCS_ECDSA_P521_SHA512] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let read = SentKey::parse(key.serialize_pem().as_bytes()).unwrap();
+            assert_eq!(read.spki(), SpkiFingerprint::of(&rcgen::PublicKeyData::subject_public_key_info(&key)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_usable_key_is_told_without_it() {
+        for (bytes, expected) in [
+            (&b""[..], "there is no private key in it"),
+            (b"{\"kty\": \"EC\", \"d\": \"AAAA\"}", "JSON Web Key"),
+            (include_bytes!("testdata/keys/encrypted.pem"), "passphrase"),
+            (include_bytes!("testdata/keys/rsa-certificate.pem"), "this is a certificate"),
+            (include_bytes!("testdata/keys/rsa1024-public.pem"), "this is a public key"),
+            (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "keys of RSA, P-256"),
+            (b"\xff\xfe\0", "not UTF-8"),
+        ] {
+            let why = SentKey::parse(bytes).unwrap_err();
+            assert!(why.contains(expected) && !why.contains("AAAA"), "{why}");
         }
     }
 }

@@ -2,8 +2,8 @@
 //! what must be asked before a request can be signed, reads the answers, and signs (JSON Web Signatures in the flattened form: RFC
 //! 7515, section 7.2.2; RFC 8555, section 6.2). Sends nothing.
 
-use super::sign::fields::{SignError, set_header};
-use super::transport::WireRequest;
+use super::WireRequest;
+use super::credentials::{SignError, set_header};
 use crate::pki::PrivateKey;
 use crate::pki::private_key::PublicNumbers;
 use crate::provider::Answer;

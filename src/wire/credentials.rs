@@ -1,5 +1,7 @@
-//! The credentials of one account: values by name that are never shown, and that are taken out of foreign text. Fetches none.
+//! The credentials of one account: values by name that are never shown, and that are taken out of foreign text; and what header fields can
+//! carry of them. Fetches none, and knows no signer.
 
+use super::WireRequest;
 use crate::text::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -12,6 +14,32 @@ pub struct Credentials {
     pairs: Vec<(String, Secret)>,
     /// What of them may be met in foreign text, the longest first: a credential may begin with another.
     forms: Vec<Secret>,
+}
+
+/// Why a request could not be signed. Nothing was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// A credential is not there.
+    #[error("the credential `{0}` is missing")]
+    Missing(String),
+    /// A credential holds what a header field cannot carry.
+    #[error("the credential `{0}` holds characters that a header field cannot carry")]
+    Unsendable(String),
+    /// A key cannot be used; a sentence.
+    #[error("{0}")]
+    Key(String),
+    /// There is no nonce for the request.
+    #[error("there is no nonce for it")]
+    NoNonce,
+    /// The request's URL is none.
+    #[error("the URL of the request cannot be read")]
+    Url,
+    /// The server's directory has no such member.
+    #[error("the ACME server's directory has no `{0}`: it does not offer this")]
+    NotOffered(String),
+    /// An answer named a URL at another place than the provider's own.
+    #[error("the CA's answer leads to {0}, which is not where its directory is; nothing is sent there")]
+    Elsewhere(String),
 }
 
 impl Credentials {
@@ -52,6 +80,33 @@ impl Credentials {
     }
 }
 
+/// Whether a header field can carry a value as it is: visible ASCII, with spaces and tabs only inside.
+pub fn fits_header(value: &str) -> bool {
+    !value.is_empty()
+        && value.trim_matches([' ', '\t']) == value
+        && value.bytes().fold(true, |fits, byte| fits & matches!(byte, b' '..=b'~' | b'\t'))
+}
+
+pub(super) fn credential<'a>(credentials: &'a Credentials, name: &str) -> Result<&'a str, SignError> {
+    Ok(credentials.get(name).ok_or_else(|| SignError::Missing(name.to_owned()))?.reveal())
+}
+
+/// A credential that goes into a header field as it is.
+pub(super) fn header_credential<'a>(credentials: &'a Credentials, name: &str) -> Result<&'a str, SignError> {
+    let value = credential(credentials, name)?;
+    if fits_header(value) { Ok(value) } else { Err(SignError::Unsendable(name.to_owned())) }
+}
+
+pub(super) fn set_header(
+    request: &mut WireRequest,
+    name: impl Into<Cow<'static, str>>,
+    value: impl Into<Cow<'static, str>>,
+) {
+    let name = name.into();
+    request.headers.retain(|(present, _)| *present != name);
+    request.headers.push((name, value.into()));
+}
+
 /// A secret as it is, in hexadecimal digits, and in base64: whole, and as it stands within a longer text, at each of the three places
 /// that it can have there.
 fn forms(secret: &Secret) -> Vec<Secret> {
@@ -81,9 +136,29 @@ fn forms(secret: &Secret) -> Vec<Secret> {
     distinct
 }
 
+/// The name under which [`Credentials`] keep the token that was fetched with them; none that a document could give.
+pub const TOKEN: &str = "(token)";
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    pub(in crate::wire) fn credentials(pairs: &[(&str, &str)]) -> Credentials {
+        Credentials::new(pairs.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))))
+    }
+
+    pub(in crate::wire) fn request(method: &str, url: &str, body: Option<&str>) -> WireRequest {
+        WireRequest {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: body.map(|body| body.as_bytes().to_vec()),
+        }
+    }
+
+    pub(in crate::wire) fn header<'a>(request: &'a WireRequest, name: &str) -> Option<&'a str> {
+        request.headers.iter().find(|(field, _)| field == name).map(|(_, value)| &**value)
+    }
 
     #[test]
     fn every_form_of_a_credential_is_masked() {

@@ -2,7 +2,7 @@
 //! names. Believes nothing: the certificate is not verified, for whoever asks compares it with the one that must be there. Only that the server
 //! has its key is verified. Sends no credential, and nothing after the handshake.
 
-use super::http_thread::chain;
+use super::connections::chain;
 use super::proxy::Proxies;
 use super::tls;
 use crate::pki::{StartTls, TlsServer};

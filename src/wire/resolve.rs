@@ -2,8 +2,8 @@
 //! wrong is reported, all of it at once, in sentences about the reference; a value, or what may be a part of it, is never in them.
 
 use super::credentials::Credentials;
-use super::identity::{ClientIdentity, IdentityError};
 use super::sign::unusable;
+use super::tls::{ClientIdentity, IdentityError};
 use crate::pki::pem::is_der;
 use crate::provider::security::CredentialUse;
 use crate::provider::{CredentialReference, SecurityRequirement};

@@ -2,8 +2,7 @@
 //! usual, since each is signed and believed for its signature alone. Sends no credential, and reads no more than it must.
 
 use super::client::{HttpOptions, configured};
-use super::content_coding::{codings, decode};
-use super::http_thread::{chain, no_connection};
+use super::connections::{chain, codings, decode, no_connection};
 use super::proxy::{Proxies, is_loopback};
 use super::tls::{self, ClientError};
 use crate::text::{excerpt, safe};

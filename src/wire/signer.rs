@@ -1,12 +1,12 @@
 //! What one account signs with: the security requirement that was chosen, its credentials, and what was fetched with them: a token for every
 //! request, or a session with nonces for one request each. Sends nothing.
 
+use super::WireRequest;
 use super::acme::{self, Session};
-use super::credentials::Credentials;
+use super::credentials::{Credentials, SignError, TOKEN};
 use super::resolve::{Fetched, fetch};
-use super::sign::{SignError, TOKEN, sign};
+use super::sign::sign;
 use super::token::{FetchedToken, read_token, token_request};
-use super::transport::WireRequest;
 use crate::pki::PrivateKey;
 use crate::provider::{Answer, CredentialReference, SecurityRequirement};
 use crate::text::safe;

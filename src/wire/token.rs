@@ -2,9 +2,8 @@
 //! (RFC 6749, section 4.4), Google's service accounts (RFC 7523), log-ins that answer a token (Vault's AppRole), Huawei's IAM. Pure; keeps
 //! no token and sends nothing.
 
-use super::credentials::Credentials;
-use super::sign::fields::{SignError, credential, fits_header};
-use super::transport::WireRequest;
+use super::WireRequest;
+use super::credentials::{Credentials, SignError, credential, fits_header};
 use crate::pki::PrivateKey;
 use crate::provider::Answer;
 use crate::provider::answer::{Content, scalar_text};
@@ -274,7 +273,7 @@ const MESSAGES: [&str; 7] =
 
 #[cfg(test)]
 mod tests {
-    use super::super::sign::fields::tests::credentials;
+    use super::super::credentials::tests::credentials;
     use super::*;
     use crate::provider::HeaderFields;
     use crate::provider::answer::Pointer;

@@ -4,7 +4,7 @@
 use super::responder::{AskingWay, NonceUse, QuestionRefusal, Responder};
 use super::rounds::{KnownCertificate, ReadCertificate, SourceAnswer, SourceReport, SourceReports, VerifyTarget};
 use crate::pki::ocsp::{self, Nonce, NonceCheck};
-use crate::pki::status::{MAX_STATUS_BYTES, published_der};
+use crate::pki::revocation::{MAX_STATUS_BYTES, published_der};
 use crate::pki::{CertId, Certificate, Crl, RevocationStatus, UnknownReason};
 use crate::run::StatusSource;
 use crate::text::excerpt;

@@ -10,8 +10,7 @@ use super::pem_files::{
 };
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::csr::split_reference;
-use crate::pki::dns_name::{self, NameRule};
-use crate::pki::names::comparable;
+use crate::pki::names::{NameRule, check_name, comparable};
 use crate::pki::{Certificate, Csr, PrivateKey, SentKey, SerialNotation, SerialNumber, SpkiFingerprint, pem};
 use crate::plan::checked::{CertificateFacts, CertificateNames};
 use crate::plan::load;
@@ -621,7 +620,7 @@ impl Checker<'_> {
             return (!names.is_empty()).then(|| names.into());
         }
         // One that is no name of a host says nothing to a CA.
-        let common = csr.common_name().map(str::to_owned).filter(|name| dns_name::check(name, A_HOST).is_ok());
+        let common = csr.common_name().map(str::to_owned).filter(|name| check_name(name, A_HOST).is_ok());
         common.or_else(|| names.into_iter().next()).map(Value::from)
     }
 

@@ -4,7 +4,8 @@
 use super::context::Checker;
 use super::fields::{Layers, Row, has_value};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::pki::{SerialNotation, SerialNumber, SerialNumberError, dns_name};
+use crate::pki::names::check_name;
+use crate::pki::{SerialNotation, SerialNumber, SerialNumberError};
 use crate::plan::load;
 use crate::plan::read::texts;
 use crate::provider::model::{Parameter, ParameterType, ValueFormat};
@@ -220,7 +221,7 @@ fn finding(parameter: &Parameter, text: &str, place: Option<Span>) -> Option<Dia
     }
     match parameter.format {
         ValueFormat::Name(rule) => {
-            let why = dns_name::check(text, rule).err()?;
+            let why = check_name(text, rule).err()?;
             let what = format!("`{name}`: `{}` is no DNS name: {why}", shown(text));
             let error = Diagnostic::error("no-dns-name", place, what);
             let remedy = why.remedy().map(|remedy| format!("{remedy}; ")).unwrap_or_default();

@@ -1,18 +1,49 @@
-//! Which certificate a CRL or an OCSP responder is asked about (the CertID of RFC 6960), and what a signed word about it is worth: revoked,
-//! good, or unknown with the doubt. Unknown is never taken for good. Asks nobody.
+//! Revocations: their reasons (CRLReason; RFC 5280, section 5.3.1); which certificate a CRL or an OCSP responder is asked about (the CertID of
+//! RFC 6960); and what a signed word about it is worth: revoked, good, or unknown with the doubt. Unknown is never taken for good. Asks nobody.
 
 use super::certificate::Certificate;
 use super::pem::{Piece, pieces};
-use super::reason::RevocationReason;
 use super::serial_number::SerialNumber;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use der::{Decode, Header, Reader, SliceReader};
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// CRLReason, whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RevocationReason {
+    /// 0
+    Unspecified,
+    /// 1
+    KeyCompromise,
+    /// 2, spelled `cACompromise`
+    #[serde(rename = "cACompromise")]
+    CaCompromise,
+    /// 3
+    AffiliationChanged,
+    /// 4
+    Superseded,
+    /// 5
+    CessationOfOperation,
+    /// 6
+    CertificateHold,
+    /// 8, spelled `removeFromCRL`
+    #[serde(rename = "removeFromCRL")]
+    RemoveFromCrl,
+    /// 9
+    PrivilegeWithdrawn,
+    /// 10, spelled `aACompromise`
+    #[serde(rename = "aACompromise")]
+    AaCompromise,
+}
 
 /// A certificate as its issuer knows it. Small: a verification holds one for each of a million actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +147,70 @@ pub enum UnknownReason {
     NotKnown,
 }
 
+impl RevocationReason {
+    /// All reasons in the order of their codes.
+    pub const ALL: [Self; 10] = [
+        Self::Unspecified,
+        Self::KeyCompromise,
+        Self::CaCompromise,
+        Self::AffiliationChanged,
+        Self::Superseded,
+        Self::CessationOfOperation,
+        Self::CertificateHold,
+        Self::RemoveFromCrl,
+        Self::PrivilegeWithdrawn,
+        Self::AaCompromise,
+    ];
+
+    /// The name in RFC 5280.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "keyCompromise",
+            Self::CaCompromise => "cACompromise",
+            Self::AffiliationChanged => "affiliationChanged",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessationOfOperation",
+            Self::CertificateHold => "certificateHold",
+            Self::RemoveFromCrl => "removeFromCRL",
+            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
+            Self::AaCompromise => "aACompromise",
+        }
+    }
+
+    /// The code in RFC 5280; 7 is not used.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Unspecified => 0,
+            Self::KeyCompromise => 1,
+            Self::CaCompromise => 2,
+            Self::AffiliationChanged => 3,
+            Self::Superseded => 4,
+            Self::CessationOfOperation => 5,
+            Self::CertificateHold => 6,
+            Self::RemoveFromCrl => 8,
+            Self::PrivilegeWithdrawn => 9,
+            Self::AaCompromise => 10,
+        }
+    }
+
+    /// The reason of a code in RFC 5280.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
+    /// The reason of a name in RFC 5280; the case of letters counts, as it does there.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+impl fmt::Display for RevocationReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
 impl RevocationStatus {
     /// Two words about one certificate: a revocation that one of them shows is shown, then a hold, and a doubt gives way to a word.
     pub fn or(self, other: Self) -> Self {
@@ -156,17 +251,6 @@ impl CertId {
     }
 }
 
-/// Whether a word holds now: it must have an end, and the provider's clock may be a little ahead of ours.
-pub(super) fn holds(from: Timestamp, until: Option<Timestamp>, now: Timestamp) -> Result<(), UnknownReason> {
-    if from.as_second() > now.as_second().saturating_add(CLOCKS_DIFFER_SECONDS) {
-        return Err(UnknownReason::NotYet);
-    }
-    match until {
-        Some(until) if until >= now => Ok(()),
-        _ => Err(UnknownReason::OutOfDate),
-    }
-}
-
 /// The DER in what a server publishes. Besides DER itself: PEM with this label, base64 without any, and either with white space or
 /// zeros behind it, as scripts and file systems leave them. What is none of these comes back as it is.
 pub fn published_der<'a>(bytes: &'a [u8], label: &str) -> Cow<'a, [u8]> {
@@ -191,6 +275,17 @@ pub fn published_der<'a>(bytes: &'a [u8], label: &str) -> Cow<'a, [u8]> {
     }
 }
 
+/// Whether a word holds now: it must have an end, and the provider's clock may be a little ahead of ours.
+pub(super) fn holds(from: Timestamp, until: Option<Timestamp>, now: Timestamp) -> Result<(), UnknownReason> {
+    if from.as_second() > now.as_second().saturating_add(CLOCKS_DIFFER_SECONDS) {
+        return Err(UnknownReason::NotYet);
+    }
+    match until {
+        Some(until) if until >= now => Ok(()),
+        _ => Err(UnknownReason::OutOfDate),
+    }
+}
+
 /// The element at the beginning, where nothing but white space and zeros follows it.
 fn first_element(bytes: &[u8]) -> Option<&[u8]> {
     let mut reader = SliceReader::new(bytes).ok()?;
@@ -208,8 +303,96 @@ pub const MAX_STATUS_BYTES: usize = 32 * 1024 * 1024;
 const CLOCKS_DIFFER_SECONDS: i64 = 300;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    // What the tests of certificates, lists and answers share: `testdata/world`, made by openssl (`make.sh` there).
+    pub(in crate::pki) fn certificate(der: &[u8]) -> Certificate {
+        Certificate::parse(der).unwrap()
+    }
+
+    macro_rules! world {
+        ($name:literal) => {
+            include_bytes!(concat!("testdata/world/", $name)).as_slice()
+        };
+    }
+
+    pub(in crate::pki) use world;
+
+    pub(in crate::pki) fn id(certificate: &Certificate, issuer: &Certificate) -> CertId {
+        CertId::of(certificate, &Rc::new(issuer.clone())).unwrap()
+    }
+
+    /// The same, told by its serial number alone.
+    pub(in crate::pki) fn bare(certificate: &Certificate, issuer: &Certificate) -> CertId {
+        CertId::bare(certificate.serial.clone(), Rc::new(issuer.clone()))
+    }
+
+    pub(in crate::pki) fn at(seconds_later: i64) -> Timestamp {
+        Timestamp::from_second(NOW + seconds_later).unwrap()
+    }
+
+    /// The status, with whether there is a reason instead of when it was.
+    pub(in crate::pki) fn said(status: &RevocationStatus) -> Result<Option<&'static str>, UnknownReason> {
+        match status {
+            RevocationStatus::Revoked { at: when, reason } => {
+                assert!(when.as_second() <= NOW && NOW - when.as_second() < 60, "{when}");
+                Ok(Some(reason.map_or("", RevocationReason::name)))
+            }
+            RevocationStatus::OnHold { at: since, as_of } => {
+                assert!(since <= as_of && NOW - since.as_second() < 60, "{since} {as_of}");
+                Ok(Some("on hold"))
+            }
+            RevocationStatus::Lifted { .. } => Ok(Some("lifted")),
+            RevocationStatus::Good => Ok(None),
+            RevocationStatus::Unknown(doubt) => Err(*doubt),
+        }
+    }
+
+    /// One element of DER.
+    pub(in crate::pki) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = content.len();
+        let head = match u8::try_from(length) {
+            Ok(short) if short < 0x80 => vec![tag, short],
+            Ok(long) => vec![tag, 0x81, long],
+            Err(_) => [&[tag, 0x82], u16::try_from(length).unwrap().to_be_bytes().as_slice()].concat(),
+        };
+        [&head, content].concat()
+    }
+
+    pub(in crate::pki) fn extension(id: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+        let critical = if critical { der(0x01, &[0xFF]) } else { Vec::new() };
+        der(0x30, &[der(0x06, id), critical, der(0x04, value)].concat())
+    }
+
+    #[test]
+    fn names_go_there_and_back() {
+        for (reason, name) in RevocationReason::ALL.into_iter().zip([
+            "unspecified",
+            "keyCompromise",
+            "cACompromise",
+            "affiliationChanged",
+            "superseded",
+            "cessationOfOperation",
+            "certificateHold",
+            "removeFromCRL",
+            "privilegeWithdrawn",
+            "aACompromise",
+        ]) {
+            assert_eq!(reason.to_string(), name);
+            assert_eq!(RevocationReason::parse(name), Some(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), name);
+            assert_eq!(serde_json::from_value::<RevocationReason>(name.into()).unwrap(), reason);
+        }
+        for name in ["", "KeyCompromise", "key_compromise", "caCompromise", "superseded "] {
+            assert_eq!(RevocationReason::parse(name), None);
+        }
+    }
+
+    #[test]
+    fn codes_are_those_of_rfc_5280() {
+        assert_eq!(RevocationReason::ALL.map(RevocationReason::code), [0, 1, 2, 3, 4, 5, 6, 8, 9, 10]);
+    }
 
     #[test]
     fn a_doubt_is_never_good() {
@@ -276,4 +459,7 @@ mod tests {
             assert_eq!(holds(at(from), until.map(at), at(1000)), expected, "{from} {until:?}");
         }
     }
+
+    /// When the fixtures were made.
+    const NOW: i64 = 1_795_337_433;
 }
