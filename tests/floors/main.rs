@@ -75,7 +75,7 @@ const OWNED: [Owned; 24] = [
             "text",
             "view",
             "simulator/tests.rs",
-            "time/system_clock.rs",
+            "time",
         ],
     },
     Owned {
