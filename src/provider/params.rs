@@ -338,14 +338,14 @@ mod tests {
     use super::*;
     use crate::provider::openapi::testing;
     use crate::text::SourceMap;
-    use crate::tree::yaml;
+    use crate::tree::read_yaml;
     use serde_json::json;
 
     const RULES: &str = "          - {status: 200, means: succeeded}";
 
     fn node(text: &str) -> Node {
         let source = SourceMap::default().add_text("plan.yaml", None, text.into());
-        let root = yaml::read(&format!("x: {text}"), source, &mut crate::diag::Diagnostics::default());
+        let root = read_yaml(&format!("x: {text}"), source, &mut crate::diag::Diagnostics::default());
         root.unwrap().get("x").unwrap().clone()
     }
 
