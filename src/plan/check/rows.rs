@@ -16,8 +16,7 @@ use crate::plan::list::ListReader;
 use crate::plan::load;
 use crate::provider::model::{ActionRules, Operation};
 use crate::text::damage::did_you_mean;
-use crate::text::nearest::nearest;
-use crate::text::{SourceId, Span, safe};
+use crate::text::{SourceId, Span, nearest, safe};
 use crate::tree::{Field, Node, Shape, read_yaml_with};
 
 /// Reads a plan but for its actions; into `keep` go the columns that its lists carry to the report, into `mapped` the fields that they
