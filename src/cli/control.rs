@@ -10,7 +10,7 @@ use crate::engine::{CommandDone, CommandReply, RunCommand};
 use crate::journal::{JournalError, RunDir, RunFacts, live_control};
 use crate::provider::model::Window;
 use crate::text::damage::did_you_mean;
-use crate::text::nearest::nearest;
+use crate::text::nearest;
 use crate::time::Clock;
 use crate::view::status::RunState;
 use jiff::Timestamp;

@@ -13,7 +13,7 @@ use crate::find::{Criteria, LocatedCertificate, Looked, NamePatterns, Placement,
 use crate::journal::files::replace;
 use crate::pki::public_keys::{self, DebianKeys};
 use crate::pki::{Certificate, SpkiFingerprint, pem};
-use crate::text::decode::decode;
+use crate::text::file::decode;
 use crate::text::{Secret, file, safe};
 use crate::time::Clock;
 use crate::view::search_progress::{SearchProgress, summary};
@@ -191,7 +191,7 @@ fn password(reference: &str) -> Result<Secret, String> {
 fn read_text(path: &Path) -> Result<String, String> {
     let read = || {
         let bytes = file::read(path, MAX_NAMED)?;
-        let bytes = file::read_to_bound(decode(Box::new(Cursor::new(bytes)))?, MAX_NAMED)?;
+        let bytes = file::read_to_bound(file::decode(Box::new(Cursor::new(bytes)))?, MAX_NAMED)?;
         String::from_utf8(bytes).map_err(|_| io::Error::other("it is neither UTF-8 nor UTF-16 text"))
     };
     read().map_err(|error| unreadable(path, &error))

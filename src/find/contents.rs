@@ -7,7 +7,7 @@ use crate::pki::certificate::CertificateError;
 use crate::pki::pem::{is_der, text};
 use crate::pki::pkcs12;
 use crate::text::{Secret, SourceMap, safe};
-use crate::tree::{Node, yaml};
+use crate::tree::{Node, read_yaml};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -77,7 +77,7 @@ fn of_kubernetes(text: &str, passwords: &[Secret]) -> Option<Vec<PlacedCertifica
         let mut sources = SourceMap::default();
         let source = sources.add_text("", None, document.into());
         // JSON is YAML.
-        let Some(root) = yaml::read(document, source, &mut Diagnostics::default()) else { continue };
+        let Some(root) = read_yaml(document, source, &mut Diagnostics::default()) else { continue };
         let items = root.get("items").map_or(std::slice::from_ref(&root), Node::items);
         for item in items {
             let kind = item.get("kind").and_then(Node::text).unwrap_or_default();

@@ -6,9 +6,8 @@ use super::settings::{Account, Settings};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::provider::Catalog;
 use crate::text::damage::did_you_mean;
-use crate::text::nearest::nearest;
-use crate::text::{SourceMap, safe};
-use crate::tree::yaml;
+use crate::text::{SourceMap, nearest, safe};
+use crate::tree::read_yaml;
 use jiff::Timestamp;
 use std::path::Path;
 
@@ -24,7 +23,7 @@ pub fn settings_of(
     let (mut diagnostics, mut files) = (Diagnostics::default(), Vec::new());
     let root = settings.and_then(|path| {
         let (source, text) = load::open_yaml(path, sources, &mut files, &mut diagnostics)?;
-        yaml::read(&text, source, &mut diagnostics)
+        read_yaml(&text, source, &mut diagnostics)
     });
     let is_plan = root.as_ref().is_some_and(|root| root.get("actions").is_some());
     let mut reader = SettingsReader { catalog, now, sources, files: &mut files, diagnostics: &mut diagnostics };

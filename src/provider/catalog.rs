@@ -68,7 +68,7 @@ impl Catalog {
 
     /// The id that is nearest to a misspelled one.
     pub fn nearest(&self, id: &str) -> Option<&str> {
-        nearest::nearest(id, self.providers.keys().map(String::as_str))
+        nearest(id, self.providers.keys().map(String::as_str))
     }
 
     fn add_file(

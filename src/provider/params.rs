@@ -209,7 +209,7 @@ fn whole(operation: &Operation, error: &ValidationError<'_>) -> Vec<Violation> {
                 Violation {
                     parameter: Some(name.clone()),
                     what: format!("`{}` has no field `{}`", operation.name, shown(name)),
-                    help: nearest::nearest(name, names).map(|right| did_you_mean(name, right)),
+                    help: nearest(name, names).map(|right| did_you_mean(name, right)),
                 }
             })
             .collect(),
@@ -228,7 +228,7 @@ fn rule(subject: &str, error: &ValidationError<'_>) -> (String, Option<String>) 
     let what = match error.kind() {
         ValidationErrorKind::Enum { options } => {
             let words: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
-            let right = nearest::nearest(&found, words.iter().map(String::as_str));
+            let right = nearest(&found, words.iter().map(String::as_str));
             let help = right.map(|right| did_you_mean(&found, right));
             let what = match words.as_slice() {
                 [only] => format!("{subject} must be {only}, not `{found}`"),
@@ -338,14 +338,14 @@ mod tests {
     use super::*;
     use crate::provider::openapi::testing;
     use crate::text::SourceMap;
-    use crate::tree::yaml;
+    use crate::tree::read_yaml;
     use serde_json::json;
 
     const RULES: &str = "          - {status: 200, means: succeeded}";
 
     fn node(text: &str) -> Node {
         let source = SourceMap::default().add_text("plan.yaml", None, text.into());
-        let root = yaml::read(&format!("x: {text}"), source, &mut crate::diag::Diagnostics::default());
+        let root = read_yaml(&format!("x: {text}"), source, &mut crate::diag::Diagnostics::default());
         root.unwrap().get("x").unwrap().clone()
     }
 

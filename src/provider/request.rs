@@ -233,7 +233,7 @@ impl Provider {
 
     fn no_such_variable(&self, name: &str) -> Violation {
         let names = || self.variables.keys().map(String::as_str);
-        let help = match (nearest::nearest(name, names()), self.variables.is_empty()) {
+        let help = match (nearest(name, names()), self.variables.is_empty()) {
             (Some(right), _) => did_you_mean(name, right),
             (None, true) => "it has none; `base_url` replaces the whole URL".to_owned(),
             (None, false) => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
@@ -257,7 +257,7 @@ pub(super) fn check_variable(name: &str, variable: &ServerVariable, value: &str,
         if variable.allowed.iter().any(|allowed| allowed == value) {
             return None;
         }
-        let right = nearest::nearest(value, variable.allowed.iter().map(String::as_str));
+        let right = nearest(value, variable.allowed.iter().map(String::as_str));
         let what = format!("`{name}` must be one of {}", variable.allowed.join(", "));
         (what, right.map(|right| did_you_mean(value, right)))
     } else if in_host {

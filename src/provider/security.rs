@@ -6,7 +6,7 @@
 //! no code, so that an error in either shows.
 
 use super::answer::Pointer;
-use crate::text::nearest::nearest;
+use crate::text::nearest;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 
 use super::table::grouped;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
-use crate::text::{SourceId, SourceMap, Span, credential, safe};
+use crate::text::{SourceId, SourceMap, Span, safe};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -245,11 +245,11 @@ impl SourceLines {
         let mut texts = sources.lines(&wanted);
         // Where something else is wrong nobody may have seen that a secret stands beside it: the provider's name is misspelled, or the
         // file is no YAML.
-        texts.retain(|line, text| !secret.contains(line) && !credential::may_stand_in(text));
+        texts.retain(|line, text| !secret.contains(line) && !safe::may_hold_credential(text));
         let read: HashSet<SourceId> = texts.keys().map(|(source, _)| *source).collect();
         // Plans, settings files and documents have their texts here; lists have no accounts.
         for (source, text) in read.into_iter().filter_map(|source| Some((source, sources.text(source)?))) {
-            for line in credential::lines_among_accounts(text) {
+            for line in safe::lines_among_accounts(text) {
                 texts.remove(&(source, line));
             }
         }

@@ -4,7 +4,7 @@ use certsweep::diag::Diagnostics;
 use certsweep::provider::model::{ActionRules, Operation, TargetKind};
 use certsweep::provider::{Catalog, Idempotency, Provider};
 use certsweep::text::SourceMap;
-use certsweep::tree::yaml;
+use certsweep::tree::read_yaml;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -118,7 +118,7 @@ struct About {
 fn about(provider: &Provider) -> About {
     let mut sources = SourceMap::default();
     let source = sources.add_text("document".to_owned(), None, provider.text.clone());
-    let root = yaml::read(&provider.text, source, &mut Diagnostics::default()).unwrap();
+    let root = read_yaml(&provider.text, source, &mut Diagnostics::default()).unwrap();
     let described =
         root.get("info").and_then(|info| info.get("description")).and_then(|node| node.text()).unwrap_or_default();
     let described = described.split_whitespace().collect::<Vec<_>>().join(" ");

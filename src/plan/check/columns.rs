@@ -13,8 +13,7 @@ use crate::pki::RevocationReason;
 use crate::plan::csv::ListLayout;
 use crate::plan::list::ListReader;
 use crate::text::damage::did_you_mean;
-use crate::text::nearest::nearest;
-use crate::text::{Span, safe};
+use crate::text::{Span, nearest, safe};
 use crate::tree::{Field, Node, Shape};
 use std::collections::HashMap;
 

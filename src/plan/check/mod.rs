@@ -37,7 +37,7 @@ use super::read::SettingsReader;
 use super::settings::Settings;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::SourceMap;
-use crate::tree::yaml;
+use crate::tree::read_yaml;
 use context::Checker;
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub fn check(
     let opened = load::open_plan(&request.plan, sources, &mut files, &mut diagnostics);
     let shared = request.settings.as_ref().and_then(|path| {
         let (source, text) = load::open_yaml(path, sources, &mut files, &mut diagnostics)?;
-        yaml::read(&text, source, &mut diagnostics)
+        read_yaml(&text, source, &mut diagnostics)
     });
     // Only here, so that findings about the plan's file and the settings file come together.
     let Some(opened) = opened else { return (None, diagnostics) };

@@ -11,8 +11,7 @@ use crate::provider::model::{
 };
 use crate::provider::params::{self, ReasonError, Violation};
 use crate::text::damage::did_you_mean;
-use crate::text::nearest::nearest;
-use crate::text::{Span, safe};
+use crate::text::{Span, nearest, safe};
 use crate::tree::Field;
 use serde_json::{Map, Value};
 

@@ -3,8 +3,7 @@
 
 use crate::diag::Diagnostic;
 use crate::text::damage::unseen;
-use crate::text::nearest::nearest;
-use crate::text::{Span, safe};
+use crate::text::{Span, nearest, safe};
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, operators};
 use cel::parser::{Expression, Parser};
 use cel::{Context, ExecutionError, Value};

@@ -16,9 +16,8 @@ use crate::plan::list::ListReader;
 use crate::plan::load;
 use crate::provider::model::{ActionRules, Operation};
 use crate::text::damage::did_you_mean;
-use crate::text::nearest::nearest;
-use crate::text::{SourceId, Span, safe};
-use crate::tree::{Field, Node, Shape, yaml};
+use crate::text::{SourceId, Span, nearest, safe};
+use crate::tree::{Field, Node, Shape, read_yaml_with};
 
 /// Reads a plan but for its actions; into `keep` go the columns that its lists carry to the report, into `mapped` the fields that they
 /// have under other names with these: they concern every action before the first is checked. `None` where it is no YAML, which is reported.
@@ -33,7 +32,7 @@ pub(super) fn without_actions(
         note_kept(item, keep);
         note_mapped(item, mapped);
     };
-    let Some(root) = yaml::read_with(text, source, "actions", &mut |item| note(&item), diagnostics) else {
+    let Some(root) = read_yaml_with(text, source, "actions", &mut |item| note(&item), diagnostics) else {
         if diagnostics.is_empty() {
             let start = Span { source, line: 1, column: 1, length: 1 };
             let error = Diagnostic::error("no-actions", start, "this plan is empty");
@@ -101,7 +100,7 @@ impl Checker<'_> {
         }
         // Defects of the YAML itself were reported when the root was read.
         let mut repeated = Diagnostics::default();
-        yaml::read_with(text, source, "actions", &mut |item| self.read_entry(&item, name, defaults), &mut repeated);
+        read_yaml_with(text, source, "actions", &mut |item| self.read_entry(&item, name, defaults), &mut repeated);
     }
 
     fn read_entry(&mut self, item: &Node, name: &str, defaults: &[Field]) {

@@ -12,8 +12,7 @@ use crate::provider::model::{Parameter, ParameterType, ValueFormat};
 use crate::provider::params::{self, Violation};
 use crate::text::damage::did_you_mean;
 use crate::text::damage::{Damage, shown, visible};
-use crate::text::nearest::nearest;
-use crate::text::{Span, safe};
+use crate::text::{Span, nearest, safe};
 use crate::tree::{Field, Node, Shape};
 use std::fmt::Write as _;
 

@@ -4,8 +4,7 @@ use super::scalar::{self, field};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::settings::{Hook, HookEvent};
 use crate::text::damage::did_you_mean;
-use crate::text::nearest::nearest;
-use crate::text::safe;
+use crate::text::{nearest, safe};
 use crate::tree::{Field, Node, Shape};
 
 /// Reads one hook, or a list of them.

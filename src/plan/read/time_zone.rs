@@ -4,8 +4,7 @@
 use super::scalar;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::damage::did_you_mean;
-use crate::text::nearest::nearest;
-use crate::text::safe;
+use crate::text::{nearest, safe};
 use crate::tree::Field;
 use jiff::tz::TimeZone;
 

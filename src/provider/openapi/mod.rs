@@ -66,14 +66,14 @@ mod stages;
 use super::model::Provider;
 use crate::diag::Diagnostics;
 use crate::text::SourceId;
-use crate::tree::{Node, yaml};
+use crate::tree::{Node, read_yaml};
 use reader::DocumentReader;
 use std::sync::Arc;
 
 /// Reads a provider document. `None` where it has an error; the findings say which.
 pub fn read(text: &Arc<str>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Provider> {
     let mut findings = Diagnostics::default();
-    let root = yaml::read(text, source, &mut findings);
+    let root = read_yaml(text, source, &mut findings);
     from_tree(root, text, findings, diagnostics)
 }
 
@@ -93,7 +93,7 @@ pub fn may_be_document(text: &str) -> bool {
 pub fn extends(text: &str, source: SourceId) -> Option<String> {
     // Most texts are documents, and need not be read twice for this.
     let may_be = text.lines().any(|line| line.trim_start_matches(['{', '"', ' ']).starts_with("overlay"));
-    let root = may_be.then(|| yaml::read(text, source, &mut Diagnostics::default()))??;
+    let root = may_be.then(|| read_yaml(text, source, &mut Diagnostics::default()))??;
     overlay::extends(&root).and_then(Node::text).map(str::to_owned)
 }
 
@@ -104,7 +104,7 @@ pub fn read_overlaid(
     diagnostics: &mut Diagnostics,
 ) -> Option<Provider> {
     let mut findings = Diagnostics::default();
-    let trees = (yaml::read(document, of_document, &mut findings), yaml::read(overlay, of_overlay, &mut findings));
+    let trees = (read_yaml(document, of_document, &mut findings), read_yaml(overlay, of_overlay, &mut findings));
     let root = match trees {
         (Some(document), Some(overlay)) => Some(overlay::apply(document, &overlay, &mut findings)),
         _ => None,
@@ -118,7 +118,7 @@ pub fn read_overlaid(
 /// # Errors
 /// Why there is none, as a sentence.
 pub fn draft(text: &str, source: SourceId, file: &str, operation_id: &str) -> Result<String, String> {
-    let root = yaml::read(text, source, &mut Diagnostics::default()).ok_or("it cannot be read as YAML or JSON")?;
+    let root = read_yaml(text, source, &mut Diagnostics::default()).ok_or("it cannot be read as YAML or JSON")?;
     draft::overlay(&root, file, operation_id)
 }
 

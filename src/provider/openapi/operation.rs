@@ -44,7 +44,7 @@ pub(super) fn in_path<'a>(
 
 /// Whether a key is our extension, or was meant to be.
 fn is_ours(name: &str) -> bool {
-    name.starts_with("x-") && nearest::nearest(name, [EXTENSION]).is_some()
+    name.starts_with("x-") && nearest(name, [EXTENSION]).is_some()
 }
 
 fn one<'a>(

@@ -43,7 +43,7 @@ impl<'a> DocumentReader<'a> {
     ) {
         let names: Vec<&str> = names.into_iter().collect();
         let mut finding = Diagnostic::error("unknown-name", span, what);
-        if let Some(right) = nearest::nearest(name, names.iter().copied()) {
+        if let Some(right) = nearest(name, names.iter().copied()) {
             finding = finding.help(did_you_mean(name, right));
         } else if !names.is_empty() && names.len() <= MAX_LISTED {
             finding = finding.help(format!("there are {}", names.join(", ")));
@@ -54,7 +54,7 @@ impl<'a> DocumentReader<'a> {
     /// The fields of an OpenAPI object: each must be honoured (`known`) or change nothing (`ignored`, other people's `x-`).
     pub(super) fn object(&mut self, node: &'a Node, known: &[&str], ignored: &[&str]) -> &'a [Field] {
         // A misspelled `x-certsweep` must not pass for another's extension.
-        let is_anothers = |name: &str| name.starts_with("x-") && nearest::nearest(name, [EXTENSION]).is_none();
+        let is_anothers = |name: &str| name.starts_with("x-") && nearest(name, [EXTENSION]).is_none();
         self.fields(node, known, |name| ignored.contains(&name) || is_anothers(name))
     }
 
@@ -79,7 +79,7 @@ impl<'a> DocumentReader<'a> {
             if !known.contains(&field.name.as_str()) && !ignored(&field.name) {
                 let what = format!("`{}` is not honoured here", field.name);
                 let mut finding = Diagnostic::error("unknown-key", field.span, what);
-                finding = match nearest::nearest(&field.name, known.iter().copied()) {
+                finding = match nearest(&field.name, known.iter().copied()) {
                     Some(right) => finding.help(did_you_mean(&field.name, right)),
                     None => finding.help(format!("what is honoured here: {}", known.join(", "))),
                 };
@@ -186,7 +186,7 @@ impl<'a> DocumentReader<'a> {
             let names: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
             let mut finding =
                 Diagnostic::error("unknown-name", node.span, format!("`{text}` is none of {}", names.join(", ")));
-            if let Some(right) = nearest::nearest(text, names) {
+            if let Some(right) = nearest(text, names) {
                 finding = finding.help(did_you_mean(text, right));
             }
             self.push(finding);

@@ -1,23 +1,109 @@
-//! YAML text to [`Node`]s: raw scalars, positions, unique keys; anchors and aliases within a budget. Types nothing.
+//! Structured text as read: a tree of raw scalars ([`Node`]). Scalars keep their text, everything keeps its place, keys are unique; anchors and
+//! aliases stay within a budget. Knows YAML's syntax, and no plan and no provider: whoever knows the schema gives the types.
 //!
 //! Serde's way of reading YAML gives a scalar a type before anybody has asked the schema: the serial `00e5` becomes `0.0`, and a
 //! 23-digit number is lost. So this reads the parser's events, which carry the text as written.
 
-use super::{Field, Node, Shape};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::damage::shown;
 use crate::text::{SourceId, Span};
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput, Tag};
 use std::collections::{HashMap, HashSet};
 
+/// A node of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its place in the text; for a list or a map, where it begins.
+    pub span: Span,
+    /// Scalar, list, map or nothing, with the content.
+    pub shape: Shape,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// Nothing: an empty value, `~` or `null` without quotes.
+    Null,
+    /// A scalar's text, exactly as written (escapes of quoted scalars resolved).
+    Scalar {
+        /// The text.
+        text: String,
+        /// Whether it was written without quotes.
+        plain: bool,
+    },
+    /// A list.
+    List(Vec<Node>),
+    /// A map, in the order of writing; keys are unique.
+    Map(Vec<Field>),
+}
+
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The key's text.
+    pub name: String,
+    /// The key's place.
+    pub span: Span,
+    /// The value.
+    pub value: Node,
+}
+
+struct EventReader<'input, 'out> {
+    events: Parser<'input, StrInput<'input>>,
+    source: SourceId,
+    anchors: HashMap<usize, Node>,
+    budget: usize,
+    diagnostics: &'out mut Diagnostics,
+}
+
+enum YamlError {
+    /// The finding is among the diagnostics.
+    Reported,
+    Syntax(ScanError),
+}
+
+type SpannedEvent<'input> = (Event<'input>, EventSpan);
+
+impl Node {
+    /// The value of a key, where this is a map that has it.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        self.fields().iter().find(|field| field.name == name).map(|field| &field.value)
+    }
+
+    /// The fields of a map; none for anything else.
+    pub fn fields(&self) -> &[Field] {
+        if let Shape::Map(fields) = &self.shape { fields } else { &[] }
+    }
+
+    /// The items of a list; none for anything else.
+    pub fn items(&self) -> &[Self] {
+        if let Shape::List(items) = &self.shape { items } else { &[] }
+    }
+
+    /// The text of a scalar.
+    pub fn text(&self) -> Option<&str> {
+        if let Shape::Scalar { text, .. } = &self.shape { Some(text) } else { None }
+    }
+
+    /// What it is, for messages: "a list", "a map", "text", "nothing".
+    pub const fn kind(&self) -> &'static str {
+        match self.shape {
+            Shape::Null => "nothing",
+            Shape::Scalar { .. } => "a single value",
+            Shape::List(_) => "a list",
+            Shape::Map(_) => "a map",
+        }
+    }
+}
+
 /// Reads a document of one YAML text. `None` where the text is no YAML at all, or empty; the findings hold the cause.
-pub fn read(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Node> {
-    read_with(text, source, "", &mut |_| {}, diagnostics)
+pub fn read_yaml(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Node> {
+    read_yaml_with(text, source, "", &mut |_| {}, diagnostics)
 }
 
 /// Reads a document, but hands the items of the top-level list under the key `list` to `each`, one by one and in order, instead of
 /// keeping them; in the returned tree that list is empty. Items behind a syntax error are not handed out.
-pub fn read_with(
+pub fn read_yaml_with(
     text: &str,
     source: SourceId,
     list: &str,
@@ -50,22 +136,6 @@ pub fn read_with(
         }
     }
 }
-
-struct EventReader<'input, 'out> {
-    events: Parser<'input, StrInput<'input>>,
-    source: SourceId,
-    anchors: HashMap<usize, Node>,
-    budget: usize,
-    diagnostics: &'out mut Diagnostics,
-}
-
-enum YamlError {
-    /// The finding is among the diagnostics.
-    Reported,
-    Syntax(ScanError),
-}
-
-type SpannedEvent<'input> = (Event<'input>, EventSpan);
 
 impl<'input> EventReader<'input, '_> {
     fn document(&mut self, list: &str, each: &mut dyn FnMut(Node)) -> Result<Option<Node>, YamlError> {
@@ -319,7 +389,7 @@ mod tests {
         let mut sources = SourceMap::default();
         let source = sources.add_text("p.yaml", None, text.into());
         let mut diagnostics = Diagnostics::default();
-        let node = read(text, source, &mut diagnostics);
+        let node = read_yaml(text, source, &mut diagnostics);
         let place = |span: Span| format!("{}:{}", span.line, span.column);
         let found = diagnostics.sorted();
         let findings =
@@ -404,7 +474,7 @@ mod tests {
         let mut diagnostics = Diagnostics::default();
         let mut seen = Vec::new();
         let mut each = |node: Node| seen.push((node.get("id").unwrap().text().unwrap().to_owned(), node.span.line));
-        let root = read_with(text, source, "actions", &mut each, &mut diagnostics).unwrap();
+        let root = read_yaml_with(text, source, "actions", &mut each, &mut diagnostics).unwrap();
         assert_eq!(seen, [("a".to_owned(), 3), ("b".to_owned(), 4)]);
         assert_eq!(root.get("version").unwrap().text(), Some("1"));
         assert!(root.get("actions").unwrap().items().is_empty() && diagnostics.is_empty());
