@@ -8,7 +8,6 @@ pub mod check;
 pub mod checked;
 mod csv;
 pub mod export;
-mod json_list;
 mod list;
 mod load;
 mod read;
