@@ -23,8 +23,8 @@ use super::mark::{MARKS, Marks};
 use super::reader::{BRINGS, FACTS, OPERATIONS, PLACES, Reader};
 use super::watch::RunWatch;
 use super::{Journal, JournalError, schema};
-use crate::plan::checked::{CheckedPlan, Fingerprint, ReadFile};
-use crate::plan::{Action, wait};
+use crate::plan::checked::{CheckedPlan, Fingerprint, WAIT_PREFIX};
+use crate::plan::{Action, ReadFile};
 use crate::provider::Provider;
 use crate::run::Ordinal;
 use jiff::Timestamp;
@@ -115,7 +115,7 @@ impl RunMaker {
         self.needs_seen |= !action.needs.is_empty() || !action.needs_accepted.is_empty();
         let same =
             |(account, operation): &(usize, String)| *account == action.account && *operation == action.operation;
-        if !action.operation.starts_with(wait::PREFIX) && !self.operations.iter().any(same) {
+        if !action.operation.starts_with(WAIT_PREFIX) && !self.operations.iter().any(same) {
             self.operations.push((action.account, action.operation.clone()));
         }
         self.actions.add(action).map_err(JournalError::database(&self.making))

@@ -14,14 +14,12 @@ mod read;
 pub mod schema;
 pub mod settings;
 pub mod shard;
-pub mod wait;
 
 pub use check::{CERTIFICATE_FIELDS, CsvOptions, DESCRIPTIVE_COLUMNS, IgnoreColumns, MAX_BUNDLE, Request, check};
-pub use checked::{Action, CertificateNames, CheckedPlan, ReadFile};
+pub use checked::{Action, CertificateNames, CheckedPlan, Wait, WaitFor};
 pub use csv::ListLayout;
 pub use list::ListReader;
-pub use load::Input;
+pub use load::{Input, ReadFile};
 pub use schema::schema;
 pub use settings::{Account, Retry, Settings};
 pub use shard::{Division, ShardKeys};
-pub use wait::{Wait, WaitFor};

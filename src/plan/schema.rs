@@ -2,7 +2,7 @@
 //! [`super::check()`] decides.
 
 use super::check::{COMMON_FIELDS, UNSHARED_FIELDS};
-use super::wait::WaitFor;
+use super::checked::WaitFor;
 use crate::pki::RevocationReason;
 use crate::plan::settings::HookEvent;
 use crate::provider::Catalog;

@@ -2,14 +2,13 @@
 
 use super::action_index::{Index, targets_of};
 use super::chain::Chain;
-use super::digest::{FingerprintBase, PlanDigest};
 use super::exception_list::Exceptions;
 use super::fields::{FieldUses, no_single_value, no_value};
 use super::pem_files::{CsrFiles, IssuerFiles, SentCertificates};
 use super::shared_keys::SharedKeys;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
-use crate::plan::checked::{Action, ReadFile};
-use crate::plan::load::Input;
+use crate::plan::checked::{Action, FingerprintBase, PlanDigest};
+use crate::plan::load::{Input, ReadFile};
 use crate::plan::read::Draft;
 use crate::provider::Catalog;
 use crate::text::{SourceId, SourceMap, Span};

@@ -10,7 +10,6 @@ mod certificates;
 mod chain;
 mod columns;
 mod context;
-mod digest;
 mod dropped_names;
 mod exception_list;
 mod exceptions;

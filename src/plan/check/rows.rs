@@ -11,9 +11,8 @@ use super::fields::{COMMON_FIELDS, LIST_FIELDS, Layers, NameSet, Row, UNSHARED_F
 use super::row_filter::{FilterError, FilterText, RowFilter};
 use super::steps::{EntrySteps, STEPS};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
-use crate::plan::checked::ReadFile;
 use crate::plan::list::ListReader;
-use crate::plan::load;
+use crate::plan::load::{self, ReadFile};
 use crate::provider::model::{ActionRules, Operation};
 use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;

@@ -1,7 +1,7 @@
 //! What every part of the settings is read with: single values and maps, typed, with a finding for each that cannot be used.
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::plan::checked::ReadFile;
+use crate::plan::load::ReadFile;
 use crate::provider::Catalog;
 use crate::text::damage::did_you_mean;
 use crate::text::nearest::nearest;
