@@ -2,7 +2,6 @@
 //!
 //! Reads the plan and every file that it names; sends nothing, needs no credential.
 
-pub mod accounts;
 pub mod calendar;
 pub mod check;
 pub mod checked;
@@ -20,6 +19,7 @@ pub use checked::{Action, CertificateNames, CheckedPlan, Wait, WaitFor};
 pub use csv::ListLayout;
 pub use list::ListReader;
 pub use load::{Input, ReadFile};
+pub use read::settings_of;
 pub use schema::schema;
 pub use settings::{Account, Retry, Settings};
 pub use shard::{Division, ShardKeys};

@@ -83,7 +83,7 @@ const OWNED: [Owned; 24] = [
         only: &[
             "wire",
             "simulator",
-            "plan/read/base_url.rs",
+            "plan/read/scalar.rs",
             "pki/names.rs",
             "pki/new_request.rs",
             "cli/page_server.rs",
