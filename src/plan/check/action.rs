@@ -1,11 +1,10 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
 use super::action_index::hash_of;
-use super::chain::{CheckedStep, Publication};
-use super::context::{Checker, NotedTiming, Timing};
+use super::context::{CheckedStep, Checker, NotedTiming, Publication, Timing};
 use super::dropped_names::Replacement;
 use super::fields::{Layers, Row, has_value, no_value};
-use super::shared_keys::KeyBearer;
+use super::pem_files::KeyBearer;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::SpkiFingerprint;
 use crate::pki::csr::split_reference;

@@ -4,8 +4,8 @@
 //! An action can only be checked once the settings are known, and these may follow the actions in the text. So the text is read twice:
 //! for everything but the actions, then for them.
 
-use super::columns::{Columns, ListOptions};
-use super::context::{Checker, CsvOptions};
+use super::columns::Columns;
+use super::context::{Checker, CsvOptions, ListOptions};
 use super::exception_list::identifies;
 use super::fields::{COMMON_FIELDS, LIST_FIELDS, Layers, NameSet, Row, UNSHARED_FIELDS, names, names_of, no_value};
 use super::row_filter::{FilterError, FilterText, RowFilter};
@@ -137,15 +137,13 @@ pub(super) const ACTIONS_EXAMPLE: &str = "write `actions:` and below it, for eac
 impl Checker<'_> {
     /// Reads a CSV list that is a plan by itself.
     pub(super) fn read_bare_list(&mut self, source: SourceId, options: &CsvOptions, name: &str) {
-        let mut findings = Diagnostics::default();
-        let read = ListOptions::of_command_line(options, &mut findings);
-        self.diagnostics.extend(findings);
+        let read = ListOptions::of_command_line(options, &mut self.diagnostics);
         self.read_rows(source, &read, name, Layers::NONE, None);
     }
 
     /// Reads the list of an entry with `from`.
     pub(super) fn read_list(&mut self, item: &Node, from: &Field, defaults: &[Field]) {
-        let options = self.read_list_options(item);
+        let options = ListOptions::of_entry(item, &mut self.diagnostics);
         let listed = item.fields().iter().find(|field| field.name == STEPS);
         let steps = match listed.map(|listed| self.read_steps(item.fields(), listed)) {
             Some(None) => return,

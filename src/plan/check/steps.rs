@@ -3,8 +3,7 @@
 
 use super::action::is_usable_id;
 use super::action_index::{Duplicate, hash_of};
-use super::chain::{Chain, CheckedStep, EarlierStep};
-use super::context::Checker;
+use super::context::{Chain, CheckedStep, Checker, EarlierStep};
 use super::fields::{COMMON_FIELDS, Layers, NameSet, Row, has_value, names_of, no_value};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::{SerialNumber, TlsServer};
