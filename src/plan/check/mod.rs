@@ -9,7 +9,6 @@ mod certificate_source;
 mod certificates;
 mod columns;
 mod context;
-mod dropped_names;
 mod exception_list;
 mod exceptions;
 mod fields;
@@ -19,13 +18,12 @@ mod relations;
 mod row_filter;
 mod rows;
 mod steps;
-mod values;
 
 pub use certificate_source::MAX_BUNDLE;
 pub use context::{CsvOptions, IgnoreColumns, Request};
 pub use fields::{CERTIFICATE_FIELDS, DESCRIPTIVE_COLUMNS};
 pub(super) use fields::{COMMON_FIELDS, UNSHARED_FIELDS};
-pub use values::needs_as_written;
+pub use parameters::needs_as_written;
 
 use super::checked::{Action, CheckedPlan};
 use super::load::{self, Input, Opened};
