@@ -9,7 +9,7 @@ use crate::find::exports;
 use crate::find::search::GONE;
 use crate::find::{Gathered, Looked, Placement};
 use crate::plan::Settings;
-use crate::plan::accounts::settings_of;
+use crate::plan::settings_of;
 use crate::provider::listing::lists_for;
 use crate::provider::model::Operation;
 use crate::provider::rows::ListedRow;

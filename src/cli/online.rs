@@ -11,7 +11,8 @@ use crate::find::exports::listed;
 use crate::journal::dir::OpenRun;
 use crate::journal::{JournalError, Reader, RunDir, RunFacts, RunMaker};
 use crate::pki::ocsp::Nonce;
-use crate::plan::{Action, wait};
+use crate::plan::Action;
+use crate::plan::checked::WAIT_PREFIX;
 use crate::provider::rows::ListedRow;
 use crate::provider::{Catalog, stages};
 use crate::run::{Ordinal, RunOrigin, Seen, StatusSource, StatusSources};
@@ -155,7 +156,7 @@ fn ask_open_run(
         let (action, history) = found.map_err(|error| context.failed(&error))?;
         if asked.next_if(|case| case.ordinal == action.ordinal).is_none() {
             // A wait has no target of its own.
-            present.not_asked += u64::from(action.never_sent.is_none() && !action.operation.starts_with(wait::PREFIX));
+            present.not_asked += u64::from(action.never_sent.is_none() && !action.operation.starts_with(WAIT_PREFIX));
             continue;
         }
         let (state, shows) = match history.verified {

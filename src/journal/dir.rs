@@ -150,7 +150,7 @@ impl RunMaker {
         self.needs_seen |= !action.needs.is_empty() || !action.needs_accepted.is_empty();
         let same =
             |(account, operation): &(usize, String)| *account == action.account && *operation == action.operation;
-        if !action.operation.starts_with(wait::PREFIX) && !self.operations.iter().any(same) {
+        if !action.operation.starts_with(WAIT_PREFIX) && !self.operations.iter().any(same) {
             self.operations.push((action.account, action.operation.clone()));
         }
         self.actions.add(action).map_err(JournalError::database(&self.making))

@@ -1,15 +1,20 @@
-//! The proof that a plan was checked: [`CheckedPlan`], which only [`super::check()`] can make, and the actions that it gave.
+//! The proof that a plan was checked: [`CheckedPlan`], which only [`super::check()`] can make; the actions that it gave, those that wait among
+//! them; and by which hashes a plan and an action are known again. Looks at nothing and waits for nothing.
 
+use super::load::ReadFile;
+use super::read::AccountDraft;
 use super::settings::Settings;
-use crate::pki::{Certificate, RevocationReason, SerialNumber};
+use crate::pki::{Certificate, RevocationReason, SerialNotation, SerialNumber, SerialSpelling, TlsServer};
+use crate::provider::expression::is_name;
 use crate::provider::model::Operation;
-use crate::run::{Ordinal, PlanPart};
+use crate::run::{Ordinal, PlanPart, StatusSource, StatusSources};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// One action, checked against its operation. The check lends actions to its caller one by one, in plan order, and stores none.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -138,6 +143,36 @@ struct InOrder<'a> {
     map: &'a Map<String, Value>,
 }
 
+/// What a step waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitFor {
+    /// The new certificate is there.
+    Issued,
+    /// The servers show the new certificate.
+    Served,
+    /// What waits at the CA is settled, whoever approves it.
+    Approved,
+    /// The provider's own state, a CRL or an OCSP answer says that it is revoked.
+    Revoked,
+}
+
+/// A step that waits: it sends nothing that takes effect, and is an action as others, told by its operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// For what.
+    pub until: WaitFor,
+    /// The id of the step that it is about.
+    pub of: String,
+    /// How long at most, from the end of the step before it; without one as long as it takes.
+    pub within: Option<Duration>,
+    /// Which servers must show the new certificate, where that is what it waits for.
+    pub at: Vec<TlsServer>,
+    /// The serial number of the certificate that the new one replaces, where the plan tells it: so that servers which still show it are told apart.
+    pub old: Option<SerialNumber>,
+    /// Who must say that it is revoked, where not everybody may.
+    pub by: StatusSources,
+}
+
 /// What an action does, over all plans and runs: half a SHA-256 over provider document, base URL, operation and parameters
 /// (the target and the reason are among these). Of an operation that is not idempotent, over the target in place of the parameters:
 /// a second one costs, whatever else it says. Not over the account's name and credentials, which may change and lead to the same
@@ -162,18 +197,16 @@ pub struct CheckedPlan {
     part: Option<(PlanPart, Vec<Ordinal>)>,
 }
 
-/// A file that the plan named and the check read, for the run directory's copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadFile {
-    /// As the user or the plan named it; `<stdin>` for standard input.
-    pub name: String,
-    /// Where it was read from; `None` for standard input.
-    pub path: Option<std::path::PathBuf>,
-    /// Its text where it is in memory (standard input always is).
-    pub text: Option<std::sync::Arc<str>>,
-    /// Whether it tells of certificates alone: what a campaign has replaced where they are served is no edit of the plan.
-    pub holds_certificates: bool,
-}
+/// A digest that is being made.
+#[derive(Default)]
+pub(super) struct PlanDigest(Sha256);
+
+/// What an action does, over all plans: the whole hash of which its fingerprint is the half.
+pub(super) struct ActionDigest([u8; 32]);
+
+/// The part of a fingerprint that all actions of one account and operation share.
+#[derive(Clone)]
+pub(super) struct FingerprintBase(Sha256);
 
 impl NamedFile {
     /// The SHA-256 of certificates in DER, one after the other, in lower-case hexadecimal: a copy without the private key that stood beside
@@ -242,6 +275,67 @@ impl std::ops::Deref for Parameters {
 
     fn deref(&self) -> &Self::Target {
         &self.0
+    }
+}
+
+impl WaitFor {
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Issued, Self::Served, Self::Approved, Self::Revoked];
+
+    /// The word in plans.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::Served => "served",
+            Self::Approved => "approved",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// What has this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.word() == word)
+    }
+
+    /// The operation of such an action. No provider's has a blank in its name.
+    pub fn operation(self) -> String {
+        format!("{WAIT_PREFIX}{}", self.word())
+    }
+}
+
+impl Wait {
+    /// What the run directory keeps of it.
+    pub fn parameters(&self) -> Parameters {
+        let mut map = Map::new();
+        map.insert(OF.to_owned(), self.of.as_str().into());
+        if let Some(within) = self.within {
+            map.insert(WITHIN.to_owned(), u64::try_from(within.as_millis()).unwrap_or(u64::MAX).into());
+        }
+        if !self.at.is_empty() {
+            map.insert(AT.to_owned(), self.at.iter().map(ToString::to_string).collect());
+        }
+        if let Some(old) = &self.old {
+            map.insert(OLD.to_owned(), old.spelled(SerialSpelling::HexLower).into());
+        }
+        if !self.by.is_empty() {
+            map.insert(BY.to_owned(), self.by.iter().map(StatusSource::as_str).collect());
+        }
+        Parameters::from(map)
+    }
+
+    /// The wait that an action is, by its operation; `None` where it sends something.
+    pub fn of_action(operation: &str, parameters: &Parameters) -> Option<Self> {
+        let until = WaitFor::parse(operation.strip_prefix(WAIT_PREFIX)?)?;
+        let of = parameters.get(OF).and_then(Value::as_str)?.to_owned();
+        let within = parameters.get(WITHIN).and_then(Value::as_u64).map(Duration::from_millis);
+        let texts = parameters.get(AT).and_then(Value::as_array).into_iter().flatten();
+        let at: Result<Vec<TlsServer>, ()> =
+            texts.map(|text| TlsServer::parse(text.as_str().ok_or(())?).map_err(drop)).collect();
+        let by = parameters.get(BY).and_then(Value::as_array).into_iter().flatten();
+        let by: Option<StatusSources> = by.map(|word| StatusSource::parse(word.as_str()?)).collect();
+        let old = parameters.get(OLD).and_then(Value::as_str);
+        let old = old.and_then(|text| SerialNumber::parse_in(text, SerialNotation::Hexadecimal).ok());
+        Some(Self { until, of, within, at: at.ok()?, old, by: by? })
     }
 }
 
@@ -345,6 +439,165 @@ impl CheckedPlan {
     }
 }
 
+impl PlanDigest {
+    /// Adds the next action.
+    pub(super) fn action(
+        &mut self,
+        account: usize,
+        reason: Option<RevocationReason>,
+        not_before: Option<Timestamp>,
+        never_sent: Option<&NeverSent>,
+        digest: &ActionDigest,
+    ) {
+        // One buffer and one update, for this runs for every action. Letters (`a`, `d`, `n`, `p`, `s`) separate the kinds of input.
+        let mut bytes = [0; 59];
+        bytes[0] = b'a';
+        bytes[1] = match never_sent {
+            None => 0,
+            Some(NeverSent::Repeats(_)) => 1,
+            Some(NeverSent::Excepted(_)) => 2,
+        };
+        bytes[2] = reason.map_or(u8::MAX, RevocationReason::code);
+        bytes[3..11].copy_from_slice(&(account as u64).to_le_bytes());
+        bytes[11..27].copy_from_slice(&not_before.map_or(i128::MIN, Timestamp::as_nanosecond).to_le_bytes());
+        bytes[27..].copy_from_slice(&digest.0);
+        self.0.update(bytes);
+    }
+
+    /// Adds the names that the new certificate of the action that was added last may lack.
+    pub(super) fn drop_names(&mut self, names: &[String]) {
+        for name in names {
+            self.0.update(b"d");
+            self.0.update((name.len() as u64).to_le_bytes());
+            self.0.update(name);
+        }
+    }
+
+    /// Adds that one action needs another.
+    pub(super) fn need(&mut self, action: Ordinal, needed: Ordinal) {
+        self.0.update(b"n");
+        self.0.update(action.to_le_bytes());
+        self.0.update(needed.to_le_bytes());
+    }
+
+    /// Adds the next account that is used.
+    pub(super) fn account(&mut self, draft: &AccountDraft) {
+        let account = &draft.account;
+        self.0.update(b"p");
+        self.0.update(draft.provider.digest);
+        add_text(&mut self.0, &account.base_url);
+        add_text(&mut self.0, account.auth_url.as_deref().unwrap_or_default());
+        for (name, value) in &account.variables {
+            add_text(&mut self.0, name);
+            add_text(&mut self.0, value);
+        }
+        add_text(&mut self.0, &draft.references);
+        for (reason, spelling) in &account.reasons {
+            add_text(&mut self.0, reason.name());
+            add_text(&mut self.0, spelling);
+        }
+        // A preview is read for how fast it will go, too.
+        for window in &account.windows {
+            add_text(&mut self.0, &window.to_string());
+        }
+        self.0.update(b"c");
+        self.0.update(account.concurrency.to_le_bytes());
+        self.0.update([u8::from(account.concurrency_follows)]);
+        if let Some(hook) = &account.challenge_hook {
+            add_text(&mut self.0, &format!("{hook:?}"));
+        }
+    }
+
+    /// Ends with the settings that decide when to send, how often, and when to stop; returns lower-case hexadecimal.
+    pub(super) fn finish(mut self, settings: &Settings) -> String {
+        self.0.update(b"s");
+        // All of them by name, so that whoever adds one decides here. Accounts came one by one; a name and the columns that are kept change
+        // nothing that is sent.
+        let Settings { name: _, deadline, accounts: _, retry, timeout, schedule, safety, keep_columns: _, hooks } =
+            settings;
+        let when = serde_json::to_string(&(deadline, schedule, safety, retry, timeout));
+        add_text(&mut self.0, &when.unwrap_or_default());
+        // They send nothing to a provider, and they are programs that a run starts: whoever approves a plan approves them.
+        if !hooks.is_empty() {
+            self.0.update(b"h");
+            add_text(&mut self.0, &serde_json::to_string(hooks).unwrap_or_default());
+        }
+        hex::encode(self.0.finalize())
+    }
+}
+
+impl FingerprintBase {
+    pub(super) fn new(draft: &AccountDraft, operation: &str) -> Self {
+        let mut hash = Sha256::new();
+        let texts = [draft.account.provider.as_str(), &same_place(&draft.account.base_url), operation];
+        texts.iter().for_each(|text| add_text(&mut hash, text));
+        // Up to a whole block, which need not be hashed again for each action. A text has its length before it.
+        let length: usize = texts.iter().map(|text| size_of::<u64>() + text.len()).sum();
+        hash.update(&[0; BLOCK][..length.next_multiple_of(BLOCK) - length]);
+        Self(hash)
+    }
+
+    /// What an action with these parameters does, over all plans.
+    pub(super) fn with(&self, parameters: &[u8]) -> ActionDigest {
+        let mut hash = self.0.clone();
+        hash.update(parameters);
+        ActionDigest(hash.finalize().into())
+    }
+
+    /// What every action on this target does, whatever its other parameters say.
+    pub(super) fn of_target(&self, target: &str) -> Fingerprint {
+        let mut hash = self.0.clone();
+        // Parameters are a JSON object, which begins otherwise.
+        hash.update(b"target ");
+        hash.update(target);
+        ActionDigest(hash.finalize().into()).fingerprint()
+    }
+}
+
+impl ActionDigest {
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let mut half = [0; 16];
+        half.copy_from_slice(&self.0[..16]);
+        Fingerprint(half)
+    }
+}
+
+/// The entry and the name of a step, by the id of its action; `None` of an id that no step can have.
+pub fn entry_and_step(id: &str) -> Option<(&str, &str)> {
+    id.rsplit_once('/').filter(|(_, step)| is_name(step))
+}
+
+/// A base URL as it is compared: other letters of case, or the port that is meant anyway, are no other place.
+fn same_place(base_url: &str) -> String {
+    let url = base_url.to_ascii_lowercase();
+    for (scheme, port) in [("https://", ":443"), ("http://", ":80")] {
+        if let Some(rest) = url.strip_prefix(scheme) {
+            let end = rest.find('/').unwrap_or(rest.len());
+            if let Some(host) = rest[..end].strip_suffix(port) {
+                return format!("{scheme}{host}{}", &rest[end..]);
+            }
+        }
+    }
+    url
+}
+
+fn add_text(hash: &mut Sha256, text: &str) {
+    // The length first: otherwise `ab`, `c` and `a`, `bc` would have one hash.
+    hash.update((text.len() as u64).to_le_bytes());
+    hash.update(text);
+}
+
+/// What the operation of a wait begins with.
+pub const WAIT_PREFIX: &str = "wait ";
+// The parameters of a wait, as run directories have them.
+const OF: &str = "of";
+const WITHIN: &str = "within_ms";
+const AT: &str = "at";
+const OLD: &str = "old";
+const BY: &str = "by";
+/// Of SHA-256.
+const BLOCK: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,6 +613,39 @@ mod tests {
         assert_eq!(parameters.to_string(), text);
         for damaged in ["", "[]", "1", r#"{"a":}"#, r#"{"a":1"#, r#"{"a":1}x"#] {
             assert!(Parameters::parse(damaged).is_err(), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_read_as_it_was_written() {
+        for until in WaitFor::ALL {
+            for within in [None, Some(Duration::from_secs(86_400))] {
+                let at = if until == WaitFor::Served { &["a.example:443", "smtp://b.example:25"][..] } else { &[] };
+                let at = at.iter().map(|text| TlsServer::parse(text).unwrap()).collect();
+                let by = if until == WaitFor::Revoked { &[StatusSource::Crl, StatusSource::Ocsp][..] } else { &[] };
+                let by = by.iter().copied().collect();
+                let old = (until == WaitFor::Served).then(|| SerialNumber::parse("0x10").unwrap());
+                let wait = Wait { until, of: "shop/revoke".to_owned(), within, at, old, by };
+                assert_eq!(Wait::of_action(&until.operation(), &wait.parameters()), Some(wait));
+            }
+        }
+        assert_eq!(entry_and_step("lists/a.csv:2/revoke"), Some(("lists/a.csv:2", "revoke")));
+        assert_eq!(entry_and_step("lists/a.csv:2"), None);
+        assert_eq!(Wait::of_action("revoke", &Parameters::default()), None);
+        assert_eq!(Wait::of_action("wait issued", &Parameters::default()), None);
+    }
+
+    #[test]
+    fn one_place_is_written_in_several_ways() {
+        for (url, expected) in [
+            ("https://CA.example/Api", "https://ca.example/api"),
+            ("HTTPS://ca.example:443/api", "https://ca.example/api"),
+            ("https://ca.example:443", "https://ca.example"),
+            ("https://ca.example:4430", "https://ca.example:4430"),
+            ("http://127.0.0.1:80/x", "http://127.0.0.1/x"),
+            ("http://127.0.0.1:443/x", "http://127.0.0.1:443/x"),
+        ] {
+            assert_eq!(same_place(url), expected);
         }
     }
 }

@@ -489,7 +489,7 @@ fn measure(place: &mut CellPlace, end: &Position) {
 }
 
 /// The finding for a file that cannot be read to its end.
-fn unreadable(place: Span, error: &io::Error) -> Diagnostic {
+pub(super) fn unreadable(place: Span, error: &io::Error) -> Diagnostic {
     Diagnostic::error("unreadable-file", place, format!("the file cannot be read further: {error}"))
 }
 
@@ -591,7 +591,7 @@ const FIRST_LINES: usize = 30;
 /// Bytes of a row: a cell may hold a certificate request or a whole chain.
 const MAX_ROW: u64 = 1 << 20;
 /// More columns are no list: somebody's wide sheet, or rows without line ends.
-const MAX_COLUMNS: usize = 4096;
+pub(super) const MAX_COLUMNS: usize = 4096;
 /// `serial`, the number, the account, a hash; names and times in varying number follow.
 const INCIDENT_COLUMNS: usize = 4;
 /// Bytes of a cell from which on equal lengths are no chance.

@@ -3,7 +3,8 @@
 
 use super::read::unconfigured;
 use super::settings::{
-    Account, BetweenWaves, DEFAULT_TIMEOUT, DailyWindow, Hook, Retry, Safety, Schedule, Settings, StopWhen, WaveSize,
+    Account, BetweenWaves, DAYS, DEFAULT_TIMEOUT, DailyWindow, Hook, Retry, Safety, Schedule, Settings, StopWhen,
+    WaveSize,
 };
 use crate::provider::challenge::ChallengeSolver;
 use crate::provider::{Catalog, CredentialReference};
@@ -214,8 +215,6 @@ fn is_plain(text: &str) -> bool {
 
 /// Words that some readers of YAML take for something else than text.
 const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-/// The days' names in a plan, Monday first.
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,5 @@
 //! Opening the plan and the files that it names: paths, formats, encodings. Reads files, writes none, parses nothing.
 
-use super::checked::ReadFile;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::file::{self, decode, open_regular, read_to_bound, reason, too_large};
 use crate::text::{SourceId, SourceMap, Span};
@@ -21,6 +20,19 @@ pub enum Input {
 impl Input {
     /// Bytes of standard input that are read.
     pub const MAX_STDIN: u64 = MAX_WHOLE;
+}
+
+/// A file that the plan named and the check read, for the run directory's copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadFile {
+    /// As the user or the plan named it; `<stdin>` for standard input.
+    pub name: String,
+    /// Where it was read from; `None` for standard input.
+    pub path: Option<PathBuf>,
+    /// Its text where it is in memory (standard input always is).
+    pub text: Option<Arc<str>>,
+    /// Whether it tells of certificates alone: what a campaign has replaced where they are served is no edit of the plan.
+    pub holds_certificates: bool,
 }
 
 /// A plan that is open.

@@ -2,27 +2,24 @@
 //!
 //! Reads the plan and every file that it names; sends nothing, needs no credential.
 
-pub mod accounts;
 pub mod calendar;
 pub mod check;
 pub mod checked;
 mod csv;
 pub mod export;
-mod json_list;
 mod list;
 mod load;
 mod read;
 pub mod schema;
 pub mod settings;
 pub mod shard;
-pub mod wait;
 
 pub use check::{CERTIFICATE_FIELDS, CsvOptions, DESCRIPTIVE_COLUMNS, IgnoreColumns, MAX_BUNDLE, Request, check};
-pub use checked::{Action, CertificateNames, CheckedPlan, ReadFile};
+pub use checked::{Action, CertificateNames, CheckedPlan, Wait, WaitFor};
 pub use csv::ListLayout;
 pub use list::ListReader;
-pub use load::Input;
+pub use load::{Input, ReadFile};
+pub use read::settings_of;
 pub use schema::schema;
 pub use settings::{Account, Retry, Settings};
 pub use shard::{Division, ShardKeys};
-pub use wait::{Wait, WaitFor};

@@ -2,9 +2,9 @@
 //! [`super::check()`] decides.
 
 use super::check::{COMMON_FIELDS, UNSHARED_FIELDS};
-use super::wait::WaitFor;
+use super::checked::WaitFor;
+use super::settings::{DAYS, HookEvent};
 use crate::pki::RevocationReason;
-use crate::plan::settings::HookEvent;
 use crate::provider::Catalog;
 use crate::provider::model::{ActionRules, Operation, Parameter, ParameterType, Provider};
 use serde_json::{Map, Value, json};
@@ -467,4 +467,3 @@ const SCHEMA_ID: &str = "https://certsweep.github.io/plan.schema.json";
 const DURATION: &str = "0*[1-9][0-9]*(ms|s|m|h|d)?";
 /// An instant, as jiff reads it: with `T` or a blank, seconds or none, and an offset.
 const INSTANT: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)(\[[^\]]+\])?$";
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];

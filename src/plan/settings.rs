@@ -222,6 +222,8 @@ impl Default for Retry {
 
 /// The time of one attempt where the plan has no `timeout`.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The days' names in a plan, Monday first.
+pub(super) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 mod windows_as_text {
     use crate::provider::model::Window;

@@ -1,7 +1,7 @@
 //! What a run would do, shown before anything is sent: plain data that the command fills in, and its JSON, whose keys scripts rely on. Its text
 //! is [`super::preview_text`]'s. Leaves nothing uncounted.
 
-use crate::plan::wait::entry_and_step;
+use crate::plan::checked::entry_and_step;
 use crate::run::PlanPart;
 use crate::time::rfc3339;
 use jiff::Timestamp;

@@ -4,7 +4,7 @@ use super::preview::*;
 use super::status::part_text;
 use super::styled::Paint;
 use super::table::{grouped, plural, table};
-use crate::plan::wait::{PREFIX, entry_and_step};
+use crate::plan::checked::{WAIT_PREFIX, entry_and_step};
 use crate::text::safe;
 use crate::time::{human, human_latency, rfc3339};
 use jiff::Timestamp;
@@ -341,7 +341,7 @@ fn time(preview: &Preview) -> String {
     };
     // What is polled is named twice, one after the other.
     let polls = |count: &Count| count.requests.windows(2).any(|two| matches!(two, [one, other] if one == other));
-    let waits = if preview.counts.iter().any(|count| count.operation.starts_with(PREFIX) || polls(count)) {
+    let waits = if preview.counts.iter().any(|count| count.operation.starts_with(WAIT_PREFIX) || polls(count)) {
         "How long its waits take (approvals, issuance) is not known, and not counted\n"
     } else {
         ""

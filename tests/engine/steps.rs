@@ -6,7 +6,7 @@ use super::{Bench, Cut, replayable, scaled, seeds, virtual_time};
 use certsweep::journal::RunDir;
 use certsweep::pki::TlsServer;
 use certsweep::plan::Wait;
-use certsweep::plan::wait::WaitFor;
+use certsweep::plan::checked::WaitFor;
 use certsweep::provider::Answer;
 use certsweep::run::{Outcome, StatusSources, StopReason};
 use serde_json::{Value, json};

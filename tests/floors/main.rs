@@ -72,7 +72,7 @@ const OWNED: [Owned; 24] = [
         only: &[
             "wire",
             "simulator",
-            "plan/read/base_url.rs",
+            "plan/read/scalar.rs",
             "pki/names.rs",
             "pki/csr.rs",
             "cli/page_server.rs",

@@ -11,7 +11,7 @@ use crate::engine::verify::PublishedState;
 use crate::journal::{History, Phase};
 use crate::pki::{Certificate, SerialNumber, SerialSpelling, TlsServer};
 use crate::plan::Action;
-use crate::plan::wait::Wait;
+use crate::plan::checked::Wait;
 use crate::run::{Ordinal, Outcome};
 use crate::text::safe;
 use crate::time::{Clock, human};

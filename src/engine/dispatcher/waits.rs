@@ -11,7 +11,7 @@ use crate::engine::status_query::{Asker, DoubtfulAction};
 use crate::engine::step::JournalFailed;
 use crate::engine::timing::{Moment, RequestTiming, WallTime};
 use crate::journal::{Phase, Reply, ToSend};
-use crate::plan::wait::{Wait, WaitFor};
+use crate::plan::checked::{Wait, WaitFor};
 use crate::provider::TargetState;
 use crate::run::{Ordinal, Outcome, StatusSource, StatusSources};
 use crate::time::{Clock, human};

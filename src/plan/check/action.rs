@@ -1,19 +1,21 @@
-//! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
+//! One row to one checked action: its provider and operation, its id, when it may go, its reason (given in RFC 5280's names or the provider's,
+//! sent in the provider's), and what it is to the actions before it and to the certificate that it replaces.
 
 use super::action_index::hash_of;
-use super::chain::{CheckedStep, Publication};
-use super::context::{Checker, NotedTiming, Timing};
-use super::dropped_names::Replacement;
+use super::context::{CheckedStep, Checker, NotedTiming, Publication, Timing};
 use super::fields::{Layers, Row, has_value, no_value};
-use super::shared_keys::KeyBearer;
+use super::pem_files::{CsrResult, KeyBearer};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::pki::SpkiFingerprint;
 use crate::pki::csr::split_reference;
+use crate::pki::names::{comparable, is_host};
+use crate::pki::{Certificate, RequestedCertificate, RevocationReason, SpkiFingerprint};
 use crate::plan::calendar;
 use crate::plan::checked::{Action, CertificateNames, NeverSent, Parameters};
 use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::answer::naming_text;
-use crate::provider::model::{ActionRules, Idempotency, Operation, Provider, TargetKind};
+use crate::provider::model::{ActionRules, Idempotency, Operation, Provider, ReasonRule, TargetKind};
+use crate::provider::params::{self, ReasonError};
+use crate::provider::replacement;
 use crate::run::Ordinal;
 use crate::text::damage::did_you_mean;
 use crate::text::{Span, nearest, safe};
@@ -21,6 +23,42 @@ use crate::tree::Field;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
+
+/// A reason that can be sent.
+pub(super) struct ReadReason<'a> {
+    /// The reason of RFC 5280, where the provider's spelling has one.
+    pub(super) asked: Option<RevocationReason>,
+    /// What is sent.
+    pub(super) spelling: String,
+    /// Whether the CA learns by it that the key is compromised.
+    pub(super) tells_compromise: bool,
+    /// The field that gives it.
+    pub(super) field: &'a Field,
+}
+
+/// The reason of an action.
+pub(super) enum ReasonFound<'a> {
+    /// The action has none.
+    Absent,
+    /// One that cannot be sent, which was reported.
+    Unusable,
+    /// One that can be sent.
+    Usable(ReadReason<'a>),
+}
+
+/// What an action asks for in the place of an old certificate. The certificate is the one that the entry names; what only the provider's record tells
+/// is held against it before the request is sent.
+struct Replacement<'a> {
+    operation: &'a Operation,
+    rules: &'a ActionRules,
+    parameters: &'a Map<String, Value>,
+    /// For each parameter of the operation the field that gave it.
+    given: &'a [Option<&'a Field>],
+    /// Parameters whose values earlier steps bring.
+    references: &'a [usize],
+    /// The certificate request, and where it stands.
+    csr: Option<&'a (CsrResult, Span)>,
+}
 
 impl Checker<'_> {
     /// Checks one row and hands the action out, if it is one. `name` begins the ids that are made.
@@ -409,11 +447,210 @@ impl Checker<'_> {
     }
 }
 
+impl Checker<'_> {
+    /// The reason of an action: the nearest layer that names one, under `reason` or the provider's own field.
+    pub(super) fn find_reason<'a>(
+        &mut self,
+        row: &Row<'a>,
+        layers: Layers<'a>,
+        account: usize,
+        operation: &Operation,
+        rule: &ReasonRule,
+    ) -> ReasonFound<'a> {
+        let parameter = operation.parameters.iter().find(|parameter| parameter.name == rule.field);
+        let own = || {
+            let names = parameter.into_iter().flat_map(|own| std::iter::once(&own.name).chain(&own.aliases));
+            names.map(String::as_str).filter(|name| *name != "reason")
+        };
+        let of_row = || (row.field("reason"), own().find_map(|name| row.field(name)));
+        let of_layer = |fields: &'a [Field]| {
+            let find = |name: &str| fields.iter().find(|field| field.name == name && has_value(field));
+            (find("reason"), own().find_map(find))
+        };
+        let is_there = |(portable, own): &(Option<&Field>, Option<&Field>)| portable.is_some() || own.is_some();
+        // `reason` and the provider's own field mean the same: a layer that has either of them hides both of the layers behind
+        // it.
+        let nearest = Some(of_row()).filter(is_there);
+        let nearest = nearest.or_else(|| Some(of_layer(layers.row)).filter(is_there));
+        let nearest = nearest.or_else(|| Some(of_layer(layers.entry)).filter(is_there));
+        let Some((portable, own)) = nearest.or_else(|| Some(of_layer(layers.plan)).filter(is_there)) else {
+            return ReasonFound::Absent;
+        };
+        // Both are read even where one is wrong, so that findings about both come together.
+        let portable = portable.map(|field| self.read_reason(field, account, rule));
+        let own = own.map(|field| self.read_own_reason(field, rule));
+        match (portable, own) {
+            (Some(Some(portable)), Some(Some(own))) if portable.spelling != own.spelling => {
+                let what =
+                    format!("`reason` asks for {}, and `{}` for {}", portable.spelling, own.field.name, own.spelling);
+                let error = Diagnostic::error("reason-conflict", own.field.value.span, what);
+                self.report(error.related(portable.field.value.span, "`reason` is here").help("keep one of them"));
+                ReasonFound::Unusable
+            }
+            (Some(Some(reason)), None | Some(Some(_))) | (None, Some(Some(reason))) => ReasonFound::Usable(reason),
+            _ => ReasonFound::Unusable,
+        }
+    }
+
+    /// Reads `reason`: a name of RFC 5280, or the provider's spelling.
+    fn read_reason<'a>(&mut self, field: &'a Field, account: usize, rule: &ReasonRule) -> Option<ReadReason<'a>> {
+        let text = self.single_value(field)?;
+        let Some(asked) = RevocationReason::parse(text) else {
+            if let Some(spelling) = rule.values.iter().map(|(_, spelling)| spelling).find(|spelling| *spelling == text)
+            {
+                return Some(own_reason(rule, spelling, field));
+            }
+            let has = reason_names(rule);
+            let what = format!("`{}` is no revocation reason", safe::terminal(text));
+            let all = RevocationReason::ALL.iter().map(|reason| reason.name());
+            let help = match nearest(text, all.chain(rule.values.iter().map(|(_, spelling)| spelling.as_str()))) {
+                Some(right) => format!("{} this operation has {has}", did_you_mean(text, right)),
+                None => format!("this operation has {has}"),
+            };
+            self.report(Diagnostic::error("unknown-reason", field.value.span, what).help(help));
+            return None;
+        };
+        let draft = &self.draft.accounts.drafts[account];
+        match params::spelling_to_send(rule, &draft.account.reasons, asked) {
+            Ok(spelling) => {
+                let sent = params::reason_of(rule, &spelling);
+                // Once for each account: a list of a million such rows has one cause. It matters, because CAs block compromised
+                // keys.
+                if asked == RevocationReason::KeyCompromise && sent != Some(asked) && self.mapped_away.insert(account) {
+                    let name = &draft.account.name;
+                    let what = format!("reason keyCompromise will be sent to `{name}` as `{spelling}`");
+                    let warning = Diagnostic::warning("compromise-not-told", field.value.span, what);
+                    self.report(warning.help(REPORT_BY_OTHER_MEANS));
+                }
+                let tells_compromise = sent == Some(RevocationReason::KeyCompromise);
+                Some(ReadReason { asked: Some(asked), spelling, tells_compromise, field })
+            }
+            Err(error) => {
+                let name = draft.account.name.clone();
+                let (ReasonError::NotThere { has } | ReasonError::NoSuchSpelling { has, .. }) = &error;
+                let instead = has.iter().map(|(reason, _)| *reason);
+                let example = instead.clone().find(|reason| *reason == RevocationReason::Unspecified);
+                let example = example.or_else(|| instead.clone().next()).map_or("unspecified", RevocationReason::name);
+                let what =
+                    format!("the provider `{name}` does not have the reason `{asked}`; it has {}", reason_names(rule));
+                let mut help =
+                    format!("to send another on purpose: `providers: {{{name}: {{reasons: {{{asked}: {example}}}}}}}`");
+                // The CA blocks a key that it knows to be compromised (CA/Browser Forum BR, section 6.1.1.3); with another reason
+                // it does not.
+                if asked == RevocationReason::KeyCompromise {
+                    help.push_str("; ");
+                    help.push_str(REPORT_BY_OTHER_MEANS);
+                }
+                self.report(Diagnostic::error("no-such-reason", field.value.span, what).help(help));
+                None
+            }
+        }
+    }
+
+    /// Reads the provider's own field: the provider's spelling, or a name of RFC 5280 that the provider has.
+    fn read_own_reason<'a>(&mut self, field: &'a Field, rule: &ReasonRule) -> Option<ReadReason<'a>> {
+        let text = self.single_value(field)?;
+        if let Some(spelling) = params::spelling_for(rule, text) {
+            return Some(own_reason(rule, spelling, field));
+        }
+        let spellings: Vec<&str> = rule.values.iter().map(|(_, spelling)| spelling.as_str()).collect();
+        let what = format!("`{}` must be one of {}, not `{}`", field.name, spellings.join(", "), safe::terminal(text));
+        let mut error = Diagnostic::error("no-such-reason", field.value.span, what);
+        if let Some(right) = nearest(text, spellings) {
+            error = error.help(did_you_mean(text, right));
+        }
+        self.report(error);
+        None
+    }
+}
+
+impl Checker<'_> {
+    /// Holds the names that an action asks for against those of the certificate whose place the new one takes, where that is known. Returns those that
+    /// the entry says are to go.
+    fn check_dropped_names(
+        &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
+        new: &Replacement<'_>,
+        old: Option<&Certificate>,
+    ) -> Vec<String> {
+        let field = row.field_or_default(layers, DROP_NAMES).filter(|field| has_value(field));
+        let field = field.filter(|_| new.operation.parameter(DROP_NAMES).is_none());
+        let Some(rule) = new.rules.csr.as_ref().filter(|rule| rule.replaces) else {
+            // In a chain it is for the step that asks for a certificate.
+            if let Some(field) = row.field(DROP_NAMES).filter(|own| field == Some(*own) && self.chain.is_none()) {
+                let what = format!("`{}` replaces no certificate, so it drops no name", new.operation.name);
+                let error = Diagnostic::error("drop-names", field.span, what);
+                self.report(error.help(format!("leave `{DROP_NAMES}` out; it is for a reissue")));
+            }
+            return Vec::new();
+        };
+        let mut wrong = Diagnostics::default();
+        let meant = field.and_then(|field| texts(&field.value, &mut wrong)).unwrap_or_default();
+        self.report_all(&wrong);
+        let of = |name: &Option<String>| {
+            let name = name.as_ref()?;
+            new.operation.parameters.iter().position(|parameter| parameter.name == *name)
+        };
+        let named = [of(&rule.dns_names), of(&rule.common_name), of(&Some(rule.field.clone()))];
+        // What an earlier step brings is not known yet.
+        if named.iter().flatten().any(|index| new.references.contains(index)) {
+            return meant.into_iter().map(|(name, _)| name).collect();
+        }
+        let request = new.csr.and_then(|(csr, _)| Some(RequestedCertificate::of(&csr.as_ref().as_ref().ok()?.csr)));
+        let asked = replacement::asked(rule, new.parameters, request.as_ref());
+        for (name, place) in meant.iter().filter(|(name, _)| asked.contains(&comparable(name))) {
+            let what = format!("`{}` is asked for, and `{DROP_NAMES}` says that it is to go", safe::terminal(name));
+            self.report(Diagnostic::error("drop-names", *place, what).help("take it out of one of the two"));
+        }
+        let meant: Vec<String> = meant.into_iter().map(|(name, _)| name).collect();
+        let Some(old) = old else { return meant };
+        // A common name need not be a host's.
+        let common = old.common_name().filter(|name| is_host(name));
+        let addresses = old.alternative_names().ip.iter().map(ToString::to_string);
+        let names: Vec<String> =
+            common.into_iter().chain(old.alternative_names().dns.iter().cloned()).chain(addresses).collect();
+        let dropped = replacement::dropped(&names, &asked, &meant);
+        if !dropped.is_empty() {
+            let place =
+                named.iter().flatten().find_map(|index| new.given[*index]).map_or(row.span, |field| field.value.span);
+            let shown: Vec<_> = dropped.iter().map(|name| safe::terminal(name)).collect();
+            let what = format!("the old certificate also names `{}`, which the new one would lack", shown.join("`, `"));
+            let mut error = Diagnostic::error("dropped-names", place, what);
+            if let Some(certificate) = row.own_field(layers, "certificate") {
+                error = error.related(certificate.value.span, "the old certificate");
+            }
+            self.report(
+                error.help(format!(
+                    "ask for it, too; or write `{DROP_NAMES}: [{}]` where it is to go",
+                    shown.join(", ")
+                )),
+            );
+        }
+        meant
+    }
+}
+
 /// How a list without a plan gives what its columns lack.
 fn in_a_list_by_itself(column: &str) -> String {
     format!(
         "add a column `{column}`, or write a plan that names the list: `certsweep init --provider PROVIDER --action ACTION --from FILE`"
     )
+}
+
+/// A reason in the provider's spelling.
+fn own_reason<'a>(rule: &ReasonRule, spelling: &str, field: &'a Field) -> ReadReason<'a> {
+    let asked = params::reason_of(rule, spelling);
+    let tells_compromise = asked == Some(RevocationReason::KeyCompromise);
+    ReadReason { asked, spelling: spelling.to_owned(), tells_compromise, field }
+}
+
+/// A rule's reasons by their names in RFC 5280, with the provider's spelling where it differs.
+fn reason_names(rule: &ReasonRule) -> String {
+    let one = |(reason, spelling): &(RevocationReason, String)| {
+        if reason.name() == spelling { spelling.clone() } else { format!("{reason} ({spelling})") }
+    };
+    rule.values.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// What an action acts on, as reports show it.
@@ -457,3 +694,6 @@ const CA_REACHES: &str = "the CA and everything below it";
 const MAX_ID: usize = 200;
 /// Room for what nearly every target and source takes: growing step by step costs more, a million times.
 const MAX_USUAL_TEXT: usize = 64;
+const REPORT_BY_OTHER_MEANS: &str =
+    "this request does not tell the CA that the key leaked: report it to the CA by other means";
+const DROP_NAMES: &str = "drop_names";

@@ -1,45 +1,22 @@
 //! The columns of a list: which gives which field, as its header, the plan and the command line say; and what is wrong with them, once for
-//! the list. Reads no row.
+//! the list. Whether its first line is a header at all is judged by what the first lines look like, and only where a person then decides:
+//! nothing is dropped by it. Reads no row.
 
-use super::context::{Checker, CsvOptions, IgnoreColumns};
+use super::context::{Checker, ListOptions};
 use super::fields::{
-    self, CERTIFICATE_FIELDS, COMMON_FIELDS, DESCRIPTIVE_COLUMNS, Header, Layers, NameSet, Row, empty_field,
-    is_descriptive, names, no_single_value,
+    CERTIFICATE_FIELDS, COMMON_FIELDS, DESCRIPTIVE_COLUMNS, Header, Layers, NameSet, Row, bare, empty_field,
+    is_descriptive, names_of,
 };
-use super::header::{self, FirstLine};
 use super::steps::EntrySteps;
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
 use crate::plan::csv::ListLayout;
 use crate::plan::list::ListReader;
 use crate::text::damage::did_you_mean;
-use crate::text::{Span, nearest, safe};
-use crate::tree::{Field, Node, Shape};
+use crate::text::nearest;
+use crate::text::{Span, safe};
+use crate::tree::{Field, Shape};
 use std::collections::HashMap;
-
-/// How a list's header is to be read. Places are those in the plan; the command line's names have none.
-#[derive(Default)]
-pub(super) struct ListOptions {
-    /// Whether the list is the plan itself, and the names below are the command line's.
-    bare: bool,
-    pub(super) layout: ListLayout,
-    columns: Vec<(PlacedName, PlacedName)>,
-    ignore_all: bool,
-    ignore: Vec<PlacedName>,
-    keep: Vec<PlacedName>,
-    /// `where`.
-    pub(super) filter: Option<PlacedName>,
-}
-
-/// The name of a field or a column, with its place.
-type PlacedName = (String, Option<Span>);
-
-/// How a column is told.
-enum ColumnRef {
-    Name(String),
-    /// Its number, from 1: the list has no header.
-    Number(u32),
-}
 
 /// The field names that the rows of a list can have.
 pub(super) struct KnownFields {
@@ -62,6 +39,21 @@ pub(super) struct Columns {
     pub(super) header_span: Span,
     is_of_find: bool,
     is_bare: bool,
+}
+
+/// What a list's first line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FirstLine {
+    /// The header, or nothing that is known.
+    Header,
+    /// A comment (`#`); the line of the header below.
+    Comment(u32),
+    /// A comment, and the line below is a row; its first column, from 0, whose cell is a value.
+    CommentedRow(usize),
+    /// A row; the first column, from 0, whose cell is a value.
+    Row(usize),
+    /// A title; the line of the header below.
+    Title(u32),
 }
 
 impl Columns {
@@ -144,7 +136,7 @@ impl Checker<'_> {
                 let nothing_wanted = !candidate.actions().any(|(operation, _)| wanted(&operation.name));
                 let wanted = |name: &str| nothing_wanted || wanted(name);
                 for (operation, _) in candidate.actions().filter(|(operation, _)| wanted(&operation.name)) {
-                    for name in fields::names_of(operation) {
+                    for name in names_of(operation) {
                         if !known.iter().any(|known| known == name) {
                             known.push(name.to_owned());
                         }
@@ -156,65 +148,6 @@ impl Checker<'_> {
             }
         }
         KnownFields { names: known, parameters }
-    }
-
-    pub(super) fn read_list_options(&mut self, item: &Node) -> ListOptions {
-        let mut options = ListOptions::default();
-        let mut findings = Diagnostics::default();
-        let placed = |(name, span)| (name, Some(span));
-        let mut listed = Vec::new();
-        if let Some(columns) = item.get("columns") {
-            if !matches!(columns.shape, Shape::Map(_)) {
-                let what = format!("`columns` must be a map, not {}", columns.kind());
-                let help = "write it as `{certificate_id: \"Cert ID\"}`: the field, and the column that gives it";
-                findings.push(Diagnostic::error("wrong-kind", columns.span, what).help(help));
-            }
-            for field in columns.fields() {
-                let column = match &field.value.shape {
-                    // In quotes it is a column's name.
-                    Shape::Scalar { text, plain: true } => ColumnRef::of(text.trim()),
-                    Shape::Scalar { text, plain: false } => ColumnRef::Name(text.trim().to_owned()),
-                    _ => {
-                        findings.push(no_single_value(field));
-                        continue;
-                    }
-                };
-                listed.push(((field.name.clone(), Some(field.span)), (column, Some(field.value.span))));
-            }
-        }
-        let header_row = item.get("header_row").and_then(|node| {
-            let row = node.text().and_then(|text| text.parse::<u32>().ok());
-            if row.is_none() {
-                let error = Diagnostic::error("header-row", node.span, "`header_row` must be the number of a line");
-                findings.push(error.help("the line of the list's header, from 1; 0 where there is none"));
-            }
-            row
-        });
-        options.lay_out(listed, header_row, &mut findings);
-        match item.get("ignore_columns") {
-            None => {}
-            // In quotes it would be the name of a column.
-            Some(node) if matches!(&node.shape, Shape::Scalar { text, plain: true } if text == "true") => {
-                options.ignore_all = true;
-            }
-            Some(node) if matches!(&node.shape, Shape::Scalar { text, plain: true } if text == "false") => {}
-            Some(node) => {
-                options.ignore = names(node, &mut findings).unwrap_or_default().into_iter().map(placed).collect();
-            }
-        }
-        if let Some(field) = item.fields().iter().find(|field| field.name == "where") {
-            match field.value.text() {
-                Some(text) => options.filter = Some((text.to_owned(), Some(field.value.span))),
-                None => {
-                    findings.push(no_single_value(field).help("write an expression: `where: 'status == \"issued\"'`"));
-                }
-            }
-        }
-        if let Some(keep) = item.get("keep_columns") {
-            options.keep = names(keep, &mut findings).unwrap_or_default().into_iter().map(placed).collect();
-        }
-        self.diagnostics.extend(findings);
-        options
     }
 
     /// Reads the header. `known` are the field names that rows of this list can have.
@@ -253,7 +186,7 @@ impl Checker<'_> {
             used[index] = true;
             from.push(index);
             fields.push(empty_field(field, header[index].1));
-            if field == "not_before" && header::is_validity_begin(column) && has_validity_end(header) {
+            if field == "not_before" && is_validity_begin(column) && has_validity_end(header) {
                 let what = format!("`{}` is the certificate's validity, by the column that ends it", shown(column));
                 let warning = Diagnostic::warning("validity", column_place.unwrap_or(header[index].1), what);
                 self.report(
@@ -361,10 +294,10 @@ impl Checker<'_> {
                 let index = column.parse::<usize>().ok()?.checked_sub(1)?;
                 lines.get(line).and_then(|(_, cells)| cells.get(index)).map(String::as_str)
             };
-            let is_name = |name: &str| known.iter().any(|known| header::bare(known) == header::bare(name));
+            let is_name = |name: &str| known.iter().any(|known| bare(known) == bare(name));
             let seems = |column: &str| {
                 let below: Vec<&str> = (1..FEW_LINES).map_while(|line| cell(line, column)).collect();
-                cell(0, column).is_some_and(|first| header::is_header(first, &below, &is_name))
+                cell(0, column).is_some_and(|first| is_header(first, &below, &is_name))
             };
             if let Some((_, (column, _))) = options.columns.iter().find(|(_, (column, _))| seems(column)) {
                 let error = Diagnostic::error(
@@ -372,7 +305,7 @@ impl Checker<'_> {
                     start,
                     "the first line seems to be a header, a title or a comment, and no action",
                 );
-                let is_above = |line: &usize| !cell(*line, column).is_some_and(header::is_identifier);
+                let is_above = |line: &usize| !cell(*line, column).is_some_and(is_identifier);
                 let last = (1..lines.len()).take_while(is_above).last().unwrap_or(0);
                 let (row, none) = options.two("header_row", &lines[last].0.to_string(), "header_row", "0");
                 self.report(error.help(format!("{row} passes it over; {none} if it is an action")));
@@ -387,7 +320,7 @@ impl Checker<'_> {
                 .any(|provider| provider.id == word || provider.actions().any(|(action, _)| action.name == word))
                 || RevocationReason::parse(word).is_some()
         };
-        let (what, help) = match header::judge(lines, &|name| known.has(name) || options.names(name), &is_word) {
+        let (what, help) = match judge_first_line(lines, &|name| known.has(name) || options.names(name), &is_word) {
             FirstLine::Header => return true,
             FirstLine::Title(line) => {
                 let (row, _) = options.two("header_row", &line.to_string(), "", "");
@@ -431,7 +364,7 @@ impl Checker<'_> {
         let (ignore, keep) = options.two("ignore_columns", &shown, "keep_columns", &shown);
         let leave = format!("{ignore} leaves it out, {keep} carries it to the report");
         // A validity's begin is never offered as the schedule.
-        let is_validity = header::is_validity_begin(name) || header::is_validity_end(name);
+        let is_validity = is_validity_begin(name) || is_validity_end(name);
         let mut help = match nearest(&shown, known.iter()) {
             _ if is_validity => format!("it is the certificate's validity: {leave}"),
             Some(right) => format!("{} {} maps it, {leave}", did_you_mean(name, right), options.maps(right, &shown)),
@@ -469,105 +402,6 @@ impl Checker<'_> {
     }
 }
 
-impl ListOptions {
-    /// Those of a bare list.
-    pub(super) fn of_command_line(options: &CsvOptions, findings: &mut Diagnostics) -> Self {
-        let unplaced = |name: &String| (name.clone(), None);
-        let mut read = Self {
-            bare: true,
-            ignore_all: options.ignore == IgnoreColumns::All,
-            ignore: match &options.ignore {
-                IgnoreColumns::Named(names) => names.iter().map(unplaced).collect(),
-                IgnoreColumns::None | IgnoreColumns::All => Vec::new(),
-            },
-            keep: options.keep.iter().map(unplaced).collect(),
-            filter: options.filter.as_ref().map(unplaced),
-            ..Self::default()
-        };
-        let columns = options.columns.iter().map(|(field, column)| {
-            let quoted = column.strip_prefix('"').and_then(|column| column.strip_suffix('"'));
-            let column = quoted.map_or_else(|| ColumnRef::of(column), |name| ColumnRef::Name(name.to_owned()));
-            (unplaced(field), (column, None))
-        });
-        read.lay_out(columns.collect(), options.header_row, findings);
-        read
-    }
-
-    /// Notes which columns give fields, and where the header is. A mixture of names and numbers is reported: numbers say that there is no
-    /// header.
-    fn lay_out(
-        &mut self,
-        columns: Vec<(PlacedName, (ColumnRef, Option<Span>))>,
-        header_row: Option<u32>,
-        findings: &mut Diagnostics,
-    ) {
-        let is_number = |column: &ColumnRef| matches!(column, ColumnRef::Number(_));
-        let by_number = columns.iter().any(|(_, (column, _))| is_number(column));
-        if let Some((_, (_, place))) = columns.iter().find(|(_, (column, _))| by_number && !is_number(column)) {
-            let error = Diagnostic::error("columns-mixed", *place, "`columns` names some columns, and counts others");
-            findings
-                .push(error.help("numbers are for a list without a header; a column that is named `1` needs quotes"));
-        }
-        self.layout = ListLayout { header_row, by_number };
-        let one_kind = columns.into_iter().filter(|(_, (column, _))| is_number(column) == by_number);
-        self.columns.extend(one_kind.map(|(field, (column, place))| {
-            let column = match column {
-                ColumnRef::Name(name) => name,
-                ColumnRef::Number(number) => number.to_string(),
-            };
-            (field, (column, place))
-        }));
-        // Without names nothing is misspelled: what is not counted is left out.
-        self.ignore_all |= by_number;
-    }
-
-    /// The columns that give fields: field → column.
-    pub(super) fn mapped(&self) -> Vec<(String, String)> {
-        self.columns.iter().map(|((field, _), (column, _))| (field.clone(), column.clone())).collect()
-    }
-
-    /// Whether they name a column.
-    fn names(&self, name: &str) -> bool {
-        let columns = self.columns.iter().map(|(_, (column, _))| column);
-        columns.chain(self.ignore.iter().chain(&self.keep).map(|(column, _)| column)).any(|column| column == name)
-    }
-
-    /// Two options as the user would write them: beside `from`, or on the command line.
-    fn two(&self, name: &str, value: &str, other: &str, other_value: &str) -> (String, String) {
-        (self.one(name, value), self.one(other, other_value))
-    }
-
-    fn one(&self, name: &str, value: &str) -> String {
-        if self.bare {
-            return format!("`--{} {}`", name.replace('_', "-"), for_shell(&value.replace(": ", "="), false));
-        }
-        match name {
-            "columns" => format!("`columns: {{{value}}}`"),
-            "header_row" => format!("`header_row: {value}`"),
-            _ if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
-                format!("`{name}: [{value}]`")
-            }
-            _ => format!("`{name}: [\"{value}\"]`"),
-        }
-    }
-
-    fn maps(&self, field: &str, column: &str) -> String {
-        if self.bare {
-            format!("`--columns {}`", for_shell(&format!("{field}={column}"), true))
-        } else {
-            format!("`columns: {{{field}: \"{column}\"}}`")
-        }
-    }
-}
-
-impl ColumnRef {
-    /// A number, or else a name.
-    fn of(text: &str) -> Self {
-        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|_| is_number).map_or_else(|| Self::Name(text.to_owned()), Self::Number)
-    }
-}
-
 impl KnownFields {
     fn has(&self, name: &str) -> bool {
         self.names.iter().any(|known| known == name)
@@ -597,16 +431,7 @@ fn defect_of_name(header: &[(String, Span)], index: usize, first: usize) -> Opti
 }
 
 fn has_validity_end(header: &[(String, Span)]) -> bool {
-    header.iter().any(|(name, _)| header::is_validity_end(name))
-}
-
-/// A value of an option as a shell takes it; `quotes` puts it between quotation marks in any case.
-fn for_shell(value: &str, quotes: bool) -> String {
-    if value.contains(['"', '$', '`', '\\', '!']) {
-        return shlex::try_quote(value).map_or_else(|_| value.to_owned(), std::borrow::Cow::into_owned);
-    }
-    let is_plain = value.chars().all(|letter| letter.is_alphanumeric() || "_-=,./:@%+…".contains(letter));
-    if is_plain && !quotes { value.to_owned() } else { format!("\"{value}\"") }
+    header.iter().any(|(name, _)| is_validity_end(name))
 }
 
 /// A name as a finding shows it: a header may be of any length.
@@ -616,6 +441,140 @@ fn shown(name: &str) -> String {
         cut.push('…');
     }
     safe::terminal(&cut).into_owned()
+}
+
+/// Judges the first line. `is_name` knows the fields of the list's actions, and the columns that the user named; `is_word` the words that
+/// stand in rows: providers, actions, reasons.
+fn judge_first_line(
+    lines: &[(u32, Vec<String>)],
+    is_name: &dyn Fn(&str) -> bool,
+    is_word: &dyn Fn(&str) -> bool,
+) -> FirstLine {
+    let Some(((_, first), below)) = lines.split_first() else { return FirstLine::Header };
+    let is_value = |cell: &str| is_identifier(cell) || is_date(cell) || is_word(cell);
+    let names = |cells: &[String]| cells.iter().any(|cell| is_name(cell) && !is_value(cell));
+    if names(first) {
+        return FirstLine::Header;
+    }
+    let is_comment = |cells: &[String]| cells.first().is_some_and(|cell| cell.starts_with('#'));
+    if is_comment(first) {
+        let below = &below[below.iter().take_while(|(_, cells)| is_comment(cells)).count()..];
+        return match (judge_first_line(below, is_name, is_word), below.first()) {
+            (FirstLine::Header, Some((line, _))) => FirstLine::Comment(*line),
+            (FirstLine::Title(line), _) => FirstLine::Comment(line),
+            (FirstLine::Row(column), _) => FirstLine::CommentedRow(column),
+            (other, _) => other,
+        };
+    }
+    let second = below.first().map(|(_, cells)| cells.as_slice()).unwrap_or_default();
+    let value = first.iter().position(|cell| is_identifier(cell) || is_incident(cell));
+    let value = value.or_else(|| first.iter().position(|cell| is_value(cell)));
+    // Above an identifier stands its column's name.
+    let is_above = first.iter().zip(second).any(|(cell, other)| !is_identifier(cell) && is_identifier(other));
+    let alike = || first.iter().zip(second).position(|(cell, other)| !is_above && is_alike(cell, other));
+    if let Some(column) = value.or_else(alike) {
+        return FirstLine::Row(column);
+    }
+    // Only over lines without an identifier: the remedy leaves out all lines above the header, and none may be a row.
+    let titles = below.iter().take_while(|(_, cells)| !cells.iter().any(|cell| is_identifier(cell))).count();
+    let header = below[..titles].iter().find(|(_, cells)| names(cells));
+    let looks = |cells: &[String]| {
+        let filled = cells.iter().filter(|cell| !cell.is_empty()).count();
+        filled > 1 && filled == cells.len() && cells.iter().all(|cell| is_wordy(cell))
+    };
+    let by_looks = || {
+        let found = below[..titles].iter().enumerate().find(|(_, (_, cells))| looks(cells));
+        let (index, line) = found.filter(|_| !looks(first))?;
+        // A header has a row of as many cells below it, with a value in it.
+        let row = below.get(index + 1)?;
+        (row.1.len() == line.1.len() && row.1.iter().any(|cell| is_value(cell))).then_some(line)
+    };
+    header.or_else(by_looks).map_or(FirstLine::Header, |(line, _)| FirstLine::Title(*line))
+}
+
+/// Whether the first line of a list that is read without a header is one all the same, a title or a comment: what stands in a column that is
+/// taken is a field's name, or no identifier above one, or words above what all has digits.
+fn is_header(first: &str, below: &[&str], is_name: &dyn Fn(&str) -> bool) -> bool {
+    let has_digit = |cell: &&str| cell.contains(|letter: char| letter.is_ascii_digit());
+    let is_above_digits = is_wordy(first) && below.len() > 1 && below.iter().all(has_digit);
+    let is_above = !is_identifier(first) && below.first().is_some_and(|cell| is_identifier(cell));
+    first.starts_with('#') || is_name(first) || is_above || is_above_digits
+}
+
+/// Whether a column's name is one for the beginning of a certificate's validity.
+fn is_validity_begin(name: &str) -> bool {
+    let name = bare(name);
+    VALIDITY_BEGIN.iter().any(|words| name.contains(words))
+}
+
+/// Whether a column's name is one for the end of a certificate's validity.
+fn is_validity_end(name: &str) -> bool {
+    let name = bare(name);
+    VALIDITY_END.iter().any(|words| name.contains(words))
+}
+
+/// Digits, hexadecimal digits in any usual spelling, a UUID, a number that a spreadsheet made, a URL, a file.
+fn is_identifier(cell: &str) -> bool {
+    let cell = cell.trim_matches(['"', '\'', '=', '`', '“', '”', '„']);
+    let text = ["serial=", "0x", "0X"].iter().find_map(|prefix| cell.strip_prefix(prefix)).unwrap_or(cell);
+    let digits: String = text.chars().filter(|letter| !matches!(letter, ':' | '-' | ' ')).collect();
+    let is_hexadecimal = digits.chars().all(|letter| letter.is_ascii_hexdigit());
+    let has_digit = digits.chars().any(|letter| letter.is_ascii_digit());
+    let is_number = !text.is_empty() && text.chars().all(|letter| letter.is_ascii_digit());
+    let is_rounded = text.replace(',', ".").parse::<f64>().is_ok() && has_digit;
+    is_number
+        || is_rounded
+        || is_hexadecimal && has_digit && digits.len() >= 8 && !is_date(text)
+        || cell.contains("://")
+        || cell.starts_with("file:")
+}
+
+/// A line of words that begins as `serial HEX`.
+fn is_incident(cell: &str) -> bool {
+    cell.strip_prefix("serial ").and_then(|rest| rest.split(' ').next()).is_some_and(is_identifier)
+}
+
+/// A date, with or without a time.
+fn is_date(cell: &str) -> bool {
+    let day = cell.split(['T', ' ']).next().unwrap_or_default();
+    let parts: Vec<&str> = day.split(['-', '/', '.']).collect();
+    let numbers =
+        parts.iter().all(|part| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()));
+    parts.len() == 3 && numbers && (parts[0].len() == 4 || parts[2].len() == 4)
+}
+
+/// Letters, blanks and what joins words, and no digit.
+fn is_wordy(cell: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphabetic() || " _-()/#.%'&?:".contains(letter);
+    cell.chars().any(char::is_alphabetic) && cell.chars().all(is_part)
+}
+
+/// Whether two cells are made alike, and not of words alone: `shop.example.com` above `mail.example.com`. A header is not made like what it is
+/// above.
+fn is_alike(cell: &str, other: &str) -> bool {
+    let form = form(cell);
+    if form.chars().any(|letter| !matches!(letter, 'a' | ' ' | '_')) && form == self::form(other) {
+        return true;
+    }
+    let both = |test: &dyn Fn(&str) -> bool| test(cell) && test(other);
+    let has_digit = |text: &str| text.contains(|letter: char| letter.is_ascii_digit());
+    // Names, addresses, paths; and numbers that are told by what joins them.
+    both(&|text| !text.contains([' ', '_']))
+        && (both(&|text| text.contains('.')) || both(&|text| text.contains('@')) || both(&|text| text.contains('/')))
+        || both(&|text| has_digit(text) && text.contains('-') && !text.contains(' '))
+}
+
+/// A cell's form: `a` for letters, `x` for letters and digits, all else as it is.
+fn form(cell: &str) -> String {
+    let mut form = String::new();
+    for part in cell.split_inclusive(|letter: char| !letter.is_alphanumeric()) {
+        let word = part.trim_end_matches(|letter: char| !letter.is_alphanumeric());
+        if !word.is_empty() {
+            form.push(if word.contains(|letter: char| letter.is_numeric()) { 'x' } else { 'a' });
+        }
+        form.push_str(&part[word.len()..]);
+    }
+    form
 }
 
 /// The program's own fields, which inventories have columns named like: with `ignore_columns: true` they count only where `columns` names
@@ -630,3 +589,118 @@ const MAX_SHOWN: usize = 60;
 const FEW_LINES: usize = 5;
 /// Columns that a finding names.
 const MAX_NAMED: usize = 30;
+/// Parts of the names that inventories give to the two ends of a validity.
+const VALIDITY_BEGIN: [&str; 7] =
+    ["notbefore", "validfrom", "validsince", "validitybegin", "validitystart", "validityfrom", "gültigab"];
+const VALIDITY_END: [&str; 10] = [
+    "notafter",
+    "validto",
+    "validuntil",
+    "validtill",
+    "validthrough",
+    "validityend",
+    "validityto",
+    "expir",
+    "gültigbis",
+    "만료",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(text: &str) -> FirstLine {
+        let lines: Vec<(u32, Vec<String>)> = (1..)
+            .zip(text.lines())
+            .map(|(line, cells)| (line, cells.split(',').map(str::to_owned).collect::<Vec<_>>()))
+            .filter(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()))
+            .collect();
+        judge_first_line(&lines, &|name| ["certificate_id", "reason", "Cert ID"].contains(&name), &|word| {
+            ["digicert", "revoke", "superseded"].contains(&word)
+        })
+    }
+
+    #[test]
+    fn a_header_is_told_from_a_row_a_title_and_a_comment() {
+        use FirstLine::{Comment, CommentedRow, Header, Row, Title};
+        for (text, expected) in [
+            ("certificate_id,comments\n1,a\n", Header),
+            ("Cert ID,2026\n1,a\n", Header),
+            ("Certificate ID,Status\n112358,Issued\n", Header),
+            ("certificate.id,certificate.name\n112358,shop.example.com\n", Header),
+            ("", Header),
+            ("0362aa10bb20cc30\n03f1aa10bb20cc30\n", Row(0)),
+            ("02:AB:cd:EF:01\n", Row(0)),
+            ("0x0362aa10\n", Row(0)),
+            ("112358\n", Row(0)),
+            ("digicert,revoke,x\n", Row(0)),
+            ("shop,6434f74f-2d13-4e6a-89eb-93ee313f1a43\n", Row(1)),
+            ("shop team,2026-12-01\n", Row(1)),
+            ("shop team,01.12.2026 08:00\n", Row(1)),
+            ("1.23E+35\n", Row(0)),
+            ("=\"112358\"\n", Row(0)),
+            ("https://crt.sh/?id=1\n", Row(0)),
+            ("serial 0362aa10bb20cc30 131 b8dc names: [a]\n", Row(0)),
+            ("shop.example.com\nmail.example.com\n", Row(0)),
+            ("cert-0a1b\ncert-ff2\n", Row(0)),
+            ("shop.example.com\nexample.com\n", Row(0)),
+            ("a@example.com\nb.c@example.com\n", Row(0)),
+            ("certs/shop.pem\n/etc/ssl/mail.pem\n", Row(0)),
+            ("ORD-1\nORD-12-b\n", Row(0)),
+            ("SHA-256,Name\nab12cd34,shop\n", Header),
+            ("ORD-1,Anna\nORD-2,Bo\n", Row(0)),
+            (
+                "Orders export,,\nGenerated 2026-11-29 08:00,,\n,,\nCertificate ID,Common Name,Status\n112358,shop.example.com,Issued\n",
+                Title(4),
+            ),
+            ("Orders export\n\ncertificate_id\n112358\n", Title(3)),
+            ("# leaked, 2026-11-29\n# INC-42\ncertificate_id\n1\n", Comment(3)),
+            ("# leaked\n112358\n", CommentedRow(0)),
+            // The remedy would leave the second line out.
+            ("Orders export,\n112358,a\ncertificate_id,comments\n", Header),
+            ("Anna,Bo\nCara,Dan\n", Header),
+        ] {
+            assert_eq!(judged(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_seen_where_none_should_be() {
+        let is_name = |name: &str| name == "certificate_id";
+        for (first, below, expected) in [
+            ("certificate_id", &[][..], true),
+            ("# leaked", &["1"], true),
+            ("Cert ID", &["112358"], true),
+            ("Order", &["ORD-1", "ORD-2x"], true),
+            ("Serials of INC-42", &["0362aa10bb20"], true),
+            ("shop", &["mail", "www"], false),
+            ("shop", &["shop2", "mail"], false),
+            ("112358", &["112359"], false),
+            ("02:ab:cd:ef", &["0362aa10bb20"], false),
+        ] {
+            assert_eq!(is_header(first, below, &is_name), expected, "{first}");
+        }
+    }
+
+    #[test]
+    fn a_validity_is_known_in_any_spelling() {
+        for name in
+            ["not_before", "Not Before", "notBefore", "Valid From", "VALID-FROM", "Gültig ab", "Certificate valid from"]
+        {
+            assert!(is_validity_begin(name), "{name}");
+        }
+        for name in [
+            "not_after",
+            "Not After",
+            "valid to",
+            "Valid_Until",
+            "Expires",
+            "Expiration Date",
+            "Expiry (UTC)",
+            "validTo",
+        ] {
+            assert!(is_validity_end(name), "{name}");
+        }
+        assert!(!is_validity_begin("start") && !is_validity_end("end"));
+    }
+}

@@ -1,6 +1,7 @@
 //! Lists of exceptions: their entries by id, target, serial number or name, and which of them names an action. Opens no file and reports
 //! nothing.
 
+use super::fields::bare;
 use crate::diag::Diagnostics;
 use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError, names};
 use crate::plan::csv::{ListLayout, told_delimiter};
@@ -296,11 +297,6 @@ fn comparable(text: &str) -> String {
         Ok(serial) => serial.to_string(),
         Err(_) => names::comparable(text.trim().trim_end_matches('.')),
     }
-}
-
-/// A column's name without case, blanks and marks: `Serial Number`, `serial_number` and `serialNumber` are one.
-fn bare(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn delimiter(text: &str) -> u8 {

@@ -175,6 +175,11 @@ pub(super) fn names(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<(S
     }
 }
 
+/// A column's name as it is compared, without case, blanks and marks: `Serial Number`, `serial_number` and `serialNumber` are one.
+pub(super) fn bare(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
 /// Whether a field has a value.
 pub(super) fn has_value(field: &Field) -> bool {
     !matches!(field.value.shape, Shape::Null)

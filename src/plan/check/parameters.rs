@@ -1,19 +1,25 @@
-//! The parameters of one action: which field gives which, defaults included; typed, and checked against the operation's schema. The
-//! revocation reason is one of them: given in RFC 5280's names or the provider's, sent in the provider's. Guesses nothing.
+//! The parameters of one action: which field gives which, defaults included; what a value cannot be, as it is written (damaged on its way here,
+//! never filled in, no name of a certificate, a list that is one text); typed, and checked against the operation's schema. Guesses nothing, and
+//! changes nothing of a value.
 
+use super::action::{ReadReason, ReasonFound};
 use super::context::Checker;
 use super::fields::{COMMON_FIELDS, FieldUse, LIST_FIELDS, Layers, Row, has_value, names_of};
 use super::pem_files::{CsrResult, NamedKey, SentCertificate};
-use crate::diag::Diagnostic;
-use crate::pki::{Certificate, RevocationReason, SpkiFingerprint};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError, SpkiFingerprint, dns_name};
+use crate::plan::load;
+use crate::plan::read::texts;
 use crate::provider::model::{
-    ActionRules, CsrRule, Location, Operation, Parameter, ReasonRule, SerialRule, ValueFormat,
+    ActionRules, CsrRule, Location, Operation, Parameter, ParameterType, SerialRule, ValueFormat,
 };
-use crate::provider::params::{self, ReasonError, Violation};
-use crate::text::damage::did_you_mean;
-use crate::text::{Span, nearest, safe};
-use crate::tree::Field;
+use crate::provider::params::{self, Violation};
+use crate::text::damage::{Damage, did_you_mean, shown, visible};
+use crate::text::nearest;
+use crate::text::{Span, safe};
+use crate::tree::{Field, Node, Shape};
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
 
 /// The parameters of an action as read, and where each was given.
 pub(super) struct ReadParameters<'a> {
@@ -320,6 +326,163 @@ impl Checker<'_> {
     }
 }
 
+impl Checker<'_> {
+    /// Whether the texts of a parameter's field can be what was meant. `false` where one cannot, which is reported.
+    fn check_texts(&mut self, row: &Row<'_>, layers: Layers<'_>, parameter: &Parameter, field: &Field) -> bool {
+        match &field.value.shape {
+            _ if parameter.format == ValueFormat::Listed => true,
+            Shape::Scalar { text, .. } if !is_list(parameter) => {
+                self.check_text(row, layers, parameter, text, field.value.span)
+            }
+            Shape::Scalar { text, .. } => {
+                if text.contains([',', ';']) && !self.is_as_written(row, layers, text) {
+                    self.report(list_as_text(row, field, text));
+                    return false;
+                }
+                // All of them, so that all their findings come together.
+                let wrong = text
+                    .split_whitespace()
+                    .filter(|item| !self.check_text(row, layers, parameter, item, field.value.span))
+                    .count();
+                wrong == 0
+            }
+            Shape::List(items) => {
+                let is_wrong = |item: &&Node| {
+                    item.text().is_some_and(|text| !self.check_text(row, layers, parameter, text, item.span))
+                };
+                items.iter().filter(is_wrong).count() == 0
+            }
+            _ => true,
+        }
+    }
+
+    fn check_text(
+        &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
+        parameter: &Parameter,
+        text: &str,
+        place: Span,
+    ) -> bool {
+        let Some(finding) = finding(parameter, text, Some(place)) else { return true };
+        if self.is_as_written(row, layers, text) {
+            return true;
+        }
+        self.report(finding);
+        false
+    }
+
+    /// Whether a field that names a file can be meant. What it holds in the place of a name is for its reader to say, and may be secret.
+    fn check_reference(&mut self, row: &Row<'_>, layers: Layers<'_>, parameter: &Parameter, field: &Field) -> bool {
+        let text = field.value.text().unwrap_or_default();
+        let Some(named) = text.strip_prefix("file:").map(str::trim) else {
+            let is_word = !parameter.names_key() && text.len() <= MAX_REPEATED;
+            let damage =
+                Damage::of(text).filter(|damage| is_word && matches!(damage, Damage::Placeholder | Damage::Filler));
+            if let Some(damage) = damage {
+                self.report(damaged(&field.name, text, damage, field.value.span).help(damage.remedy()));
+            }
+            return damage.is_none();
+        };
+        let is_path = |damage: &Damage| {
+            use Damage::{Control, Filler, Invisible, Placeholder, Quote};
+            matches!(damage, Placeholder | Filler | Invisible(_) | Control(_) | Quote(_))
+        };
+        let Some(damage) = Damage::of(named).filter(is_path) else { return true };
+        // File names may hold anything.
+        if self.is_as_written(row, layers, named) || load::resolve(self.sources, field.value.span, named).exists() {
+            return true;
+        }
+        let what = format!("`{}`: the path `{}` {}", field.name, shown(named), damage.what());
+        self.report(Diagnostic::error("damaged-value", field.value.span, what).help(damage.remedy()));
+        false
+    }
+
+    /// As [`Self::check_texts`], for a serial number that is no parameter.
+    pub(super) fn read_serial_number(
+        &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
+        field: &Field,
+    ) -> Option<SerialNumber> {
+        let text = self.single_value(field)?;
+        if let Some(damage) = Damage::of(text).filter(|damage| !is_blank(*damage))
+            && !self.is_as_written(row, layers, text)
+        {
+            self.report(damaged(&field.name, text, damage, field.value.span));
+            return None;
+        }
+        let read = match self.serial_notation(row, layers) {
+            Some(notation) => SerialNumber::parse_in(text, notation),
+            None => SerialNumber::parse(text),
+        };
+        read.map_err(|why| {
+            let what = format!("`{}` is no serial number: {why}", shown(text));
+            let error = Diagnostic::error("serial-number", field.value.span, what);
+            self.report_serial_number(row, text, error.help(params::remedy(&why)));
+        })
+        .ok()
+    }
+
+    /// Reports that a parameter's text is not what its type asks for.
+    fn report_wrong_value(&mut self, row: &Row<'_>, parameter: &Parameter, field: &Field, wrong: Violation) {
+        let code = if parameter.serial().is_some() { "serial-number" } else { "wrong-type" };
+        let mut error = Diagnostic::error(code, field.value.span, wrong.what);
+        error.help = wrong.help;
+        match field.value.text().filter(|_| parameter.serial().is_some()) {
+            Some(text) => self.report_serial_number(row, text, error),
+            None => self.report(error),
+        }
+    }
+
+    /// Reports a text that is no serial number. That those of a list may be decimal is told once for all its rows.
+    fn report_serial_number(&mut self, row: &Row<'_>, text: &str, mut error: Diagnostic) {
+        let is_of_all = matches!(SerialNumber::parse(text), Err(SerialNumberError::DigitsAlone(_)));
+        if let Some(header) = row.header.filter(|_| is_of_all) {
+            if !self.maybe_decimal.insert(header.span.source) {
+                self.errors += 1;
+                return;
+            }
+            let more = |help: String| {
+                format!("{help}. This is told once for the whole list, which may have a column `serial_notation`")
+            };
+            error.help = error.help.map(more);
+        }
+        self.report(error);
+    }
+
+    /// What the plan says of the digits of its serial numbers.
+    fn serial_notation(&mut self, row: &Row<'_>, layers: Layers<'_>) -> Option<SerialNotation> {
+        let field = row.field_or_default(layers, "serial_notation").filter(|field| has_value(field))?;
+        let text = self.single_value(field)?;
+        let found = NOTATIONS.iter().find(|(word, _)| *word == text).map(|(_, notation)| *notation);
+        if found.is_none() {
+            let what = format!("`serial_notation` must be hexadecimal or decimal, not `{}`", shown(text));
+            let mut error = Diagnostic::error("serial-number", field.value.span, what);
+            let right = nearest(text, NOTATIONS.iter().map(|(word, _)| *word));
+            error.help = right.map(|right| did_you_mean(text, right));
+            self.report(error);
+        }
+        found
+    }
+
+    /// Whether the plan says that this text is meant as it stands.
+    fn is_as_written(&mut self, row: &Row<'_>, layers: Layers<'_>, text: &str) -> bool {
+        let Some(field) = row.field_or_default(layers, "as_written").filter(|field| has_value(field)) else {
+            return false;
+        };
+        let mut wrong = Diagnostics::default();
+        let meant = texts(&field.value, &mut wrong).unwrap_or_default();
+        self.report_all(&wrong);
+        meant.iter().any(|(meant, _)| meant == text)
+    }
+}
+
+/// Whether a plan must say of a parameter's text that it is meant as it stands.
+pub fn needs_as_written(parameter: &Parameter, text: &str) -> bool {
+    finding(parameter, text, None).is_some()
+}
+
 /// Fills in the names that the provider must be told and the plan leaves out, since the certificate request has them.
 fn fill_from_csr(operation: &Operation, rules: &ActionRules, read: &mut ReadParameters<'_>) {
     let (Some(rule), Some((csr, _))) = (rules.csr.as_ref().filter(|rule| rule.fills_names), &read.csr) else { return };
@@ -378,161 +541,116 @@ fn violation_found(
     error
 }
 
-/// A reason that can be sent.
-pub(super) struct ReadReason<'a> {
-    /// The reason of RFC 5280, where the provider's spelling has one.
-    pub(super) asked: Option<RevocationReason>,
-    /// What is sent.
-    pub(super) spelling: String,
-    /// Whether the CA learns by it that the key is compromised.
-    pub(super) tells_compromise: bool,
-    /// The field that gives it.
-    pub(super) field: &'a Field,
-}
-
-/// The reason of an action.
-pub(super) enum ReasonFound<'a> {
-    /// The action has none.
-    Absent,
-    /// One that cannot be sent, which was reported.
-    Unusable,
-    /// One that can be sent.
-    Usable(ReadReason<'a>),
-}
-
-impl Checker<'_> {
-    /// The reason of an action: the nearest layer that names one, under `reason` or the provider's own field.
-    fn find_reason<'a>(
-        &mut self,
-        row: &Row<'a>,
-        layers: Layers<'a>,
-        account: usize,
-        operation: &Operation,
-        rule: &ReasonRule,
-    ) -> ReasonFound<'a> {
-        let parameter = operation.parameters.iter().find(|parameter| parameter.name == rule.field);
-        let own = || {
-            let names = parameter.into_iter().flat_map(|own| std::iter::once(&own.name).chain(&own.aliases));
-            names.map(String::as_str).filter(|name| *name != "reason")
-        };
-        let of_row = || (row.field("reason"), own().find_map(|name| row.field(name)));
-        let of_layer = |fields: &'a [Field]| {
-            let find = |name: &str| fields.iter().find(|field| field.name == name && has_value(field));
-            (find("reason"), own().find_map(find))
-        };
-        let is_there = |(portable, own): &(Option<&Field>, Option<&Field>)| portable.is_some() || own.is_some();
-        // `reason` and the provider's own field mean the same: a layer that has either of them hides both of the layers behind
-        // it.
-        let nearest = Some(of_row()).filter(is_there);
-        let nearest = nearest.or_else(|| Some(of_layer(layers.row)).filter(is_there));
-        let nearest = nearest.or_else(|| Some(of_layer(layers.entry)).filter(is_there));
-        let Some((portable, own)) = nearest.or_else(|| Some(of_layer(layers.plan)).filter(is_there)) else {
-            return ReasonFound::Absent;
-        };
-        // Both are read even where one is wrong, so that findings about both come together.
-        let portable = portable.map(|field| self.read_reason(field, account, rule));
-        let own = own.map(|field| self.read_own_reason(field, rule));
-        match (portable, own) {
-            (Some(Some(portable)), Some(Some(own))) if portable.spelling != own.spelling => {
-                let what =
-                    format!("`reason` asks for {}, and `{}` for {}", portable.spelling, own.field.name, own.spelling);
-                let error = Diagnostic::error("reason-conflict", own.field.value.span, what);
-                self.report(error.related(portable.field.value.span, "`reason` is here").help("keep one of them"));
-                ReasonFound::Unusable
-            }
-            (Some(Some(reason)), None | Some(Some(_))) | (None, Some(Some(reason))) => ReasonFound::Usable(reason),
-            _ => ReasonFound::Unusable,
+/// Why a text of a parameter cannot be meant.
+fn finding(parameter: &Parameter, text: &str, place: Option<Span>) -> Option<Diagnostic> {
+    let name = &parameter.name;
+    let damage = match parameter.format {
+        // A request is read whole, by who knows what is in it.
+        ValueFormat::Listed
+        | ValueFormat::PrivateKey { .. }
+        | ValueFormat::Certificate { .. }
+        | ValueFormat::CertificateRequest
+        | ValueFormat::Base64 => return None,
+        ValueFormat::FreeText => Damage::of_words(text).filter(|damage| *damage != Damage::Control('\0')),
+        // A NUL was reported by who read the plan.
+        ValueFormat::Identifier => Damage::of(text).filter(|damage| *damage != Damage::Control('\0')),
+        // People copy them with blanks and line ends around.
+        ValueFormat::Serial(_) => Damage::of(text).filter(|damage| !is_blank(*damage)),
+        // A `*` alone is better told as what a wildcard is not, and a comma as what a name has not.
+        ValueFormat::Name(_) => {
+            let is_the_names = |damage: Damage| is_blank(damage) || matches!(damage, Damage::Separator(_));
+            Damage::of(text).filter(|damage| !is_the_names(*damage) && !text.contains('*'))
         }
-    }
-
-    /// Reads `reason`: a name of RFC 5280, or the provider's spelling.
-    fn read_reason<'a>(&mut self, field: &'a Field, account: usize, rule: &ReasonRule) -> Option<ReadReason<'a>> {
-        let text = self.single_value(field)?;
-        let Some(asked) = RevocationReason::parse(text) else {
-            if let Some(spelling) = rule.values.iter().map(|(_, spelling)| spelling).find(|spelling| *spelling == text)
-            {
-                return Some(own_reason(rule, spelling, field));
-            }
-            let has = names(rule);
-            let what = format!("`{}` is no revocation reason", safe::terminal(text));
-            let all = RevocationReason::ALL.iter().map(|reason| reason.name());
-            let help = match nearest(text, all.chain(rule.values.iter().map(|(_, spelling)| spelling.as_str()))) {
-                Some(right) => format!("{} this operation has {has}", did_you_mean(text, right)),
-                None => format!("this operation has {has}"),
-            };
-            self.report(Diagnostic::error("unknown-reason", field.value.span, what).help(help));
-            return None;
-        };
-        let draft = &self.draft.accounts.drafts[account];
-        match params::spelling_to_send(rule, &draft.account.reasons, asked) {
-            Ok(spelling) => {
-                let sent = params::reason_of(rule, &spelling);
-                // Once for each account: a list of a million such rows has one cause. It matters, because CAs block compromised
-                // keys.
-                if asked == RevocationReason::KeyCompromise && sent != Some(asked) && self.mapped_away.insert(account) {
-                    let name = &draft.account.name;
-                    let what = format!("reason keyCompromise will be sent to `{name}` as `{spelling}`");
-                    let warning = Diagnostic::warning("compromise-not-told", field.value.span, what);
-                    self.report(warning.help(REPORT_BY_OTHER_MEANS));
-                }
-                let tells_compromise = sent == Some(RevocationReason::KeyCompromise);
-                Some(ReadReason { asked: Some(asked), spelling, tells_compromise, field })
-            }
-            Err(error) => {
-                let name = draft.account.name.clone();
-                let (ReasonError::NotThere { has } | ReasonError::NoSuchSpelling { has, .. }) = &error;
-                let instead = has.iter().map(|(reason, _)| *reason);
-                let example = instead.clone().find(|reason| *reason == RevocationReason::Unspecified);
-                let example = example.or_else(|| instead.clone().next()).map_or("unspecified", RevocationReason::name);
-                let what = format!("the provider `{name}` does not have the reason `{asked}`; it has {}", names(rule));
-                let mut help =
-                    format!("to send another on purpose: `providers: {{{name}: {{reasons: {{{asked}: {example}}}}}}}`");
-                // The CA blocks a key that it knows to be compromised (CA/Browser Forum BR, section 6.1.1.3); with another reason
-                // it does not.
-                if asked == RevocationReason::KeyCompromise {
-                    help.push_str("; ");
-                    help.push_str(REPORT_BY_OTHER_MEANS);
-                }
-                self.report(Diagnostic::error("no-such-reason", field.value.span, what).help(help));
-                None
-            }
-        }
-    }
-
-    /// Reads the provider's own field: the provider's spelling, or a name of RFC 5280 that the provider has.
-    fn read_own_reason<'a>(&mut self, field: &'a Field, rule: &ReasonRule) -> Option<ReadReason<'a>> {
-        let text = self.single_value(field)?;
-        if let Some(spelling) = params::spelling_for(rule, text) {
-            return Some(own_reason(rule, spelling, field));
-        }
-        let what = format!("`{}` must be one of {}, not `{}`", field.name, spellings(rule), safe::terminal(text));
-        let mut error = Diagnostic::error("no-such-reason", field.value.span, what);
-        if let Some(right) = nearest(text, rule.values.iter().map(|(_, spelling)| spelling.as_str())) {
-            error = error.help(did_you_mean(text, right));
-        }
-        self.report(error);
-        None
-    }
-}
-
-/// A reason in the provider's spelling.
-fn own_reason<'a>(rule: &ReasonRule, spelling: &str, field: &'a Field) -> ReadReason<'a> {
-    let asked = params::reason_of(rule, spelling);
-    let tells_compromise = asked == Some(RevocationReason::KeyCompromise);
-    ReadReason { asked, spelling: spelling.to_owned(), tells_compromise, field }
-}
-
-/// A rule's reasons by their names in RFC 5280, with the provider's spelling where it differs.
-fn names(rule: &ReasonRule) -> String {
-    let one = |(reason, spelling): &(RevocationReason, String)| {
-        if reason.name() == spelling { spelling.clone() } else { format!("{reason} ({spelling})") }
     };
-    rule.values.iter().map(one).collect::<Vec<_>>().join(", ")
+    if let Some(damage) = damage {
+        let error = damaged(name, text, damage, place);
+        return Some(match (parameter.format, parameter.kind) {
+            // One number of a hundred thousand ends so.
+            _ if damage == Damage::RoundedDigits => error,
+            // What else is damaged is no number, and cannot be sent even if it is meant.
+            (ValueFormat::Serial(_), _) | (_, ParameterType::Integer | ParameterType::Integers) => {
+                error.help(damage.remedy())
+            }
+            _ => error,
+        });
+    }
+    match parameter.format {
+        ValueFormat::Name(rule) => {
+            let why = dns_name::check(text, rule).err()?;
+            let what = format!("`{name}`: `{}` is no DNS name: {why}", shown(text));
+            let error = Diagnostic::error("no-dns-name", place, what);
+            let remedy = why.remedy().map(|remedy| format!("{remedy}; ")).unwrap_or_default();
+            Some(error.help(format!("{remedy}{}", insisted(text))))
+        }
+        // Lists that were put together have a header in their middle.
+        ValueFormat::Identifier | ValueFormat::Serial(_) if text.eq_ignore_ascii_case(name) => {
+            let what = format!("`{name}`: the value is the field's own name");
+            let help = format!("is this the header of another list? {}", insisted(text));
+            Some(Diagnostic::error("damaged-value", place, what).help(help))
+        }
+        _ => None,
+    }
 }
 
-fn spellings(rule: &ReasonRule) -> String {
-    rule.values.iter().map(|(_, spelling)| spelling.as_str()).collect::<Vec<_>>().join(", ")
+fn damaged(name: &str, text: &str, damage: Damage, place: impl Into<Option<Span>>) -> Diagnostic {
+    let what = format!("`{name}`: `{}` {}", shown(text), damage.what());
+    Diagnostic::error("damaged-value", place, what).help(format!("{}; {}", damage.remedy(), insisted(text)))
 }
 
-const REPORT_BY_OTHER_MEANS: &str =
-    "this request does not tell the CA that the key leaked: report it to the CA by other means";
+/// A list that is written as one text.
+fn list_as_text(row: &Row<'_>, field: &Field, text: &str) -> Diagnostic {
+    let items: Vec<&str> = text
+        .split([',', ';'])
+        .flat_map(str::split_whitespace)
+        // `openssl x509 -ext subjectAltName` writes them so.
+        .map(|item| item.strip_prefix("DNS:").unwrap_or(item))
+        .collect();
+    let separator = if text.contains(',') { ',' } else { ';' };
+    let name = &field.name;
+    let what = format!("`{name}` is a list, and this is one text with a `{separator}` in it");
+    let is_cell = row.header.is_some_and(|header| header.span.source == field.span.source);
+    let shown = |with: &str| shown(&items.join(with));
+    let help = if is_cell {
+        format!("in a cell the items of a list are separated by blanks: `{}`", shown(" "))
+    } else {
+        format!("write a list: `{name}: [{}]`", shown(", "))
+    };
+    Diagnostic::error("list-as-text", field.value.span, what).help(help)
+}
+
+fn is_list(parameter: &Parameter) -> bool {
+    matches!(parameter.kind, ParameterType::Strings | ParameterType::Integers)
+}
+
+fn is_blank(damage: Damage) -> bool {
+    matches!(damage, Damage::Blank | Damage::Control('\n' | '\r' | '\t'))
+}
+
+/// The plan's words that send a text all the same.
+fn insisted(text: &str) -> String {
+    if text.chars().count() > MAX_REPEATED {
+        return "if it is meant as it stands, put it into `as_written`".to_owned();
+    }
+    let mut quoted = String::with_capacity(text.len() + 2);
+    for letter in text.chars() {
+        let mut bytes = [0; 4];
+        let own: &str = letter.encode_utf8(&mut bytes);
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            // YAML's own escapes, for what could not be typed.
+            _ if visible(own) != own && u32::from(letter) <= 0xffff => {
+                let _written = write!(quoted, "\\u{:04X}", u32::from(letter));
+            }
+            _ if visible(own) != own => {
+                let _written = write!(quoted, "\\U{:08X}", u32::from(letter));
+            }
+            _ => quoted.push(letter),
+        }
+    }
+    format!("if it is meant as it stands: `as_written: [\"{}\"]`", safe::terminal(&quoted))
+}
+
+const NOTATIONS: [(&str, SerialNotation); 2] =
+    [("hexadecimal", SerialNotation::Hexadecimal), ("decimal", SerialNotation::Decimal)];
+/// Characters of a value that a message repeats as a line of the plan.
+const MAX_REPEATED: usize = 60;

@@ -1,19 +1,23 @@
 //! What an action is to the others: it repeats one, conflicts with one, has the same key, is a part of what another reaches, or needs
-//! them (`needs`: ids that do not exist, and circles). Reads no file.
+//! them (`needs`: ids that do not exist, and circles). And whether a list of exceptions names it (`except`), so that it is not touched; an
+//! entry of such a list that is no action of the plan is told of, since a slip in it would let go what was to stay. Reads no file.
 
 use super::action_index::{Duplicate, hash_of};
 use super::context::Checker;
+use super::exception_list::{Named, identifies};
 use super::fields::index_of;
 use super::parameters::ReadParameters;
+use super::pem_files::SentCertificate;
 use crate::diag::Diagnostic;
 use crate::pki::{RevocationReason, SpkiFingerprint};
 use crate::plan::checked::{Action, NeverSent, SharedKey};
-use crate::provider::answer::scalar_text;
+use crate::provider::answer::{naming_text, scalar_text};
 use crate::provider::model::{ActionRules, Location, Operation, Parameter};
 use crate::run::Ordinal;
 use crate::text::damage::did_you_mean;
 use crate::text::{Span, nearest, safe};
 use crate::tree::Field;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -265,6 +269,110 @@ impl Checker<'_> {
     }
 }
 
+impl Checker<'_> {
+    /// Notes that an action is on a list of exceptions, where it is.
+    pub(super) fn except(
+        &mut self,
+        ordinal: u32,
+        operation: &Operation,
+        rules: &ActionRules,
+        sent: Option<&SentCertificate>,
+        action: &mut Action,
+    ) {
+        if self.exceptions.active.is_empty() {
+            return;
+        }
+        if let Some(sent) = sent {
+            self.exceptions.note_certificate(&sent.certificate);
+        }
+        let targets = operation.parameters.iter().filter(|parameter| rules.target.parameters.contains(&parameter.name));
+        let value = |parameter: &Parameter| action.parameters.get(&parameter.name).and_then(naming_text);
+        let parameters = targets.filter_map(|parameter| Some((parameter, value(parameter)?.into_owned())));
+        // Names that are sent, as those of a reissue.
+        let names =
+            action.parameters.iter().filter(|(name, _)| identifies(name)).flat_map(|(_, value)| texts_of(value));
+        let serial = action.certificate.as_ref().and_then(|facts| facts.serial_number.as_ref());
+        let named = Named {
+            id: &action.id,
+            target: &action.target,
+            parameters: parameters.collect(),
+            certificate: names.chain(serial.map(ToString::to_string)).collect(),
+        };
+        let whole: Vec<(&Parameter, String)> = rules.wide.first().map_or_else(Vec::new, |wide| {
+            let of_whole = |(parameter, _): &&(&Parameter, String)| parameter.name != wide.parameter;
+            named.parameters.iter().filter(of_whole).cloned().collect()
+        });
+        let found = self.exceptions.find(&named);
+        let part = found.is_none() && action.reaches.is_some();
+        let part = if part { self.exceptions.find_part(&whole) } else { None };
+        let values: Vec<&str> = whole.iter().map(|(_, value)| value.as_str()).collect();
+        let whole = format!("{}/{}/{}", action.account, action.operation, values.join("/"));
+        let span = self.index.span(ordinal);
+        match (found, part, &action.never_sent) {
+            (Some(place), _, None) => {
+                action.never_sent = Some(NeverSent::Excepted(self.sources.line_place(place)));
+                self.index.excepted.insert(ordinal);
+                if action.reaches.is_none() && !values.is_empty() {
+                    self.exceptions.parts.insert(whole, span);
+                }
+            }
+            // The first of the two has been handed out already.
+            (Some(place), _, Some(NeverSent::Repeats(first))) if !self.is_excepted(ordinal) => {
+                let what = format!(
+                    "`{}` is on the exception list, and `{}`, which does the same, is not",
+                    safe::terminal(&action.id),
+                    safe::terminal(first)
+                );
+                let error = Diagnostic::error("except", span, what).related(place, "the exception");
+                self.report(error.help("name the other on the list too, or drop one of the two from the plan"));
+            }
+            (None, Some(place), None) => self.report_excepted_part(span, action.reaches.as_deref(), place),
+            (None, None, None) if action.reaches.is_some() => self.exceptions.wholes.push((whole, span)),
+            _ => {}
+        }
+    }
+
+    /// Whether the action that one repeats is on the list.
+    fn is_excepted(&self, ordinal: u32) -> bool {
+        self.index.duplicates.get(&ordinal).is_some_and(|first| self.index.excepted.contains(first))
+    }
+
+    fn report_excepted_part(&mut self, whole: Span, reaches: Option<&str>, part: Span) {
+        let what =
+            format!("this reaches {}, and one of them is on the exception list", reaches.unwrap_or("more than one"));
+        let error = Diagnostic::error("except", whole, what).related(part, "it");
+        self.report(error.help("name the others one by one in its place, or put it on the exception list"));
+    }
+
+    /// Reports actions that reach what another action of the plan is excepted for, and the entries for which no action was found.
+    pub(super) fn report_unmet_exceptions(&mut self) {
+        let parts = std::mem::take(&mut self.exceptions.parts);
+        for (whole, span) in std::mem::take(&mut self.exceptions.wholes) {
+            if let Some(part) = parts.get(&whole) {
+                self.report_excepted_part(span, None, *part);
+            }
+        }
+        let lists = std::mem::take(&mut self.exceptions.lists);
+        // Rows that could not be read may be what an entry means.
+        if self.diagnostics.has_errors() {
+            return;
+        }
+        for list in &lists {
+            let mut unmet = list.entries.iter().filter(|entry| !entry.is_met);
+            for entry in unmet.by_ref().take(MAX_UNMET) {
+                let what = format!("`{}` on the exception list is no action of this plan", safe::terminal(&entry.text));
+                let warning = Diagnostic::warning("except", entry.place, what);
+                self.report(warning.help("is it spelled right? what it means to keep may be among the other actions"));
+            }
+            let more = unmet.clone().count();
+            if let Some(entry) = unmet.next() {
+                let what = format!("{more} more entries on the exception list are no actions of this plan");
+                self.report(Diagnostic::warning("except", entry.place, what));
+            }
+        }
+    }
+}
+
 /// A circle in what actions need, as far as it is told: it may be as long as the plan, and there may be as many.
 struct NeedsCircle {
     /// How many actions it has.
@@ -319,12 +427,22 @@ fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<NeedsC
     found
 }
 
+/// The texts of a value: one, or several.
+fn texts_of(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(scalar_text).map(Cow::into_owned).collect(),
+        one => scalar_text(one).map(Cow::into_owned).into_iter().collect(),
+    }
+}
+
 /// Up to so many actions the nearest id is looked for.
 const NEAREST_WITHIN: u32 = 10_000;
 /// So many ids in all are held against unknown ones.
 const MAX_COMPARED: u32 = 200_000;
 /// Actions of a circle that are told by their ids.
 const MAX_TOLD: usize = 5;
+/// So many entries without an action are named; the others are counted.
+const MAX_UNMET: usize = 100;
 
 #[cfg(test)]
 mod tests {

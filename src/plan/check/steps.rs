@@ -3,14 +3,12 @@
 
 use super::action::is_usable_id;
 use super::action_index::{Duplicate, hash_of};
-use super::chain::{Chain, CheckedStep, EarlierStep};
-use super::context::Checker;
+use super::context::{Chain, CheckedStep, Checker, EarlierStep};
 use super::fields::{COMMON_FIELDS, Layers, NameSet, Row, has_value, names_of, no_value};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::{SerialNumber, TlsServer};
-use crate::plan::checked::{Action, NeverSent, Parameters};
+use crate::plan::checked::{Action, NeverSent, Parameters, Wait, WaitFor};
 use crate::plan::read::{positive_duration, texts};
-use crate::plan::wait::{Wait, WaitFor};
 use crate::provider::expression::{Expression, is_name};
 use crate::provider::model::{Operation, TargetKind};
 use crate::provider::stages;

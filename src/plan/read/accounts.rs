@@ -1,20 +1,21 @@
 //! `providers`: the configured accounts, and those that plans use without configuring them; their credentials by reference, never a
-//! secret: what looks like one is refused without repeating it.
+//! secret: what looks like one is refused without repeating it. Runs no command and asks nobody.
 
-use super::base_url::{self, UnusableUrl};
-use super::challenges;
-use super::scalar::{self, SettingsReader, field};
-use crate::diag::Diagnostic;
+use super::scalar::{self, SettingsReader, UnusableUrl, field};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::RevocationReason;
 use crate::plan::load;
 use crate::plan::settings::Account;
+use crate::provider::challenge::{ChallengeHook, ChallengeSolver, ChallengeType};
 use crate::provider::model::{Provider, Window};
 use crate::provider::{Catalog, CredentialReference, SecurityRequirement, params, security};
 use crate::text::damage::did_you_mean;
-use crate::text::{nearest, safe};
+use crate::text::nearest;
+use crate::text::{SourceMap, safe};
 use crate::tree::{Field, Node, Shape};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The accounts that actions can name.
 #[derive(Default)]
@@ -136,7 +137,7 @@ impl SettingsReader<'_> {
         if let Some(reasons) = field(map, "reasons") {
             self.read_reasons(reasons, &provider, &mut draft.account);
         }
-        draft.account.challenge_hook = challenges::read_hook(map, &provider, self.sources, self.diagnostics);
+        draft.account.challenge_hook = read_challenge_hook(map, &provider, self.sources, self.diagnostics);
         Some(draft)
     }
 
@@ -256,7 +257,7 @@ impl SettingsReader<'_> {
 
     fn read_base_url(&mut self, field: &Field) -> Option<String> {
         let text = scalar::text(field, self.diagnostics)?;
-        match base_url::check(text) {
+        match scalar::base_url(text) {
             Ok(url) => Some(url),
             Err(UnusableUrl::Secret) => {
                 let what = format!("`{}` holds a user name or password", field.name);
@@ -467,6 +468,78 @@ impl SettingsReader<'_> {
     }
 }
 
+/// Reads the hook by which an account meets an ACME CA's challenges.
+fn read_challenge_hook(
+    map: &Node,
+    provider: &Provider,
+    sources: &SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Option<ChallengeHook> {
+    let limit = field(map, CHALLENGE_LIMIT).map(|field| scalar::positive_duration(field, diagnostics));
+    let kind = field(map, CHALLENGE_TYPE).map(|field| read_challenge_type(field, diagnostics));
+    let Some(hook) = field(map, CHALLENGE_HOOK) else {
+        for lonely in [CHALLENGE_TYPE, CHALLENGE_LIMIT].into_iter().filter_map(|key| field(map, key)) {
+            let what = format!("`{}` says nothing without `{CHALLENGE_HOOK}`", lonely.name);
+            diagnostics.push(Diagnostic::error("challenge-hook", lonely.span, what).help(CHALLENGE_EXAMPLE));
+        }
+        return None;
+    };
+    let stages = provider.actions().flat_map(|(_, action)| &action.stages);
+    if !stages.into_iter().any(|stage| stage.challenge.is_some()) {
+        let what = format!("the provider `{}` has no challenges to meet", provider.id);
+        diagnostics.push(Diagnostic::error("challenge-hook", hook.span, what).help("drop it"));
+        return None;
+    }
+    let by = read_challenge_solver(hook, sources, diagnostics)?;
+    let kind = match (kind, &by) {
+        (Some(kind), ChallengeSolver::Command(_)) => kind?,
+        // A record is what most can change; a file needs the very host.
+        (None, ChallengeSolver::Command(_)) => ChallengeType::Dns01,
+        (None | Some(Some(ChallengeType::Http01)), ChallengeSolver::Directory(_)) => ChallengeType::Http01,
+        (Some(_), ChallengeSolver::Directory(_)) => {
+            let what = format!("a directory meets http-01, and `{CHALLENGE_TYPE}` says another");
+            diagnostics.push(Diagnostic::error("challenge-hook", hook.span, what).help(CHALLENGE_EXAMPLE));
+            return None;
+        }
+    };
+    let limit = match limit {
+        Some(limit) => limit?,
+        None => DEFAULT_CHALLENGE_LIMIT,
+    };
+    Some(ChallengeHook { kind, by, limit })
+}
+
+fn read_challenge_type(field: &Field, diagnostics: &mut Diagnostics) -> Option<ChallengeType> {
+    let text = scalar::text(field, diagnostics)?;
+    let found = ChallengeType::ALL.iter().find(|(_, word)| *word == text);
+    if found.is_none() {
+        let what = format!("`{}` is no type of challenge that can be met here", safe::terminal(text));
+        diagnostics
+            .push(Diagnostic::error("challenge-hook", field.value.span, what).help("it is `dns-01` or `http-01`"));
+    }
+    found.map(|(kind, _)| *kind)
+}
+
+fn read_challenge_solver(hook: &Field, sources: &SourceMap, diagnostics: &mut Diagnostics) -> Option<ChallengeSolver> {
+    let text = scalar::text(hook, diagnostics)?;
+    let found = match text.split_once(':') {
+        Some(("command", command)) => shlex::split(command)
+            .filter(|words| words.first().is_some_and(|program| !program.is_empty()) && !command.contains('\0'))
+            .map(ChallengeSolver::Command),
+        Some(("directory", path)) if !path.trim().is_empty() && !path.contains('\0') => {
+            // `resume` may run in another directory.
+            let path = load::resolve(sources, hook.value.span, path.trim());
+            Some(ChallengeSolver::Directory(std::path::absolute(&path).unwrap_or(path)))
+        }
+        _ => None,
+    };
+    if found.is_none() {
+        let what = "this is neither a program nor a directory";
+        diagnostics.push(Diagnostic::error("challenge-hook", hook.value.span, what).help(CHALLENGE_EXAMPLE));
+    }
+    found
+}
+
 const ACCOUNT_KEYS: [&str; 11] = [
     "uses",
     "base_url",
@@ -476,9 +549,18 @@ const ACCOUNT_KEYS: [&str; 11] = [
     "concurrency",
     "variables",
     "reasons",
-    challenges::HOOK,
-    challenges::TYPE,
-    challenges::LIMIT,
+    CHALLENGE_HOOK,
+    CHALLENGE_TYPE,
+    CHALLENGE_LIMIT,
 ];
 /// More requests in flight at once than this are a mistake.
 const MAX_CONCURRENCY: u64 = 1024;
+/// The key of the hook itself.
+const CHALLENGE_HOOK: &str = "challenge_hook";
+/// Which challenges a program meets.
+const CHALLENGE_TYPE: &str = "challenge_type";
+/// How long it may take.
+const CHALLENGE_LIMIT: &str = "challenge_timeout";
+const CHALLENGE_EXAMPLE: &str = "write `challenge_hook: \"command:dns-hook.sh\"` or `challenge_hook: \"directory:/var/www/.well-known/acme-challenge\"`";
+/// Records take their time until all servers have them.
+const DEFAULT_CHALLENGE_LIMIT: Duration = Duration::from_secs(300);
