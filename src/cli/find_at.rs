@@ -12,7 +12,6 @@ use crate::plan::Settings;
 use crate::plan::settings_of;
 use crate::provider::listing::lists_for;
 use crate::provider::model::Operation;
-use crate::provider::rows::ListedRow;
 use crate::provider::{Catalog, params};
 use crate::text::{SourceMap, safe};
 use crate::time::Clock as _;

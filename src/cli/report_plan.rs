@@ -11,7 +11,7 @@ use crate::pki::{RevocationReason, SerialNotation};
 use crate::plan::checked::{NamedFile, Wait, entry_and_step};
 use crate::plan::export::{duration, flow, members, settings_to_plan};
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings, calendar, check};
-use crate::provider::expression::StepOutput;
+use crate::provider::answer::StepOutput;
 use crate::provider::model::Parameter;
 use crate::provider::stages::{self, Brought};
 use crate::provider::{Catalog, Operation};

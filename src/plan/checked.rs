@@ -5,7 +5,7 @@ use super::load::ReadFile;
 use super::read::AccountDraft;
 use super::settings::Settings;
 use crate::pki::{Certificate, RevocationReason, SerialNotation, SerialNumber, SerialSpelling, TlsServer};
-use crate::provider::expression::is_name;
+use crate::provider::stages::is_name;
 use crate::provider::model::Operation;
 use crate::run::{Ordinal, PlanPart, StatusSource, StatusSources};
 use jiff::Timestamp;

@@ -15,7 +15,7 @@ use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::answer::naming_text;
 use crate::provider::model::{ActionRules, Idempotency, Operation, Provider, ReasonRule, TargetKind};
 use crate::provider::params::{self, ReasonError};
-use crate::provider::replacement;
+use crate::provider::target_state;
 use crate::run::Ordinal;
 use crate::text::damage::did_you_mean;
 use crate::text::{Span, nearest, safe};
