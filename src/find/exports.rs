@@ -8,7 +8,6 @@ use crate::pki::{Certificate, SerialNotation, SerialNumber, SpkiFingerprint};
 use crate::plan::{ListLayout, ListReader};
 use crate::provider::listing::ListedRow;
 use crate::provider::model::LIST_COLUMNS;
-use crate::provider::listing::ListedRow;
 use crate::text::{SourceMap, file, safe};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

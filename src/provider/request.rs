@@ -91,7 +91,7 @@ impl Provider {
 
     fn no_such_variable(&self, name: &str) -> Violation {
         let names = || self.variables.keys().map(String::as_str);
-        let help = match (nearest::nearest(name, names()), self.variables.is_empty()) {
+        let help = match (nearest(name, names()), self.variables.is_empty()) {
             (Some(right), _) => did_you_mean(name, right),
             (None, true) => "it has none; `base_url` replaces the whole URL".to_owned(),
             (None, false) => format!("it has {}", names().collect::<Vec<_>>().join(", ")),

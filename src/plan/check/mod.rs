@@ -36,7 +36,7 @@ use crate::provider::model::{ActionRules, Operation};
 use crate::text::damage::did_you_mean;
 use crate::text::nearest;
 use crate::text::{SourceId, SourceMap, Span, safe};
-use crate::tree::{Field, Node, Shape, yaml};
+use crate::tree::{Field, Node, Shape, read_yaml, read_yaml_with};
 use columns::Columns;
 use context::{Checker, ListOptions};
 use exception_list::{ExceptionList, identifies, parse, parse_json};
@@ -162,7 +162,7 @@ fn without_actions(
         note_kept(item, keep);
         note_mapped(item, mapped);
     };
-    let Some(root) = yaml::read_with(text, source, "actions", &mut |item| note(&item), diagnostics) else {
+    let Some(root) = read_yaml_with(text, source, "actions", &mut |item| note(&item), diagnostics) else {
         if diagnostics.is_empty() {
             let start = Span { source, line: 1, column: 1, length: 1 };
             let error = Diagnostic::error("no-actions", start, "this plan is empty");
@@ -201,7 +201,7 @@ impl Checker<'_> {
         }
         // Defects of the YAML itself were reported when the root was read.
         let mut repeated = Diagnostics::default();
-        yaml::read_with(text, source, "actions", &mut |item| self.read_entry(&item, name, defaults), &mut repeated);
+        read_yaml_with(text, source, "actions", &mut |item| self.read_entry(&item, name, defaults), &mut repeated);
     }
 
     fn read_entry(&mut self, item: &Node, name: &str, defaults: &[Field]) {

@@ -7,7 +7,7 @@ use super::context::Checker;
 use super::fields::{COMMON_FIELDS, FieldUse, LIST_FIELDS, Layers, Row, has_value, names_of};
 use super::pem_files::{CsrResult, NamedKey, SentCertificate};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError, SpkiFingerprint, dns_name};
+use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError, SpkiFingerprint, names};
 use crate::plan::load;
 use crate::plan::read::texts;
 use crate::provider::model::{
@@ -576,7 +576,7 @@ fn finding(parameter: &Parameter, text: &str, place: Option<Span>) -> Option<Dia
     }
     match parameter.format {
         ValueFormat::Name(rule) => {
-            let why = dns_name::check(text, rule).err()?;
+            let why = names::check_name(text, rule).err()?;
             let what = format!("`{name}`: `{}` is no DNS name: {why}", shown(text));
             let error = Diagnostic::error("no-dns-name", place, what);
             let remedy = why.remedy().map(|remedy| format!("{remedy}; ")).unwrap_or_default();

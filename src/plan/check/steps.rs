@@ -9,7 +9,6 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::{SerialNumber, TlsServer};
 use crate::plan::checked::{Action, NeverSent, Parameters, Wait, WaitFor};
 use crate::plan::read::{positive_duration, texts};
-use crate::provider::stages::{Expression, is_name};
 use crate::provider::model::{Operation, TargetKind};
 use crate::provider::stages::{self, Expression, is_name};
 use crate::provider::target_state;

@@ -20,7 +20,7 @@ use crate::text::damage::did_you_mean;
 use crate::text::nearest;
 use crate::text::{SourceMap, Span, safe};
 use crate::time::{human, parse_duration};
-use crate::tree::{Field, Node, Shape, yaml};
+use crate::tree::{Field, Node, Shape, read_yaml};
 use accounts::Accounts;
 use jiff::Timestamp;
 use jiff::civil::Time;
@@ -64,7 +64,7 @@ pub fn settings_of(
     let (mut diagnostics, mut files) = (Diagnostics::default(), Vec::new());
     let root = settings.and_then(|path| {
         let (source, text) = load::open_yaml(path, sources, &mut files, &mut diagnostics)?;
-        yaml::read(&text, source, &mut diagnostics)
+        read_yaml(&text, source, &mut diagnostics)
     });
     let is_plan = root.as_ref().is_some_and(|root| root.get("actions").is_some());
     let mut reader = SettingsReader { catalog, now, sources, files: &mut files, diagnostics: &mut diagnostics };
