@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::list_args::FindArgs;
 use super::process::with_signals;
 use crate::engine::listing::{Listing, RowReader, RowWish, WantedList, read_lists};
-use crate::find::exports;
+use crate::find::contents;
 use crate::find::search::GONE;
 use crate::find::{Gathered, Looked, Placement};
 use crate::plan::Settings;
@@ -201,7 +201,7 @@ struct ListedRows<'a, 's> {
 
 impl RowReader for ListedRows<'_, '_> {
     fn row(&mut self, list: usize, row: &ListedRow, is_whole: bool) -> RowWish {
-        let sighting = match exports::listed(row, &self.accounts[list]) {
+        let sighting = match contents::listed(row, &self.accounts[list]) {
             Ok(sighting) => sighting,
             Err(why) => {
                 self.broken(list, why);

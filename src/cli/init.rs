@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::exit::Exit;
 use super::list_args::InitArgs;
-use crate::find::exports::column_of;
+use crate::find::contents::column_of;
 use crate::find::target_list::TargetList;
 use crate::pki::{Certificate, RevocationReason};
 use crate::plan::export::members;

@@ -7,7 +7,7 @@ use super::process::with_signals;
 use crate::engine::verify::{
     NonceUse, RequestedReason, Verification, VerificationEnd, VerifyTarget, has_preview, verify as ask,
 };
-use crate::find::exports::listed;
+use crate::find::contents::listed;
 use crate::journal::dir::OpenRun;
 use crate::journal::{JournalError, Reader, RunDir, RunFacts, RunMaker};
 use crate::pki::ocsp::Nonce;
