@@ -1,8 +1,7 @@
 //! `certsweep check`: reads and validates; sends nothing, needs no credentials.
 
 use super::args;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use crate::plan::Action;
 use crate::plan::checked::NeverSent;
 use crate::view::table::plural;

@@ -2,8 +2,7 @@
 //! process's listener, which forwards them to the engine and replies once they are in effect.
 
 use super::args;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::process::system_user;
 use super::status::{resume_command, unpause_command};
 use crate::engine::{CommandDone, CommandReply, RunCommand};

@@ -2,9 +2,8 @@
 
 use super::args::OutletArgs;
 use super::certificate_files::{self, IssuedFilesWriter};
-use super::context::Context;
+use super::context::{Context, Exit};
 use super::control;
-use super::exit::Exit;
 use super::outlets::{OutletWriter, Outlets};
 use super::process::{listen_for_signals, runtime};
 use super::status::{LiveStatusWriter, left_plan_command, resume_command, verify_command};

@@ -1,7 +1,6 @@
 //! `certsweep find`: which certificates are meant. Reads files, and has the lists of accounts read.
 
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::find_at::{AskedLists, ListsRead};
 use super::list_args::FindArgs;
 use crate::find::contents::ListColumns;

@@ -1,7 +1,6 @@
 //! `certsweep find --at`: which accounts are asked for their lists, by which operations; and what their rows are to `find`. The engine asks.
 
-use super::context::{Context, build_senders};
-use super::exit::Exit;
+use super::context::{Context, Exit, build_senders};
 use super::list_args::FindArgs;
 use super::process::with_signals;
 use crate::engine::listing::{Listing, RowReader, RowWish, WantedList, read_lists};

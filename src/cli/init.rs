@@ -1,7 +1,6 @@
 //! `certsweep init`: a starter plan, with comments and only what is needed. Sends nothing, and overwrites nothing.
 
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::list_args::InitArgs;
 use crate::find::contents::column_of;
 use crate::find::target_list::TargetList;

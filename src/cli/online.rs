@@ -1,8 +1,7 @@
 //! `certsweep preview --online`: what the providers say now of the targets of a plan. Asks as `verify` asks, by status queries and nothing else, under
 //! the limits, with the run's credentials; what it notes stands in a directory that is gone when it ends. Sends nothing that takes effect.
 
-use super::context::{Context, ReadPlan, build_senders};
-use super::exit::Exit;
+use super::context::{Context, Exit, ReadPlan, build_senders};
 use super::process::with_signals;
 use crate::engine::verify::{
     NonceUse, RequestedReason, Verification, VerificationEnd, VerifyTarget, has_preview, verify as ask,

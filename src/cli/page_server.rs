@@ -1,8 +1,7 @@
 //! `certsweep status --serve`: the page of a run for a browser on this machine, while the run goes on. Loopback only, read only, behind a token
 //! that stands in the URL. What a request gets is decided by a pure function; the page is `report_page`'s.
 
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::process::with_signals;
 use super::report_page::page_of;
 use crate::time::Clock;

@@ -1,8 +1,7 @@
 //! `certsweep preview` and `run --dry-run`: what a run would do, without sending; and without credentials, unless providers are to be asked.
 
 use super::args::PlanSource;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::latency::{Latency, latencies};
 use super::online::OnlineTargets;
 use super::option_values::OnlineOptions;

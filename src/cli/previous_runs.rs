@@ -2,8 +2,7 @@
 //! run the same actions (by their fingerprints), which a new run would send a second time. Earlier runs are those in `runs/`, those beside
 //! `--run-dir`, and those that the user's index knows (`journal::run_index`), into which each new run goes.
 
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::status::quoted;
 use crate::journal::dir::runs_in;
 use crate::journal::run_index::{IndexedRun, LockedIndex, RunIndex, state_directory};

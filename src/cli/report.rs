@@ -1,8 +1,7 @@
 //! `certsweep report`: the fold of a run's records, in any format. The page is `report_page`'s to make, a plan of what is left `report_plan`'s.
 
 use super::args;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::option_values::ReportFormat;
 use super::report_page::{check_page, write_page};
 use super::report_plan::write_plan;

@@ -1,8 +1,7 @@
 //! The HTML report of a run, and `certsweep report --check`, which holds a page against its run by making it again. Decides nothing of what the
 //! page says.
 
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::status::{quoted, state_of};
 use crate::engine::safety::Waves;
 use crate::journal::{JournalError, Reader, RunDir};

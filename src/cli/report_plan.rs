@@ -2,9 +2,7 @@
 //! need none. Chooses the form and writes the rows; the words of settings are `plan::export`'s.
 
 use super::args::ReportArgs;
-use super::context::Context;
-use super::exit::Exit;
-use super::run_documents::{WithoutCopy, run_catalog};
+use super::context::{Context, Exit, WithoutCopy, run_catalog};
 use crate::journal::inputs::Inputs;
 use crate::journal::{History, Reader, RunDir, RunFacts};
 use crate::pki::{RevocationReason, SerialNotation};

@@ -2,11 +2,9 @@
 //! follows from the journal, not from this file.
 
 use super::args;
-use super::context::{Context, build_senders, build_simulated_senders};
+use super::context::{Context, Exit, WithoutCopy, build_senders, build_simulated_senders, run_catalog};
 use super::execute::{Answers, Task, execute, open_outlets};
-use super::exit::Exit;
 use super::previous_runs::{costs, remember};
-use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use super::verify::published_looks;
 use crate::journal::{Reader, RunDir};

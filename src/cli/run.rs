@@ -7,9 +7,8 @@
 //! before `execute`.
 
 use super::args;
-use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
+use super::context::{Context, Exit, ReadPlan, build_senders, build_simulated_senders};
 use super::execute::{Answers, Task, execute, open_outlets};
-use super::exit::Exit;
 use super::latency::{latencies, simulated_latency};
 use super::option_values::OnlineOptions;
 use super::preview::preview;

@@ -2,8 +2,7 @@
 //! of its directory's name. Reads runs, changes none.
 
 use super::args::Command;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::previous_runs::RUNS;
 use super::status::{quoted, status_of_run};
 use crate::journal::dir::runs_in;

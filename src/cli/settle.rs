@@ -1,9 +1,8 @@
 //! `certsweep settle`: writes down what a person has found about actions that are in doubt or pending. It asks nobody and sends nothing.
 
 use super::args;
-use super::context::Context;
+use super::context::{Context, Exit};
 use super::control::user;
-use super::exit::Exit;
 use crate::journal::dir::OpenRun;
 use crate::journal::{JournalError, Phase, Reader, Record, RunDir};
 use crate::run::{Ordinal, Outcome};

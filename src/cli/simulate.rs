@@ -1,8 +1,7 @@
 //! `certsweep simulate`, and the simulator that `run --simulate`, and `resume` and `verify` of such a run, start.
 
 use super::args;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::process::with_signals;
 use crate::journal::{History, JournalError, Phase, Reader, RunFacts};
 use crate::plan::Settings;

@@ -2,8 +2,7 @@
 //! its pace. Only the journal is promised: the file goes with the process.
 
 use super::args;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
 use crate::journal::{JournalError, Phase, Reader, RunDir, RunFacts, RunWatch, live_control};

@@ -2,10 +2,8 @@
 //! verify and reads the files of their certificates; `engine::verify` asks.
 
 use super::args;
-use super::context::{Context, build_senders, build_simulated_senders};
-use super::exit::Exit;
+use super::context::{Context, Exit, WithoutCopy, build_senders, build_simulated_senders, run_catalog};
 use super::process::with_signals;
-use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use crate::engine::Sender;
 use crate::engine::verify::{
