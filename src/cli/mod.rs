@@ -29,7 +29,6 @@ pub mod report_plan;
 pub mod resume;
 pub mod run;
 pub mod runs;
-pub mod settle;
 pub mod simulate;
 pub mod status;
 pub mod verify;
@@ -107,7 +106,7 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
         Command::Unpause(args) => control::unpause(context, &args),
         Command::SetRate(args) => control::set_rate(context, &args),
         Command::Report(args) => report::report(context, &args),
-        Command::Settle(args) => settle::settle(context, &args),
+        Command::Settle(args) => control::settle(context, &args),
         Command::Verify(args) => verify::verify(context, &args),
         Command::Providers(args) => providers::providers(context, args.command.as_ref()),
         Command::Schema(args) => providers::schema(context, args.of),
