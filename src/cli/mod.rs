@@ -2,7 +2,6 @@
 //! contents of what the command does.
 
 pub mod args;
-pub mod certificate_files;
 pub mod check;
 pub mod completions;
 pub mod context;
