@@ -9,7 +9,6 @@ pub mod control;
 pub mod csr;
 pub mod execute;
 pub mod find;
-pub mod find_at;
 pub mod init;
 pub mod latency;
 pub mod list_args;
