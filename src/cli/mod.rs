@@ -15,17 +15,15 @@ pub mod list_args;
 pub mod online;
 mod option_values;
 pub mod outlets;
-mod page_server;
 pub mod preview;
 pub mod preview_data;
 pub mod previous_runs;
 pub mod process;
 pub mod providers;
 pub mod report;
-pub mod report_page;
-pub mod report_plan;
 pub mod resume;
 pub mod run;
+mod run_page;
 pub mod runs;
 pub mod simulate;
 pub mod status;
@@ -97,7 +95,7 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
         Command::Run(args) => run::run(context, &args),
         Command::Resume(args) => resume::resume(context, &args, None),
         Command::Status(args) => match args.serve {
-            Some(address) => page_server::serve(context, args.run_dir.as_deref().unwrap_or(Path::new(".")), address),
+            Some(address) => run_page::serve(context, args.run_dir.as_deref().unwrap_or(Path::new(".")), address),
             None => status::status(context, &args),
         },
         Command::Pause(args) => control::pause(context, &args),
