@@ -21,7 +21,6 @@ pub mod previous_runs;
 pub mod process;
 pub mod providers;
 pub mod report;
-pub mod resume;
 pub mod run;
 mod run_page;
 pub mod runs;
@@ -93,7 +92,7 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
         Command::Init(args) => init::init(context, &args),
         Command::Find(args) => find::find(context, &args),
         Command::Run(args) => run::run(context, &args),
-        Command::Resume(args) => resume::resume(context, &args, None),
+        Command::Resume(args) => run::resume(context, &args, None),
         Command::Status(args) => match args.serve {
             Some(address) => run_page::serve(context, args.run_dir.as_deref().unwrap_or(Path::new(".")), address),
             None => status::status(context, &args),
