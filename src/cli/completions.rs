@@ -3,7 +3,7 @@
 
 use super::args::Cli;
 use super::option_values::{parse_retried, parse_settled};
-use super::previous_runs::RUNS;
+use super::runs::RUNS;
 use crate::diag::Diagnostics;
 use crate::journal::dir::runs_in;
 use crate::journal::{ActionState, RunDir};

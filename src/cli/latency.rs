@@ -1,13 +1,12 @@
 //! How long a request takes, for estimates: as somebody says, as the newest runs at the same provider took, or else assumed. Reads the
 //! journals of earlier runs, and changes none.
 
-use super::previous_runs::{RUNS, user_index};
-use crate::journal::dir::runs_in;
+use super::runs::newest_runs;
 use crate::journal::{JournalError, RunDir};
 use crate::plan::Settings;
 use crate::simulator::Faults;
 use crate::view::preview::LatencySource;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a request of an account takes.
@@ -23,7 +22,7 @@ pub struct Latency {
 pub fn latencies(settings: &Settings, known: impl Fn(&str) -> Option<Latency>) -> Vec<Latency> {
     let mut found: Vec<_> = settings.accounts.iter().map(|account| known(&account.name)).collect();
     if found.contains(&None) {
-        for run in earlier_runs().into_iter().take(MAX_RUNS) {
+        for run in newest_runs(MAX_RUNS) {
             // A run that cannot be read tells nothing; whoever needs to know of it asks by another way.
             drop(add_from(&run, settings, &mut found));
             if !found.contains(&None) {
@@ -59,14 +58,6 @@ fn add_from(run: &Path, settings: &Settings, found: &mut [Option<Latency>]) -> R
         *latency = same.map(|(_, each)| Latency { each: *each, source: LatencySource::EarlierRun });
     }
     Ok(())
-}
-
-/// Run directories, the newest first: those of the user's index, and then those in `runs/`.
-fn earlier_runs() -> Vec<PathBuf> {
-    let mut indexed = user_index().ok().and_then(|index| index.runs().ok()).unwrap_or_default();
-    indexed.sort_by_key(|run| std::cmp::Reverse(run.at));
-    let here = runs_in(Path::new(RUNS)).into_iter().rev();
-    indexed.into_iter().map(|run| run.path).filter(|path| path.is_dir()).take(MAX_RUNS).chain(here).collect()
 }
 
 /// What a request is assumed to take where nobody knows: providers answer in 50 ms to 2 s.

@@ -17,7 +17,6 @@ mod option_values;
 pub mod outlets;
 pub mod preview;
 pub mod preview_data;
-pub mod previous_runs;
 pub mod process;
 pub mod providers;
 pub mod report;
