@@ -2,7 +2,6 @@
 //! contents of what the command does.
 
 pub mod args;
-pub mod check;
 pub mod completions;
 pub mod context;
 pub mod control;
@@ -10,9 +9,7 @@ pub mod csr;
 pub mod execute;
 pub mod find;
 pub mod init;
-pub mod latency;
 pub mod list_args;
-pub mod online;
 mod option_values;
 pub mod outlets;
 pub mod preview;
@@ -83,7 +80,7 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
         return exit;
     }
     match command {
-        Command::Check(args) => check::check(context, &args),
+        Command::Check(args) => preview::check(context, &args),
         Command::Preview(args) => {
             preview::preview(context, (&args.source, args.shard), args.report.as_deref(), args.latency, &args.online)
         }

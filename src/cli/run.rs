@@ -10,9 +10,8 @@
 use super::args::{ResumeArgs, RunArgs};
 use super::context::{Context, Exit, ReadPlan, WithoutCopy, build_senders, build_simulated_senders, run_catalog};
 use super::execute::{Answers, Task, execute, open_outlets};
-use super::latency::{latencies, simulated_latency};
 use super::option_values::OnlineOptions;
-use super::preview::preview;
+use super::preview::{latencies, preview, simulated_latency};
 use super::preview_data::{ActionKinds, PreviewData, misses_the_deadline};
 use super::process::origin;
 use super::runs::{PreviousRuns, ThisPlan, costs, remember};
