@@ -31,35 +31,6 @@ use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// The lists of accounts that are to be read.
-#[derive(Debug)]
-struct AskedLists {
-    settings: Settings,
-    wanted: Vec<WantedList>,
-}
-
-/// How their reading ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ListsRead {
-    /// All were read whole.
-    Whole,
-    /// Not all.
-    NotWhole,
-    /// A provider refused, or cannot be reached.
-    Refused,
-}
-
-/// Takes the rows of lists to what was gathered.
-struct ListedRows<'a, 's> {
-    /// What a list is called, by its place.
-    titles: Vec<String>,
-    accounts: Vec<String>,
-    placement: &'a Placement,
-    gathered: &'a mut Gathered<'s>,
-    looking: &'a mut dyn FnMut(&Looked),
-    is_whole: bool,
-}
-
 /// Looks for certificates and writes the list of them.
 pub fn find(context: &Context, args: &FindArgs) -> Exit {
     let catalog = match context.catalog(&context.provider_directories()) {
@@ -244,6 +215,35 @@ fn read_text(path: &Path) -> Result<String, String> {
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{} cannot be read: {}", safe::terminal(&path.display().to_string()), file::reason(error))
+}
+
+/// The lists of accounts that are to be read.
+#[derive(Debug)]
+struct AskedLists {
+    settings: Settings,
+    wanted: Vec<WantedList>,
+}
+
+/// How their reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ListsRead {
+    /// All were read whole.
+    Whole,
+    /// Not all.
+    NotWhole,
+    /// A provider refused, or cannot be reached.
+    Refused,
+}
+
+/// Takes the rows of lists to what was gathered.
+struct ListedRows<'a, 's> {
+    /// What a list is called, by its place.
+    titles: Vec<String>,
+    accounts: Vec<String>,
+    placement: &'a Placement,
+    gathered: &'a mut Gathered<'s>,
+    looking: &'a mut dyn FnMut(&Looked),
+    is_whole: bool,
 }
 
 impl AskedLists {

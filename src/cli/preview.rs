@@ -37,28 +37,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The actions of a plan whose targets are to be looked at, on their way.
-struct OnlineTargets {
-    maker: Option<RunMaker>,
-    failed: Option<JournalError>,
-    directory: PathBuf,
-    /// Name and end of the certificates that the plan has; a run directory does not keep these.
-    names: HashMap<Ordinal, (Option<String>, Timestamp)>,
-}
-
-/// What a provider shows of a target beside its state.
-#[derive(Debug, Default, PartialEq)]
-struct ShownFacts {
-    common_name: Option<String>,
-    names: Vec<String>,
-    serial_number: Option<String>,
-    not_after: Option<Timestamp>,
-    renewal: Option<SuggestedRenewal>,
-    status: Option<String>,
-    /// Why its certificate cannot be read.
-    damage: Option<String>,
-}
-
 /// Checks a plan; prints its number of actions and its digest.
 pub fn check(context: &Context, args: &CheckArgs) -> Exit {
     let mut excepted = 0_u64;
@@ -195,6 +173,28 @@ fn add_latencies(run: &Path, settings: &Settings, found: &mut [Option<Latency>])
         *latency = same.map(|(_, each)| Latency { each: *each, source: LatencySource::EarlierRun });
     }
     Ok(())
+}
+
+/// The actions of a plan whose targets are to be looked at, on their way.
+struct OnlineTargets {
+    maker: Option<RunMaker>,
+    failed: Option<JournalError>,
+    directory: PathBuf,
+    /// Name and end of the certificates that the plan has; a run directory does not keep these.
+    names: HashMap<Ordinal, (Option<String>, Timestamp)>,
+}
+
+/// What a provider shows of a target beside its state.
+#[derive(Debug, Default, PartialEq)]
+struct ShownFacts {
+    common_name: Option<String>,
+    names: Vec<String>,
+    serial_number: Option<String>,
+    not_after: Option<Timestamp>,
+    renewal: Option<SuggestedRenewal>,
+    status: Option<String>,
+    /// Why its certificate cannot be read.
+    damage: Option<String>,
 }
 
 impl OnlineTargets {

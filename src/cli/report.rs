@@ -30,52 +30,6 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// A run's deadline, for a plan that goes on with it.
-#[derive(Debug, PartialEq, Eq)]
-struct DeadlineLeft {
-    /// The instant, where something can still be sent before it.
-    left: Option<Timestamp>,
-    /// The instant, where it is over.
-    over: Option<Timestamp>,
-}
-
-/// What a plan says of itself in its first lines.
-struct Heading<'a> {
-    dir: &'a RunDir,
-    facts: &'a RunFacts,
-    over: Option<Timestamp>,
-    actions: u64,
-}
-
-/// The actions that a plan is made of.
-struct Left<'a> {
-    reader: &'a Reader,
-    catalog: &'a Catalog,
-    settings: &'a Settings,
-    outcomes: &'a BTreeSet<Outcome>,
-    /// The files that its plan named.
-    inputs: Inputs,
-}
-
-/// What must be known of all of them before the first can be written: a million actions do not fit into memory, and so they are read twice.
-#[derive(Default)]
-struct LeftOverview<'a> {
-    actions: u64,
-    /// The indices of their accounts.
-    accounts: HashSet<usize>,
-    parameters: Vec<String>,
-    /// The certificate fields that they have.
-    certificate: Vec<&'a str>,
-    /// Those of them that others of them need: a need that was met is none any more.
-    needed: HashSet<String>,
-    /// Waits for what is not left, with what they need: what needs one of them needs these.
-    dropped: HashMap<String, Vec<String>>,
-    /// Whether an action has what a bare list cannot say.
-    needs_yaml: bool,
-    /// Whether one waits, or takes what another brings: no list at all can say that.
-    has_steps: bool,
-}
-
 /// Writes a run's report again, or one of several runs.
 pub fn report(context: &Context, args: &ReportArgs) -> Exit {
     match report_runs(context, args) {
@@ -243,6 +197,15 @@ fn write_plan(
     Ok(Exit::Well)
 }
 
+/// A run's deadline, for a plan that goes on with it.
+#[derive(Debug, PartialEq, Eq)]
+struct DeadlineLeft {
+    /// The instant, where something can still be sent before it.
+    left: Option<Timestamp>,
+    /// The instant, where it is over.
+    over: Option<Timestamp>,
+}
+
 /// The deadline counts from when the first run began: what is left has no more time than that.
 fn deadline(settings: &Settings, began: Timestamp, now: Timestamp) -> DeadlineLeft {
     let Settings { deadline, schedule, timeout, .. } = settings;
@@ -252,6 +215,43 @@ fn deadline(settings: &Settings, began: Timestamp, now: Timestamp) -> DeadlineLe
     let is_open = |at: &Timestamp| *at > now && calendar::next_start(schedule, now, *timeout, Some(*at)).is_some();
     let left = at.filter(is_open);
     DeadlineLeft { left, over: at.filter(|_| left.is_none()) }
+}
+
+/// What a plan says of itself in its first lines.
+struct Heading<'a> {
+    dir: &'a RunDir,
+    facts: &'a RunFacts,
+    over: Option<Timestamp>,
+    actions: u64,
+}
+
+/// The actions that a plan is made of.
+struct Left<'a> {
+    reader: &'a Reader,
+    catalog: &'a Catalog,
+    settings: &'a Settings,
+    outcomes: &'a BTreeSet<Outcome>,
+    /// The files that its plan named.
+    inputs: Inputs,
+}
+
+/// What must be known of all of them before the first can be written: a million actions do not fit into memory, and so they are read twice.
+#[derive(Default)]
+struct LeftOverview<'a> {
+    actions: u64,
+    /// The indices of their accounts.
+    accounts: HashSet<usize>,
+    parameters: Vec<String>,
+    /// The certificate fields that they have.
+    certificate: Vec<&'a str>,
+    /// Those of them that others of them need: a need that was met is none any more.
+    needed: HashSet<String>,
+    /// Waits for what is not left, with what they need: what needs one of them needs these.
+    dropped: HashMap<String, Vec<String>>,
+    /// Whether an action has what a bare list cannot say.
+    needs_yaml: bool,
+    /// Whether one waits, or takes what another brings: no list at all can say that.
+    has_steps: bool,
 }
 
 impl LeftOverview<'_> {

@@ -34,18 +34,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-/// What `prepare` hands to `run_plan`: everything that `execute` needs beside the run directory itself.
-struct Prepared<'c> {
-    facts: RunFacts,
-    files: Vec<ReadFile>,
-    simulator: Option<Simulator>,
-    senders: Senders,
-    /// `None` for a rehearsal: it sends nothing twice, and no later run needs to know of it.
-    previous: Option<PreviousRuns<'c>>,
-    /// What the forecast needs of the actions.
-    kinds: ActionKinds,
-}
-
 /// Runs a plan.
 pub fn run(context: &Context, args: &RunArgs) -> Exit {
     if args.dry_run {
@@ -159,6 +147,18 @@ fn run_plan(context: &Context, args: &RunArgs) -> Result<Exit, Exit> {
         ));
     }
     Ok(exit)
+}
+
+/// What `prepare` hands to `run_plan`: everything that `execute` needs beside the run directory itself.
+struct Prepared<'c> {
+    facts: RunFacts,
+    files: Vec<ReadFile>,
+    simulator: Option<Simulator>,
+    senders: Senders,
+    /// `None` for a rehearsal: it sends nothing twice, and no later run needs to know of it.
+    previous: Option<PreviousRuns<'c>>,
+    /// What the forecast needs of the actions.
+    kinds: ActionKinds,
 }
 
 /// Checks the plan into the maker, asks, and makes the senders: everything that can fail before the first request fails before the run

@@ -34,34 +34,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// What a request is answered with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PageReply {
-    Page,
-    /// The name by which the browser came is not ours: a page of somebody else had it resolved to this machine (DNS rebinding).
-    WrongHost,
-    NotFound,
-    /// It would change something, if there were something to change.
-    ReadOnly,
-}
-
-/// The page as it was last made.
-#[derive(Debug, Clone)]
-struct MadePage {
-    at: Duration,
-    body: Vec<u8>,
-    state: RunState,
-}
-
-#[derive(Debug)]
-struct PageServer {
-    context: Context,
-    run: PathBuf,
-    address: SocketAddr,
-    token: String,
-    page: RefCell<Option<MadePage>>,
-}
-
 /// Writes the page of one run, or of several as one. `run_dir` is how a shell takes their directories.
 pub(super) fn write_page(
     dirs: &[(RunDir, Reader)],
@@ -218,6 +190,34 @@ fn timeline(reader: &Reader, settings: &Settings) -> Result<Timeline, JournalErr
         });
     })?;
     Ok(timeline.close())
+}
+
+/// What a request is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PageReply {
+    Page,
+    /// The name by which the browser came is not ours: a page of somebody else had it resolved to this machine (DNS rebinding).
+    WrongHost,
+    NotFound,
+    /// It would change something, if there were something to change.
+    ReadOnly,
+}
+
+/// The page as it was last made.
+#[derive(Debug, Clone)]
+struct MadePage {
+    at: Duration,
+    body: Vec<u8>,
+    state: RunState,
+}
+
+#[derive(Debug)]
+struct PageServer {
+    context: Context,
+    run: PathBuf,
+    address: SocketAddr,
+    token: String,
+    page: RefCell<Option<MadePage>>,
 }
 
 /// `Err` only tells where the command ended early; both are the exit code.
