@@ -1,7 +1,8 @@
 //! What every command starts from and ends with: the printer, the global options, the clock; the provider documents, and those that a run goes on
 //! with; one sender an account, for commands that send; and the exit codes, a closed list that scripts rely on. Never exits the process.
 
-use super::args::{Global, IgnoredColumns, PlanSource};
+use super::args::Global;
+use super::options::{IgnoredColumns, PlanSource};
 use crate::diag::{Diagnostics, Severity};
 use crate::engine::{PlayedAccount, PlayedTls, Senders, real_senders, rehearsal_senders};
 use crate::journal::files::{check_place, replace_named};

@@ -2,8 +2,8 @@
 //! process's listener, which forwards them to the engine and replies once they are in effect. And `certsweep settle`: what a person has found about
 //! actions that are in doubt or pending. Asks nobody and sends nothing.
 
-use super::args;
 use super::context::{Context, Exit};
+use super::options::{PauseArgs, SetRateArgs, SettleArgs, UnpauseArgs};
 use super::process::system_user;
 use super::status::{resume_command, unpause_command};
 use crate::engine::{CommandDone, CommandReply, RunCommand};
@@ -55,7 +55,7 @@ enum ControlReply {
 }
 
 /// Makes a run send nothing new; requests in flight are awaited.
-pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
+pub fn pause(context: &Context, args: &PauseArgs) -> Exit {
     let unpause = unpause_command(&args.run_dir);
     print_reply(context, &args.run_dir, ControlCommand::Pause { by: user() }, |done| match done {
         CommandDone::Done => format!("paused: nothing new is sent. To go on: {unpause}"),
@@ -64,7 +64,7 @@ pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
 }
 
 /// Lets a paused run continue, or its next wave begin.
-pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
+pub fn unpause(context: &Context, args: &UnpauseArgs) -> Exit {
     print_reply(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
         CommandDone::Done => "the run goes on".to_owned(),
         CommandDone::Already => "the run is not paused; nothing to do".to_owned(),
@@ -72,7 +72,7 @@ pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
 }
 
 /// Sets the limits of a run's accounts.
-pub fn set_rate(context: &Context, args: &args::SetRateArgs) -> Exit {
+pub fn set_rate(context: &Context, args: &SetRateArgs) -> Exit {
     let limits: Vec<(String, Vec<String>)> = args
         .limits
         .iter()
@@ -114,7 +114,7 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
 }
 
 /// Settles actions of a run.
-pub fn settle(context: &Context, args: &args::SettleArgs) -> Exit {
+pub fn settle(context: &Context, args: &SettleArgs) -> Exit {
     let run = match RunDir::existing(&args.run_dir).and_then(RunDir::open) {
         Ok(run) => run,
         Err(error) => return context.no_run(&error),
@@ -264,7 +264,7 @@ async fn forward(command: ControlCommand, names: &[String], sender: &UnboundedSe
     outcome
 }
 
-fn settle_open_run(context: &Context, args: &args::SettleArgs, run: &OpenRun) -> Result<Exit, Exit> {
+fn settle_open_run(context: &Context, args: &SettleArgs, run: &OpenRun) -> Result<Exit, Exit> {
     let failed = |error: &dyn std::fmt::Display| context.failed(error);
     let reader = run.dir.read().map_err(|error| failed(&error))?;
     let (ordinals, waiting) = find_actions(context, args, run)?;
@@ -334,7 +334,7 @@ fn freed(reader: &Reader, settled: &[Ordinal]) -> Result<Vec<Ordinal>, JournalEr
 }
 
 /// The actions of these ids, and how many others have not ended. All or none: a list of which a part was taken is not what was meant.
-fn find_actions(context: &Context, args: &args::SettleArgs, run: &OpenRun) -> Result<(Vec<Ordinal>, u64), Exit> {
+fn find_actions(context: &Context, args: &SettleArgs, run: &OpenRun) -> Result<(Vec<Ordinal>, u64), Exit> {
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let mut missing: BTreeSet<&str> = args.ids.iter().map(String::as_str).collect();
     let (mut ordinals, mut waiting, mut wrong) = (Vec::new(), 0, false);

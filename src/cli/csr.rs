@@ -2,7 +2,7 @@
 
 use super::context::{Context, Exit};
 use super::find::reference;
-use super::list_args::CsrArgs;
+use super::options::CsrArgs;
 use crate::find::target_list::TargetList;
 use crate::journal::files::replace_named;
 use crate::pki::dns_name::{self, NameRule};

@@ -1,8 +1,8 @@
 //! Carries out a run that is on disk, for `run` and `resume` alike: runtime, signals, engine, report, summary, exit code.
 
-use super::args::OutletArgs;
 use super::context::{Context, Exit};
 use super::control;
+use super::options::OutletArgs;
 use super::outlets::{IssuedFilesWriter, OutletWriter, Outlets, tell_of_earlier_certificates};
 use super::process::{listen_for_signals, runtime};
 use super::status::{LiveStatusWriter, left_plan_command, resume_command, verify_command};

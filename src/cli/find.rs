@@ -2,7 +2,7 @@
 //! and what their rows are to the search. The engine asks.
 
 use super::context::{Context, Exit, build_senders};
-use super::list_args::FindArgs;
+use super::options::FindArgs;
 use super::process::with_signals;
 use crate::engine::listing::{Listing, RowReader, RowWish, WantedList, read_lists};
 use crate::find::contents::{ListColumns, listed};

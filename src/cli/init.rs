@@ -1,7 +1,7 @@
 //! `certsweep init`: a starter plan, with comments and only what is needed. Sends nothing, and overwrites nothing.
 
 use super::context::{Context, Exit};
-use super::list_args::InitArgs;
+use super::options::InitArgs;
 use crate::find::contents::column_of;
 use crate::find::target_list::TargetList;
 use crate::pki::{Certificate, RevocationReason};

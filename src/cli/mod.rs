@@ -1,5 +1,5 @@
-//! Arguments, wiring, exit codes, signals: the only floor that knows all others. One file a command; each reads like a table of
-//! contents of what the command does.
+//! Arguments, wiring, exit codes, signals: the only floor that knows all others. A file holds a command, or commands of one subject; each reads
+//! like a table of contents of what the command does.
 
 pub mod args;
 pub mod completions;
@@ -9,8 +9,7 @@ pub mod csr;
 pub mod execute;
 pub mod find;
 pub mod init;
-pub mod list_args;
-mod option_values;
+pub mod options;
 pub mod outlets;
 pub mod preview;
 pub mod preview_data;
@@ -25,10 +24,9 @@ pub mod status;
 pub mod verify;
 
 use crate::view::printer::{Printer, PrinterOptions};
-use args::{Cli, Command};
+use args::{Cli, Command, LogFormat};
 use clap::Parser;
 use context::{Context, Exit};
-use option_values::LogFormat;
 use std::path::Path;
 use std::process::ExitCode;
 

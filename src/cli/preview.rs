@@ -3,9 +3,8 @@
 //! assumed. `preview --online`: what the providers say now of its targets; it asks as `verify` does, by status queries and nothing else, under the
 //! limits, with the run's credentials, and what it notes stands in a directory that is gone when it ends. Sends nothing that takes effect.
 
-use super::args::{CheckArgs, PlanSource};
 use super::context::{Context, Exit, ReadPlan, build_senders};
-use super::option_values::OnlineOptions;
+use super::options::{CheckArgs, OnlineOptions, PlanSource};
 use super::preview_data::{Latency, PreviewData};
 use super::process::with_signals;
 use super::runs::newest_runs;

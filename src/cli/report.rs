@@ -1,9 +1,8 @@
 //! `certsweep report`: the fold of a run's records, in any format; with `--format plan` as a plan of its own, in YAML with the settings that the
 //! actions need, or as a bare list where they need none. The page is `run_page`'s to make, the words of settings `plan::export`'s.
 
-use super::args::ReportArgs;
 use super::context::{Context, Exit, WithoutCopy, run_catalog};
-use super::option_values::ReportFormat;
+use super::options::{ReportArgs, ReportFormat};
 use super::run_page::{check_page, write_page};
 use super::status::quoted;
 use crate::journal::inputs::Inputs;

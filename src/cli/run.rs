@@ -7,10 +7,9 @@
 //! the user's index of runs; `execute`, for both commands, starts `engine::run`, then writes the report and the summary. Nothing is sent
 //! before `execute`.
 
-use super::args::{ResumeArgs, RunArgs};
 use super::context::{Context, Exit, ReadPlan, WithoutCopy, build_senders, build_simulated_senders, run_catalog};
 use super::execute::{Answers, Task, execute, open_outlets};
-use super::option_values::OnlineOptions;
+use super::options::{OnlineOptions, ResumeArgs, RunArgs};
 use super::preview::{latencies, preview, simulated_latency};
 use super::preview_data::{ActionKinds, PreviewData, misses_the_deadline};
 use super::process::origin;

@@ -87,8 +87,7 @@ const OWNED: [Owned; 24] = [
             "pki/names.rs",
             "pki/new_request.rs",
             "cli/run_page.rs",
-            "cli/args.rs",
-            "cli/option_values.rs",
+            "cli/options.rs",
         ],
     },
 ];
