@@ -152,7 +152,7 @@ fn write_plan(
 ) -> Result<Exit, Exit> {
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
     let catalog = run_catalog(context, dir, &facts, WithoutCopy::TakePresent)?;
-    let left = Left { reader, catalog: &catalog, settings: &facts.settings, outcomes, inputs: dir.inputs() };
+    let left = LeftActions { reader, catalog: &catalog, settings: &facts.settings, outcomes, inputs: dir.inputs() };
     let survey = left.survey().map_err(|error| context.failed(&error))?;
     if survey.actions == 0 {
         let which = if outcomes.is_empty() { "" } else { " that ended so" };
@@ -180,7 +180,7 @@ fn write_plan(
     let written = context.write_to(args.output.as_deref(), |output| match is_list {
         true => left.write_list(&survey, shown, output),
         false => {
-            let heading = Heading { dir, facts: &facts, over: deadline.over, actions: survey.actions };
+            let heading = PlanHeading { dir, facts: &facts, over: deadline.over, actions: survey.actions };
             left.write_yaml(&survey, &heading, &settings, output)
         }
     });
@@ -217,7 +217,7 @@ fn deadline(settings: &Settings, began: Timestamp, now: Timestamp) -> DeadlineLe
 }
 
 /// What a plan says of itself in its first lines.
-struct Heading<'a> {
+struct PlanHeading<'a> {
     dir: &'a RunDir,
     facts: &'a RunFacts,
     over: Option<Timestamp>,
@@ -225,7 +225,7 @@ struct Heading<'a> {
 }
 
 /// The actions that a plan is made of.
-struct Left<'a> {
+struct LeftActions<'a> {
     reader: &'a Reader,
     catalog: &'a Catalog,
     settings: &'a Settings,
@@ -266,7 +266,7 @@ impl LeftOverview<'_> {
     }
 }
 
-impl Left<'_> {
+impl LeftActions<'_> {
     fn actions(&self) -> impl Iterator<Item = io::Result<Action>> + '_ {
         // What is never sent is no part of what is left: a duplicate is in it already, and an exception must stay one.
         let wanted = |(action, history): (Action, History)| {
@@ -334,11 +334,11 @@ impl Left<'_> {
     fn write_yaml(
         &self,
         survey: &LeftOverview<'_>,
-        heading: &Heading<'_>,
+        heading: &PlanHeading<'_>,
         settings: &Map<String, Value>,
         output: &mut dyn Write,
     ) -> io::Result<()> {
-        let Heading { dir, facts, over, actions } = heading;
+        let PlanHeading { dir, facts, over, actions } = heading;
         let run = dir.path().display().to_string();
         writeln!(output, "# {actions} of the {} actions of the run {}.", facts.actions, safe::terminal(&run))?;
         if let Some(over) = over {

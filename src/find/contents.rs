@@ -100,17 +100,10 @@ pub fn read_rows(path: &Path, columns: &ListColumns, each: &mut dyn FnMut(Sighti
     let shown = path.display().to_string();
     let source = sources.add_file(shown.clone(), path.to_owned());
     let mut diagnostics = Diagnostics::default();
-    let first = |diagnostics: &Diagnostics, sources: &SourceMap| {
-        let sorted = diagnostics.sorted();
-        let first = sorted.first()?;
-        let place = first.span.map(|span| sources.place(span)).unwrap_or_default();
-        let help = first.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();
-        Some(format!("{place}: {}{help}", first.what))
-    };
     let Some(mut reader) = ListReader::open(&sources, source, ListLayout::default(), &mut diagnostics) else {
         // An empty list tells of nothing.
         let is_empty = diagnostics.sorted().iter().any(|found| found.code == "no-actions");
-        return Err(first(&diagnostics, &sources).filter(|_| !is_empty));
+        return Err(first_finding(&diagnostics, &sources).filter(|_| !is_empty));
     };
     let header: Vec<&str> = reader.header().iter().map(|(name, _)| name.as_str()).collect();
     if let Some((field, column)) = columns.named.iter().find(|(_, column)| !header.contains(&column.as_str())) {
@@ -137,7 +130,7 @@ pub fn read_rows(path: &Path, columns: &ListColumns, each: &mut dyn FnMut(Sighti
         each(row);
     }
     // Rows with defects were passed over.
-    if diagnostics.has_errors() { Err(first(&diagnostics, &sources)) } else { Ok(rows) }
+    if diagnostics.has_errors() { Err(first_finding(&diagnostics, &sources)) } else { Ok(rows) }
 }
 
 /// What a provider's list tells of a certificate; `place` is said to be where it was seen. A certificate in the row tells more than the row
@@ -178,6 +171,15 @@ pub fn column_of<'a>(header: &'a [String], field: &str) -> Option<&'a str> {
     let same = |column: &&String| bare(column) == bare(field);
     let means = |column: &&String| word(column).is_some_and(|told| Some(told) == word(field));
     header.iter().find(same).or_else(|| header.iter().find(means)).map(String::as_str)
+}
+
+/// The first finding about a list as a sentence, with its place and what would help.
+pub(super) fn first_finding(diagnostics: &Diagnostics, sources: &SourceMap) -> Option<String> {
+    let sorted = diagnostics.sorted();
+    let first = sorted.first()?;
+    let place = first.span.map(|span| sources.place(span)).unwrap_or_default();
+    let help = first.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();
+    Some(format!("{place}: {}{help}", first.what))
 }
 
 fn of_store(bytes: &[u8], passwords: &[Secret]) -> Result<Vec<PlacedCertificate>, String> {
@@ -566,7 +568,7 @@ mod tests {
         let json = format!(
             r#"{{"kind": "List", "items": [{{"kind": "Secret", "metadata": {{"name": "s", "namespace": "n"}}, "data": {{"keystore.p12": "{store}"}}}},
                 {{"kind": "ConfigMap", "metadata": {{"name": "m", "namespace": "n"}}, "data": {{"ca.crt": {}}}}}]}}"#,
-            serde_json::Value::from(SHOP)
+            Value::from(SHOP)
         );
         assert_eq!(
             places(json.as_bytes(), &["secret"]).unwrap(),

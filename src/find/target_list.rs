@@ -2,6 +2,7 @@
 //! by what the user says, else by what a list says; the columns and rows; and reading a list again for what adds to it. Guesses nothing, replaces no
 //! files.
 
+use super::contents::first_finding;
 use super::found::{LocatedCertificate, Sighting, contains};
 use crate::diag::Diagnostics;
 use crate::pki::{SerialNotation, SerialNumber};
@@ -234,10 +235,8 @@ impl TargetList {
             }
             Self { header, rows }
         });
-        if let Some(first) = diagnostics.sorted().first() {
-            let place = first.span.map(|span| sources.place(span)).unwrap_or_default();
-            let help = first.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();
-            return Err(format!("{place}: {}{help}", first.what));
+        if let Some(first) = first_finding(&diagnostics, &sources) {
+            return Err(first);
         }
         list.take().ok_or_else(|| format!("{}: the list cannot be read", path.display()))
     }
