@@ -1,22 +1,15 @@
-//! The command line, exactly as typed: every command and option of the contract, and the examples and exit codes below each command's
-//! help. Reads no file and no environment variable; what an option means for a run is decided by the commands.
+//! The command line: its commands, the options of all of them, and the examples and exit codes below each command's help. Reads no file and no
+//! environment variable; what an option means for a run is decided by the commands.
 
-use super::list_args::{
-    CSR_EXAMPLES, ColumnPairs, CsrArgs, FIND_EXAMPLES, FindArgs, INIT_EXAMPLES, InitArgs, parse_columns,
+use super::options::{
+    CheckArgs, CompletionsArgs, CsrArgs, FindArgs, InitArgs, ManArgs, PauseArgs, PreviewArgs, ProvidersArgs,
+    ReportArgs, ResumeArgs, RunArgs, SchemaArgs, SetRateArgs, SettleArgs, SimulateArgs, StatusArgs, UnpauseArgs,
+    VerifyArgs,
 };
-use super::option_values::{
-    AccountLimits, Color, LogFormat, OnlineOptions, ReportFormat, SchemaKind, parse_certificate, parse_limits,
-    parse_loopback, parse_nonce_use, parse_note, parse_origin_text, parse_outcome, parse_retried, parse_settled,
-    parse_status_source,
-};
-use crate::engine::verify::NonceUse;
-use crate::run::{Outcome, Shard, StatusSource};
-use crate::time::parse_duration;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use crate::view::printer::ColorChoice;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsStr;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Revoke and reissue certificates in batches, from one plan.
 #[derive(Debug, Parser)]
@@ -122,357 +115,29 @@ pub enum Command {
     Man(ManArgs),
 }
 
-/// A plan, and how to read it.
-#[derive(Debug, Clone, Args)]
-pub struct PlanSource {
-    /// The plan: a YAML file, a CSV list, or `-` for standard input
-    #[arg(value_name = "PLAN")]
-    pub plan: PathBuf,
-    /// Settings that many plans share (YAML); the plan's own win [env: CERTSWEEP_SETTINGS]
-    #[arg(long, value_name = "FILE")]
-    pub settings: Option<PathBuf>,
-    /// Which column of a bare CSV list holds a field: `certificate_id=Cert ID`, or by number where it has no header: `certificate_id=1`
-    /// (repeatable, or separated by commas)
-    #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_columns)]
-    columns: Vec<ColumnPairs>,
-    /// Columns of a bare CSV list to leave out: names separated by commas, or `true` for all unknown ones
-    #[arg(long, value_name = "HEADERS", value_delimiter = ',')]
-    ignore_columns: Vec<String>,
-    /// Columns of a bare CSV list to carry to the end of each report row, separated by commas
-    #[arg(long, value_name = "HEADERS", value_delimiter = ',')]
-    pub keep_columns: Vec<String>,
-    /// The line of a bare CSV list's header, where titles stand above it; 0 where it has none
-    #[arg(long, value_name = "N")]
-    pub header_row: Option<u32>,
-    /// Which rows of a bare CSV list to take: an expression over its columns, such as `status == "issued"`
-    #[arg(long = "where", value_name = "EXPRESSION")]
-    pub filter: Option<String>,
-    /// A file with ids, serial numbers or names of what must stay; those actions are skipped (repeatable)
-    #[arg(long, value_name = "FILE")]
-    pub except: Vec<PathBuf>,
+/// When to colour. (Values with a help of their own would spread every command's help over twice the lines.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says otherwise.
+    #[value(help = None)]
+    Auto,
+    /// Always.
+    #[value(help = None)]
+    Always,
+    /// Never.
+    #[value(help = None)]
+    Never,
 }
 
-/// Which unknown columns to leave out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IgnoredColumns {
-    /// All that are unknown.
-    All,
-    /// These.
-    Named(Vec<String>),
-}
-
-/// `check`
-#[derive(Debug, Args)]
-pub struct CheckArgs {
-    /// The plan.
-    #[command(flatten)]
-    pub source: PlanSource,
-}
-
-/// `preview`
-#[derive(Debug, Args)]
-pub struct PreviewArgs {
-    /// The plan.
-    #[command(flatten)]
-    pub source: PlanSource,
-    /// Show one of N parts of the plan, as `run --shard` carries it out
-    #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
-    pub shard: Option<Shard>,
-    /// Write a row for every action (outcome `planned`) to this CSV file
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-    /// How long a request takes, for the estimate [default: as in earlier runs at the provider, else 500ms]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub latency: Option<Duration>,
-    /// What the providers say now.
-    #[command(flatten)]
-    pub online: OnlineOptions,
-}
-
-/// `run`
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// The plan.
-    #[command(flatten)]
-    pub source: PlanSource,
-    /// Do not ask; needed without a terminal
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Refuse any other plan than the one with this digest (as `preview` shows it; its first 12 characters will do)
-    #[arg(long, value_name = "DIGEST")]
-    pub digest: Option<String>,
-    /// The run directory [default: below `runs`, named by UTC time and plan]
-    #[arg(long, value_name = "DIR")]
-    pub run_dir: Option<PathBuf>,
-    /// Write the report to this file too
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
-    /// Carry out one of N parts of the plan, with its share of the limits; N processes do all of it, on one machine or on many (`0+1/4` is `1/4` for whoever counts from 0)
-    #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
-    pub shard: Option<Shard>,
-    /// Only show what would be done, as `preview` does; sends nothing
-    #[arg(long, conflicts_with_all = ["simulate", "run_dir"])]
-    pub dry_run: bool,
-    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
-    #[arg(long)]
-    pub wait: bool,
-    /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
-    #[arg(long)]
-    pub strict: bool,
-    /// Go on with the run in --run-dir if it is one of this plan; begin a new one if there is none
-    #[arg(long, requires = "run_dir", conflicts_with = "again")]
-    pub resume: bool,
-    /// Begin a new run, even if there is an unfinished one of this plan, or an earlier one did what costs each time
-    // `--new` was its name when only the unfinished run was looked for.
-    #[arg(long, alias = "new")]
-    pub again: bool,
-    /// Who answers for the run: kept in it, and in its reports
-    #[arg(long, value_name = "NAME", env = "CERTSWEEP_OPERATOR", hide_env_values = true, value_parser = parse_origin_text)]
-    pub operator: Option<String>,
-    /// The ticket or incident that the run belongs to: kept in it, and in its reports
-    #[arg(long, value_name = "ID", env = "CERTSWEEP_TICKET", hide_env_values = true, value_parser = parse_origin_text)]
-    pub ticket: Option<String>,
-    /// Trust the certificates in this file too (PEM, or one in DER)
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// Run against the built-in simulator; nothing leaves this machine, no credentials are needed
-    #[arg(long)]
-    pub simulate: bool,
-    /// A fault that the simulator injects, such as `429=1/20` (see `certsweep simulate --help`)
-    #[arg(long = "fault", value_name = "[PROVIDER:]FAULT", requires = "simulate")]
-    pub faults: Vec<String>,
-    /// The seed of the simulator's faults: the same seed gives the same faults
-    #[arg(long, value_name = "N", requires = "simulate")]
-    pub seed: Option<u64>,
-    /// What other programs get.
-    #[command(flatten)]
-    pub outlets: OutletArgs,
-}
-
-/// `resume`
-#[derive(Debug, Args)]
-pub struct ResumeArgs {
-    /// The run directory, the beginning of its name, or the plan's name
-    #[arg(value_name = "RUN_DIR")]
-    pub run_dir: PathBuf,
-    /// Try the actions again that ended so: `failed`, `in-doubt`, `rejected`; `pending` only asks the CA about what it has accepted, and sends nothing again
-    #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_retried)]
-    pub retry: Vec<Outcome>,
-    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
-    #[arg(long)]
-    pub wait: bool,
-    /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
-    #[arg(long)]
-    pub strict: bool,
-    /// Use the saved copy of the plan, even where the plan's files have changed since; of a provider document without a copy the present one counts
-    // `--as-begun` was its name in earlier drafts.
-    #[arg(long, alias = "as-begun")]
-    pub use_original_inputs: bool,
-    /// Do not ask; needed without a terminal
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Trust the certificates in this file too (PEM, or one in DER)
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// What other programs get.
-    #[command(flatten)]
-    pub outlets: OutletArgs,
-}
-
-/// `status`
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// The run directory, the beginning of its name, or the plan's name [default: the newest unfinished run below `runs`]
-    #[arg(value_name = "RUN_DIR")]
-    pub run_dir: Option<PathBuf>,
-    /// Show it again every second, until no process carries the run out any more; with --json a line each time
-    #[arg(short, long)]
-    pub watch: bool,
-    /// Serve the run's page to browsers on this machine until interrupted; prints the address, port 0 takes a free one
-    #[arg(long, value_name = "127.0.0.1:PORT", value_parser = parse_loopback, conflicts_with = "watch")]
-    pub serve: Option<SocketAddr>,
-}
-
-/// `schema`
-#[derive(Debug, Args)]
-pub struct SchemaArgs {
-    /// Of what: a plan, a line of `--events`, or what `--json` prints
-    #[arg(long, value_name = "WHAT", value_enum, default_value_t = SchemaKind::Plan)]
-    pub of: SchemaKind,
-}
-
-/// What other programs get of a run while it goes on.
-#[derive(Debug, Clone, Args)]
-pub struct OutletArgs {
-    /// Add what happens to this file, as JSON lines; `-` is standard output, which then holds nothing else
-    #[arg(long, value_name = "FILE")]
-    pub events: Option<PathBuf>,
-    /// Keep figures for Prometheus in this file, replaced whole every few seconds
-    #[arg(long, value_name = "FILE")]
-    pub metrics: Option<PathBuf>,
-}
-
-/// `pause`
-#[derive(Debug, Args)]
-pub struct PauseArgs {
-    /// The run directory, the beginning of its name, or the plan's name
-    #[arg(value_name = "RUN_DIR")]
-    pub run_dir: PathBuf,
-}
-
-/// `unpause`
-#[derive(Debug, Args)]
-pub struct UnpauseArgs {
-    /// The run directory, the beginning of its name, or the plan's name
-    #[arg(value_name = "RUN_DIR")]
-    pub run_dir: PathBuf,
-}
-
-/// `set-rate`
-#[derive(Debug, Args)]
-pub struct SetRateArgs {
-    /// The run directory, the beginning of its name, or the plan's name
-    #[arg(value_name = "RUN_DIR")]
-    pub run_dir: PathBuf,
-    /// A configured provider and its limits from now on, such as `digicert=50/5s` or `naver-kr=10/1s,100/60s`
-    #[arg(value_name = "PROVIDER=LIMITS", required = true, value_parser = parse_limits)]
-    pub limits: Vec<AccountLimits>,
-}
-
-/// `report`
-#[derive(Debug, Args)]
-pub struct ReportArgs {
-    /// The run directory, the beginning of its name, or the plan's name; of several runs one report is made
-    #[arg(value_name = "RUN_DIR", required = true)]
-    pub run_dirs: Vec<PathBuf>,
-    /// The format [default: csv, or json with --json]
-    #[arg(long, value_enum)]
-    pub format: Option<ReportFormat>,
-    /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Only the actions that ended so, separated by commas
-    #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_outcome)]
-    pub outcome: Vec<Outcome>,
-    /// Report what can still be read of a damaged run; what cannot be known is `in-doubt`
-    #[arg(long)]
-    pub salvage: bool,
-    /// Write nothing; say whether this HTML page is the run's, byte for byte
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "output", "outcome", "salvage"])]
-    pub check: Option<PathBuf>,
-}
-
-/// `settle`
-#[derive(Debug, Args)]
-pub struct SettleArgs {
-    /// The run directory, the beginning of its name, or the plan's name
-    #[arg(value_name = "RUN_DIR")]
-    pub run_dir: PathBuf,
-    /// The actions' ids
-    #[arg(value_name = "ID", required = true)]
-    pub ids: Vec<String>,
-    /// How they ended: `succeeded`, `rejected` or `failed` (it surely did not take effect)
-    #[arg(long = "as", value_name = "OUTCOME", value_parser = parse_settled)]
-    pub outcome: Outcome,
-    /// What was found, and where; it stands in the report, with who says so (CERTSWEEP_OPERATOR, or the user)
-    #[arg(long, value_name = "TEXT", value_parser = parse_note)]
-    pub note: String,
-}
-
-/// `verify`
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// The run directory, the beginning of its name, or the plan's name
-    #[arg(value_name = "RUN_DIR")]
-    pub run_dir: PathBuf,
-    /// Ask again, with growing pauses, until all are seen revoked or this long is over
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0s")]
-    pub wait: Duration,
-    /// Ask only these, separated by commas: `state` (the providers), `crl`, `ocsp`
-    #[arg(long, value_name = "WITNESSES", value_delimiter = ',', value_parser = parse_status_source)]
-    pub only: Vec<StatusSource>,
-    /// Send a nonce with OCSP questions: `auto` (unless the responder refuses it), `require` (an answer without it does not
-    /// count), `never`
-    #[arg(long, value_name = "WHEN", value_parser = parse_nonce_use, default_value = "auto")]
-    pub nonce: NonceUse,
-    /// The PEM file of an action's certificate, in place of the plan's (repeatable)
-    #[arg(long = "certificate", value_name = "ID=FILE", value_parser = parse_certificate)]
-    pub certificates: Vec<(String, PathBuf)>,
-    /// A PEM file with certificates of issuers (repeatable)
-    #[arg(long = "issuer", value_name = "FILE")]
-    pub issuers: Vec<PathBuf>,
-    /// Write the report to this file too
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Trust the certificates in this file too (PEM, or one in DER)
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-}
-
-/// `providers`
-#[derive(Debug, Args)]
-pub struct ProvidersArgs {
-    /// What to do with them; lists them where nothing is said.
-    #[command(subcommand)]
-    pub command: Option<ProvidersCommand>,
-}
-
-/// The commands of `providers`.
-#[derive(Debug, Subcommand)]
-pub enum ProvidersCommand {
-    /// List providers and their operations (the default)
-    List,
-    /// Show one provider: parameters, reasons, limits, environment variables
-    Show {
-        /// The provider's id, such as `digicert`
-        #[arg(value_name = "ID")]
-        id: String,
-    },
-    /// Write the draft of an overlay that makes an action of one operation of another's OpenAPI document; what only you can tell says FILL-IN
-    New {
-        /// The document, of OpenAPI 3.0 or 3.1
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// The operation's `operationId`, or its method and path, such as "POST /revoke"
-        #[arg(long, value_name = "ID")]
-        operation: String,
-    },
-    /// Validate provider documents of your own, and run their samples
-    Check {
-        /// The documents
-        #[arg(value_name = "FILE", required = true)]
-        files: Vec<PathBuf>,
-    },
-}
-
-/// `simulate`
-#[derive(Debug, Args)]
-pub struct SimulateArgs {
-    /// The loopback port; 0 takes a free one, which is printed
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
-    pub port: u16,
-    /// A fault to inject (repeatable), for one provider or all
-    #[arg(long = "fault", value_name = "[PROVIDER:]FAULT")]
-    pub faults: Vec<String>,
-    /// The seed of the faults: the same seed gives the same faults
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-}
-
-/// `completions`
-#[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    /// The shell
-    #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
-}
-
-/// `man`
-#[derive(Debug, Args)]
-pub struct ManArgs {
-    /// The directory; it is made where there is none
-    #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
+/// How standard error is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[value(help = None)]
+    Text,
+    /// A JSON object a line.
+    #[value(help = None)]
+    Json,
 }
 
 impl Global {
@@ -484,23 +149,12 @@ impl Global {
     }
 }
 
-impl PlanSource {
-    /// The settings file: the command line's, or the one that `CERTSWEEP_SETTINGS` names; an empty name is none.
-    pub fn settings_file(&self, environment: Option<&OsStr>) -> Option<PathBuf> {
-        let from_environment = || environment.filter(|name| !name.is_empty()).map(PathBuf::from);
-        self.settings.clone().or_else(from_environment)
-    }
-
-    /// Pairs of a field and the header of the column that holds it, as typed.
-    pub fn columns(&self) -> Vec<(String, String)> {
-        self.columns.iter().flat_map(|columns| columns.0.iter().cloned()).collect()
-    }
-
-    /// The columns to leave out.
-    pub fn ignored_columns(&self) -> IgnoredColumns {
-        match self.ignore_columns.as_slice() {
-            [only] if only == "true" || only == "all" => IgnoredColumns::All,
-            names => IgnoredColumns::Named(names.to_vec()),
+impl From<Color> for ColorChoice {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Auto => Self::Auto,
+            Color::Always => Self::Always,
+            Color::Never => Self::Never,
         }
     }
 }
@@ -531,6 +185,39 @@ Examples:
   certsweep preview plan.yaml
   certsweep preview plan.yaml --report planned.csv
   certsweep preview plan.yaml --json | jq -r .digest";
+
+const FIND_EXAMPLES: &str = "\
+A certificate that is seen in several places is one row. The list goes into a plan as it is:
+`actions: [{from: targets.csv, action: revoke}]`.
+
+Examples:
+  certsweep find --key leaked.key --in /etc/ssl --in orders.csv --provider digicert -o targets.csv
+  certsweep find --names '*.example.com' --in secrets.yaml --in a.p12 --password env:PASSWORD
+  certsweep find --weak --in /etc/letsencrypt --provider acme --out found/ -o targets.csv
+  certsweep find --key leaked.key --in /etc/ssl --at digicert --at naver-kr --settings accounts.yaml -o targets.csv
+
+Exit codes:
+  0 some were found, and all lists of providers were read
+  1 none were found, or a list could not be read whole
+  2 the command line is wrong    4 the environment failed, or a provider refused
+  130, 143 interrupted, and nothing was written";
+
+const CSR_EXAMPLES: &str = "\
+A request asks for the names of the row's certificate (`certificate`), else for those of its columns
+`dns_names` and `common_name`. Keys and requests that are there are never overwritten: run again, it makes what is missing.
+
+Examples:
+  certsweep csr --from targets.csv --out keys/
+  certsweep csr --from names.csv --out keys/ --algorithm rsa3072 -o targets.csv
+
+Exit codes:
+  0 each row has its request    1 some have none    2 the list is wrong    4 the environment failed";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  certsweep init --provider digicert -o plan.yaml
+  certsweep init --from targets.csv -o plan.yaml
+  certsweep init --from targets.csv --provider naver --action reissue -o reissue.yaml";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -626,6 +313,7 @@ Examples:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::options::IgnoredColumns;
     use clap::CommandFactory as _;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {

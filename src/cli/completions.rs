@@ -2,8 +2,8 @@
 //! the manual pages: both are made from the command line's own definition. Reads runs and provider documents, changes none.
 
 use super::args::Cli;
-use super::option_values::{parse_retried, parse_settled};
-use super::previous_runs::RUNS;
+use super::options::{parse_retried, parse_settled};
+use super::runs::RUNS;
 use crate::diag::Diagnostics;
 use crate::journal::dir::runs_in;
 use crate::journal::{ActionState, RunDir};

@@ -1,17 +1,17 @@
-//! What every command starts from: the printer, the global options, the clock, the provider documents; and, for commands that send, one
-//! sender an account.
+//! What every command starts from and ends with: the printer, the global options, the clock; the provider documents, and those that a run goes on
+//! with; one sender an account, for commands that send; and the exit codes, a closed list that scripts rely on. Never exits the process.
 
-use super::args::{Global, IgnoredColumns, PlanSource};
-use super::exit::Exit;
+use super::args::Global;
+use super::options::{IgnoredColumns, PlanSource};
 use crate::diag::{Diagnostics, Severity};
 use crate::engine::{PlayedAccount, PlayedTls, Senders, real_senders, rehearsal_senders};
-use crate::journal::JournalError;
 use crate::journal::files::{check_place, replace_named};
+use crate::journal::{JournalError, Phase, RunDir, RunFacts};
 use crate::plan::{
-    Account, Action, CheckedPlan, CsvOptions, Division, IgnoreColumns, Input, Request, Settings, ShardKeys, check,
+    Account, Action, CheckedPlan, CsvOptions, Division, IgnoreColumns, Input, Request, Settings, ShardKeys, Wait, check,
 };
-use crate::provider::{Catalog, SecurityRequirement};
-use crate::run::{Ordinal, Shard};
+use crate::provider::{Catalog, Provider, SecurityRequirement, params, stages};
+use crate::run::{Ordinal, Outcome, Shard, StopReason};
 use crate::simulator::{self, Simulator};
 use crate::text::{SourceMap, safe};
 use crate::time::{Clock, SystemClock};
@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// What every command starts from.
 #[derive(Debug, Clone)]
@@ -47,12 +48,53 @@ pub struct ReadPlan {
     pub diagnostics: serde_json::Value,
 }
 
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Every action ended well, or the command did what it was asked.
+    Well,
+    /// The run ended, and some actions did not end well.
+    NotAllWell,
+    /// The command line or the plan is wrong; nothing was sent.
+    Usage,
+    /// Stopped by a safety rule, a closed window or the deadline; resumable.
+    Stopped,
+    /// The environment failed: credentials, disk, a locked run directory; resumable where a run had begun.
+    Environment,
+    /// Interrupted by the signal of this number; resumable.
+    Signal(i32),
+}
+
+/// What follows where a run directory has no copy of a document, and the present one is another: former versions made no copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutCopy {
+    /// The command ends: another document may read the same answer otherwise, and what the journal holds would get another meaning.
+    Refuse,
+    /// The present document is taken, with a warning, where every action that is left fits it.
+    TakeWhatFits,
+    /// The present document is taken, with a warning: nothing that takes effect is sent.
+    TakePresent,
+}
+
 /// What is printed of a check's findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tell {
     All,
     /// The warnings were printed before.
     Errors,
+}
+
+/// Which document a run goes on with.
+#[derive(Debug, PartialEq, Eq)]
+enum DocumentChoice {
+    /// The present one, which is the one that the run began with.
+    Present,
+    /// The copy; the line from which on the present one differs, `None` where there is no present one.
+    Copy(Option<usize>),
+    /// There is no copy, and the present one is another.
+    Changed,
+    /// There is neither.
+    Missing,
 }
 
 impl Context {
@@ -259,6 +301,119 @@ impl Context {
     }
 }
 
+impl Exit {
+    /// The code of a run directory that cannot be used: a path that is none is a mistake of the command line.
+    pub const fn of_journal(error: &JournalError) -> Self {
+        match error {
+            JournalError::NotARun { .. } => Self::Usage,
+            _ => Self::Environment,
+        }
+    }
+
+    /// The number that the shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::NotAllWell => 1,
+            Self::Usage => 2,
+            Self::Stopped => 3,
+            Self::Environment => 4,
+            // Signals are 1 to 64; a number outside would be no signal, and still must not look like success.
+            Self::Signal(number @ 1..=127) => 128 + number as u8,
+            Self::Signal(_) => 255,
+        }
+    }
+
+    /// The end of a run that stopped before its last action.
+    pub const fn of_stop(reason: &StopReason) -> Self {
+        match reason {
+            StopReason::Rule(_) => Self::Stopped,
+            StopReason::Signal(number) => Self::Signal(*number),
+            StopReason::Environment(_) => Self::Environment,
+        }
+    }
+
+    /// The end of a run whose actions ended like this; `duplicate` tells a skipped action that only repeats another, which is well.
+    pub fn of_outcomes(ended: impl IntoIterator<Item = (Outcome, bool)>) -> Self {
+        let well =
+            |(outcome, duplicate): (Outcome, bool)| outcome.is_well() || (outcome == Outcome::Skipped && duplicate);
+        if ended.into_iter().all(well) { Self::Well } else { Self::NotAllWell }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// The provider documents of a run.
+///
+/// # Errors
+/// The exit code; why was printed.
+pub fn run_catalog(context: &Context, dir: &RunDir, facts: &RunFacts, without: WithoutCopy) -> Result<Catalog, Exit> {
+    let mut directories = context.provider_directories();
+    directories.extend(facts.provider_directories.iter().filter(|path| path.is_dir()).cloned());
+    directories.dedup();
+    let mut sources = SourceMap::default();
+    // What is wrong with a present document is of no matter where a copy is taken; where it is needed, it is missing.
+    let mut present_findings = Diagnostics::default();
+    let mut catalog = Catalog::load(&directories, &mut sources, &mut present_findings);
+    let mut findings = Diagnostics::default();
+    let (mut changed, mut refused, mut missing) = (Vec::new(), false, false);
+    for (id, digest) in &facts.documents {
+        let copy = dir.document(id, digest);
+        match choose_document(copy.as_deref(), catalog.get(id).map(AsRef::as_ref), digest) {
+            DocumentChoice::Present => {}
+            DocumentChoice::Copy(line) => {
+                let differs = line.map_or_else(
+                    || "is not there any more".to_owned(),
+                    |line| format!("has changed since this run began (from its line {line} on)"),
+                );
+                context.printer.note(&format!(
+                    "{id}: the provider document {differs}; the run goes on with its own copy, providers/{id}.yaml"
+                ));
+                let name = dir.path().join(format!("providers/{id}.yaml")).display().to_string();
+                if let Some(text) = copy {
+                    catalog.put(name, &text, &mut sources, &mut findings);
+                }
+            }
+            DocumentChoice::Changed if without == WithoutCopy::Refuse => {
+                refused = true;
+                context.printer.error(&format!(
+                    "the provider document `{id}` has changed since this run began, and the run directory has no copy of it; \
+                     `--use-original-inputs` goes on with the present one"
+                ));
+            }
+            DocumentChoice::Changed => {
+                context.printer.warning(&format!(
+                    "the provider document `{id}` has changed since this run began, and the run directory has no copy of it: \
+                     the present one is used"
+                ));
+                changed.push(id.as_str());
+            }
+            DocumentChoice::Missing => {
+                missing = true;
+                context.printer.error(&format!(
+                    "the provider document `{id}` is not there, and the run directory has no copy of it; name its directory \
+                     with --provider-dir"
+                ));
+            }
+        }
+    }
+    if missing {
+        context.findings(&present_findings, &sources);
+    }
+    context.findings(&findings, &sources);
+    if refused || missing || findings.has_errors() {
+        return Err(Exit::Usage);
+    }
+    if without == WithoutCopy::TakeWhatFits && !changed.is_empty() {
+        require_fit(context, dir, facts, &catalog, &changed)?;
+    }
+    Ok(catalog)
+}
+
 /// One sender an account, for a run against the real providers.
 ///
 /// # Errors
@@ -308,4 +463,133 @@ pub fn build_simulated_senders(
         }
     };
     rehearsal_senders(settings, catalog, played).map_err(|error| context.failed(&error))
+}
+
+fn choose_document(copy: Option<&str>, present: Option<&Provider>, digest: &str) -> DocumentChoice {
+    match (copy, present) {
+        (_, Some(present)) if hex::encode(present.digest) == digest => DocumentChoice::Present,
+        (Some(copy), present) => DocumentChoice::Copy(present.map(|present| first_difference(copy, &present.text))),
+        (None, Some(_)) => DocumentChoice::Changed,
+        (None, None) => DocumentChoice::Missing,
+    }
+}
+
+/// The first line in which two texts differ, from 1.
+fn first_difference(one: &str, other: &str) -> usize {
+    one.lines().zip(other.lines()).take_while(|(one, other)| one == other).count() + 1
+}
+
+/// Refuses actions that are left and that the changed documents would not accept.
+fn require_fit(
+    context: &Context,
+    dir: &RunDir,
+    facts: &RunFacts,
+    catalog: &Catalog,
+    changed: &[&str],
+) -> Result<(), Exit> {
+    let reader = dir.read().map_err(|error| context.failed(&error))?;
+    for found in reader.histories() {
+        let (action, history) = found.map_err(|error| context.failed(&error))?;
+        let provider = facts.settings.accounts.get(action.account).map(|account| account.provider.as_str());
+        let Some(provider) = provider.filter(|id| changed.contains(id)).and_then(|id| catalog.get(id)) else {
+            continue;
+        };
+        if matches!(history.state.phase, Phase::Ended(_)) || fits(&action, provider) {
+            continue;
+        }
+        context.printer.error(&format!(
+            "the present provider document `{}` does not accept the action {} ({}); finish this run with the certsweep that \
+             began it, or begin a new one",
+            provider.id, action.id, action.operation
+        ));
+        return Err(Exit::Usage);
+    }
+    Ok(())
+}
+
+fn fits(action: &Action, provider: &Provider) -> bool {
+    if Wait::of_action(&action.operation, &action.parameters).is_some() {
+        return true;
+    }
+    let operation = provider.operation(&action.operation).filter(|operation| operation.action.is_some());
+    // What earlier steps bring is held against the document when it is there.
+    let is_brought = |name: &String| stages::references(&action.parameters).any(|(brought, _)| brought == name);
+    operation.is_some_and(|known| {
+        let wrong = params::check(known, &action.parameters);
+        wrong.iter().all(|wrong| wrong.parameter.as_ref().is_some_and(is_brought))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_of_the_contract() {
+        for (exit, code) in [
+            (Exit::Well, 0),
+            (Exit::NotAllWell, 1),
+            (Exit::Usage, 2),
+            (Exit::Stopped, 3),
+            (Exit::Environment, 4),
+            (Exit::Signal(2), 130),
+            (Exit::Signal(15), 143),
+            (Exit::Signal(-1), 255),
+            (Exit::Signal(1000), 255),
+        ] {
+            assert_eq!(exit.code(), code, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_stop_has_its_code() {
+        for (reason, code) in [
+            (StopReason::Rule("deadline".into()), 3),
+            (StopReason::Signal(15), 143),
+            (StopReason::Environment("disk full".into()), 4),
+        ] {
+            assert_eq!(Exit::of_stop(&reason).code(), code, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_duplicate_may_be_skipped_and_be_well() {
+        for (outcome, duplicate, code) in [
+            (Outcome::Succeeded, false, 0),
+            (Outcome::AlreadyDone, false, 0),
+            (Outcome::PendingApproval, false, 0),
+            (Outcome::Pending, false, 0),
+            (Outcome::Skipped, true, 0),
+            (Outcome::Skipped, false, 1),
+            (Outcome::Rejected, false, 1),
+            (Outcome::Failed, false, 1),
+            (Outcome::InDoubt, false, 1),
+        ] {
+            assert_eq!(
+                Exit::of_outcomes([(Outcome::Succeeded, false), (outcome, duplicate)]).code(),
+                code,
+                "{outcome}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_copy_is_taken_where_the_present_document_is_another() {
+        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let present = catalog.get("naver").unwrap();
+        let (same, other) = (hex::encode(present.digest), "0".repeat(64));
+        let copy = format!("{}# more\n", present.text);
+        let after = present.text.lines().count() + 1;
+        for (copy, present, digest, expected) in [
+            (None, Some(present), &same, DocumentChoice::Present),
+            (Some(copy.as_str()), Some(present), &same, DocumentChoice::Present),
+            (Some(copy.as_str()), Some(present), &other, DocumentChoice::Copy(Some(after))),
+            (Some("openapi: 3.1.1\n"), Some(present), &other, DocumentChoice::Copy(Some(1))),
+            (Some(copy.as_str()), None, &other, DocumentChoice::Copy(None)),
+            (None, Some(present), &other, DocumentChoice::Changed),
+            (None, None, &other, DocumentChoice::Missing),
+        ] {
+            assert_eq!(choose_document(copy, present.map(AsRef::as_ref), digest), expected);
+        }
+    }
 }

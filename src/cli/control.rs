@@ -1,20 +1,25 @@
 //! `certsweep pause`, `unpause` and `set-rate`: commands to a run that another process carries out, as files in the run directory; and that
-//! process's listener, which forwards them to the engine and replies once they are in effect.
+//! process's listener, which forwards them to the engine and replies once they are in effect. And `certsweep settle`: what a person has found about
+//! actions that are in doubt or pending. Asks nobody and sends nothing.
 
-use super::args;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
+use super::options::{PauseArgs, SetRateArgs, SettleArgs, UnpauseArgs};
 use super::process::system_user;
 use super::status::{resume_command, unpause_command};
 use crate::engine::{CommandDone, CommandReply, RunCommand};
-use crate::journal::{JournalError, RunDir, RunFacts, live_control};
+use crate::journal::dir::OpenRun;
+use crate::journal::{JournalError, Phase, Reader, Record, RunDir, RunFacts, live_control};
 use crate::provider::model::Window;
+use crate::run::{Ordinal, Outcome};
 use crate::text::damage::did_you_mean;
 use crate::text::nearest;
 use crate::time::Clock;
+use crate::view::report::run_files::write_reports;
 use crate::view::status::RunState;
+use crate::view::table::plural;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -50,7 +55,7 @@ enum ControlReply {
 }
 
 /// Makes a run send nothing new; requests in flight are awaited.
-pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
+pub fn pause(context: &Context, args: &PauseArgs) -> Exit {
     let unpause = unpause_command(&args.run_dir);
     print_reply(context, &args.run_dir, ControlCommand::Pause { by: user() }, |done| match done {
         CommandDone::Done => format!("paused: nothing new is sent. To go on: {unpause}"),
@@ -59,23 +64,15 @@ pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
 }
 
 /// Lets a paused run continue, or its next wave begin.
-pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
+pub fn unpause(context: &Context, args: &UnpauseArgs) -> Exit {
     print_reply(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
         CommandDone::Done => "the run goes on".to_owned(),
         CommandDone::Already => "the run is not paused; nothing to do".to_owned(),
     })
 }
 
-/// Who gives a command, as the environment says: told to whoever looks at the run, and never relied on.
-pub(super) fn user() -> Option<String> {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let named = ["CERTSWEEP_OPERATOR", "SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable);
-    // Services and containers have no such variable; the id is known all the same.
-    named.or_else(|| Some(system_user()).filter(|user| !user.is_empty()))
-}
-
 /// Sets the limits of a run's accounts.
-pub fn set_rate(context: &Context, args: &args::SetRateArgs) -> Exit {
+pub fn set_rate(context: &Context, args: &SetRateArgs) -> Exit {
     let limits: Vec<(String, Vec<String>)> = args
         .limits
         .iter()
@@ -86,6 +83,56 @@ pub fn set_rate(context: &Context, args: &args::SetRateArgs) -> Exit {
     print_reply(context, &args.run_dir, ControlCommand::SetRate(limits), |_| {
         format!("from now on: {}", new_limits.join("; "))
     })
+}
+
+/// Forwards commands from the run directory to the engine, and writes its replies, until the engine has closed the channel. `names` are
+/// the run's accounts, by index.
+pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<RunCommand>) {
+    loop {
+        // One more round after the end: a command given meanwhile is refused, and its sender need not wait for the timeout.
+        let over = sender.is_closed();
+        for (pending, text) in live_control::waiting_commands(&run) {
+            let reply = match serde_json::from_str::<ControlFile>(&text) {
+                Ok(file) if clock.now().duration_since(file.at).abs() > STALE => {
+                    ControlReply::Refused("the command is too old: it was meant for an earlier process".to_owned())
+                }
+                Ok(file) => forward(file.command, &names, &sender).await,
+                Err(error) => ControlReply::Refused(format!("the command cannot be read: {error}")),
+            };
+            // A reply that cannot be written only makes its reader time out; a full disk stops the run by way of the journal.
+            let reply = serde_json::to_string(&reply).unwrap_or_default();
+            drop(live_control::reply(&pending, &reply));
+        }
+        if over {
+            return;
+        }
+        tokio::select! {
+            () = sender.closed() => {}
+            () = tokio::time::sleep(COMMAND_POLL) => {}
+        }
+    }
+}
+
+/// Settles actions of a run.
+pub fn settle(context: &Context, args: &SettleArgs) -> Exit {
+    let run = match RunDir::existing(&args.run_dir).and_then(RunDir::open) {
+        Ok(run) => run,
+        Err(error) => return context.no_run(&error),
+    };
+    let settled = settle_open_run(context, args, &run);
+    // Whatever went wrong: the journal's writer must end before the process does.
+    run.close();
+    match settled {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+/// Who gives a command, as the environment says: told to whoever looks at the run, and never relied on.
+fn user() -> Option<String> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let named = ["CERTSWEEP_OPERATOR", "SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable);
+    // Services and containers have no such variable; the id is known all the same.
+    named.or_else(|| Some(system_user()).filter(|user| !user.is_empty()))
 }
 
 /// Gives a command, waits for the reply and prints it as `text_of` says.
@@ -187,34 +234,6 @@ fn resolve_limits(limits: &[(String, Vec<String>)], names: &[String]) -> Result<
     limits.iter().map(one).collect()
 }
 
-/// Forwards commands from the run directory to the engine, and writes its replies, until the engine has closed the channel. `names` are
-/// the run's accounts, by index.
-pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<RunCommand>) {
-    loop {
-        // One more round after the end: a command given meanwhile is refused, and its sender need not wait for the timeout.
-        let over = sender.is_closed();
-        for (pending, text) in live_control::waiting_commands(&run) {
-            let reply = match serde_json::from_str::<ControlFile>(&text) {
-                Ok(file) if clock.now().duration_since(file.at).abs() > STALE => {
-                    ControlReply::Refused("the command is too old: it was meant for an earlier process".to_owned())
-                }
-                Ok(file) => forward(file.command, &names, &sender).await,
-                Err(error) => ControlReply::Refused(format!("the command cannot be read: {error}")),
-            };
-            // A reply that cannot be written only makes its reader time out; a full disk stops the run by way of the journal.
-            let reply = serde_json::to_string(&reply).unwrap_or_default();
-            drop(live_control::reply(&pending, &reply));
-        }
-        if over {
-            return;
-        }
-        tokio::select! {
-            () = sender.closed() => {}
-            () = tokio::time::sleep(COMMAND_POLL) => {}
-        }
-    }
-}
-
 async fn forward(command: ControlCommand, names: &[String], sender: &UnboundedSender<RunCommand>) -> ControlReply {
     // The engine sets one account's windows at a time, so `set-rate` may become several commands.
     let commands: Vec<Box<dyn FnOnce(CommandReply) -> RunCommand>> = match command {
@@ -243,6 +262,104 @@ async fn forward(command: ControlCommand, names: &[String], sender: &UnboundedSe
         };
     }
     outcome
+}
+
+fn settle_open_run(context: &Context, args: &SettleArgs, run: &OpenRun) -> Result<Exit, Exit> {
+    let failed = |error: &dyn std::fmt::Display| context.failed(error);
+    let reader = run.dir.read().map_err(|error| failed(&error))?;
+    let (ordinals, waiting) = find_actions(context, args, run)?;
+    let (at, steady, by) = (context.clock.now(), context.clock.elapsed(), user());
+    let mut records = vec![Record::Settling { at, by: by.clone() }];
+    records.extend(ordinals.iter().map(|ordinal| Record::Settled {
+        ordinal: *ordinal,
+        at,
+        outcome: args.outcome,
+        by: by.clone(),
+        note: args.note.clone(),
+    }));
+    let freed = match args.outcome {
+        Outcome::Succeeded => freed(&reader, &ordinals).map_err(|error| failed(&error))?,
+        _ => Vec::new(),
+    };
+    records.extend(freed.iter().map(|ordinal| Record::Reopened { ordinal: *ordinal, at, follows: false }));
+    let is_finished = reader.overview_without_actions().map_err(|error| failed(&error))?.finished_at.is_some();
+    let waits = plural(freed.len() as u64, "action");
+    if !freed.is_empty() && is_finished {
+        let why = format!("{waits} may be sent now that what it needs is settled");
+        records.push(Record::Stopped { at, why, code: Exit::Stopped.code() });
+    } else if waiting == 0 && freed.is_empty() && !is_finished {
+        records.push(Record::Finished { at });
+    }
+    run.journal.append_and_wait(records, steady).map_err(|why| failed(&why))?;
+    write_reports(&reader, run.dir.path(), None).map_err(|error| failed(&error))?;
+    let actions = plural(ordinals.len() as u64, "action");
+    if context.global.json {
+        let (outcome, ids) = (args.outcome, &args.ids);
+        context.printer.result_json(&serde_json::json!({"settled": ids, "as": outcome, "by": by, "note": args.note}));
+    } else {
+        context.printer.result(&format!("settled {actions} as {}; the report says so", args.outcome));
+        if !freed.is_empty() {
+            let run = run.dir.path().display();
+            context.printer.result(&format!("{waits} that needed this can go on: certsweep resume {run}"));
+        }
+    }
+    Ok(Exit::Well)
+}
+
+/// Actions that were skipped since one of these had not ended well, and those that were skipped because of them: nothing stands in their way once
+/// these have succeeded.
+fn freed(reader: &Reader, settled: &[Ordinal]) -> Result<Vec<Ordinal>, JournalError> {
+    let (queue, states) = (reader.queue()?, reader.states()?);
+    let mut good: BTreeSet<Ordinal> = settled.iter().copied().collect();
+    let mut freed = Vec::new();
+    loop {
+        let before = freed.len();
+        for (ordinal, needs) in queue.needing() {
+            let is_skipped =
+                states.of(ordinal).phase == Phase::Ended(Outcome::Skipped) && !queue.is_never_sent(ordinal);
+            let is_met = |need: &Ordinal| good.contains(need) || queue.is_met(ordinal, *need, states.of(*need));
+            if is_skipped
+                && !good.contains(&ordinal)
+                && needs.iter().any(|need| good.contains(need))
+                && needs.iter().all(is_met)
+            {
+                good.insert(ordinal);
+                freed.push(ordinal);
+            }
+        }
+        if freed.len() == before {
+            return Ok(freed);
+        }
+    }
+}
+
+/// The actions of these ids, and how many others have not ended. All or none: a list of which a part was taken is not what was meant.
+fn find_actions(context: &Context, args: &SettleArgs, run: &OpenRun) -> Result<(Vec<Ordinal>, u64), Exit> {
+    let reader = run.dir.read().map_err(|error| context.failed(&error))?;
+    let mut missing: BTreeSet<&str> = args.ids.iter().map(String::as_str).collect();
+    let (mut ordinals, mut waiting, mut wrong) = (Vec::new(), 0, false);
+    for found in reader.histories_without_parameters() {
+        let (action, history) = found.map_err(|error| context.failed(&error))?;
+        let outcome = history.state.outcome();
+        let has_ended = matches!(history.state.phase, Phase::Ended(_));
+        if !missing.remove(action.id.as_str()) {
+            waiting += u64::from(!has_ended);
+        } else if history.state.is_open_to_a_person() && history.doubt.is_none() {
+            ordinals.push(action.ordinal);
+        } else {
+            wrong = true;
+            let is = if has_ended || outcome != Outcome::Skipped { outcome.as_str() } else { "not sent yet" };
+            context.printer.error(&format!(
+                "{} is {is}: only what is in-doubt, pending or pending-approval can be settled",
+                action.id
+            ));
+        }
+    }
+    for id in &missing {
+        wrong = true;
+        context.printer.error(&format!("this run has no action `{id}`"));
+    }
+    if wrong { Err(Exit::Usage) } else { Ok((ordinals, waiting)) }
 }
 
 /// How often the listener lists the directory. That costs nothing beside the run; a socket's path would be limited to 108 bytes, and not

@@ -1,9 +1,8 @@
 //! `certsweep csr`: a private key and a certificate request for each row of a list. Sends nothing, and overwrites no key.
 
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use super::find::reference;
-use super::list_args::CsrArgs;
+use super::options::CsrArgs;
 use crate::find::target_list::TargetList;
 use crate::journal::files::replace_named;
 use crate::pki::csr::{KeyAlgorithm, RequestKey};

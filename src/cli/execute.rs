@@ -1,11 +1,9 @@
 //! Carries out a run that is on disk, for `run` and `resume` alike: runtime, signals, engine, report, summary, exit code.
 
-use super::args::OutletArgs;
-use super::certificate_files::{self, IssuedFilesWriter};
-use super::context::Context;
+use super::context::{Context, Exit};
 use super::control;
-use super::exit::Exit;
-use super::outlets::{OutletWriter, Outlets};
+use super::options::OutletArgs;
+use super::outlets::{IssuedFilesWriter, OutletWriter, Outlets, tell_of_earlier_certificates};
 use super::process::{listen_for_signals, runtime};
 use super::status::{LiveStatusWriter, left_plan_command, resume_command, verify_command};
 use super::verify::revokes;
@@ -133,7 +131,7 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     let outlets = (Box::new(observer) as Box<dyn Observer>, outlets);
     let mut observer =
         OutletWriter::new(outlets, &facts.settings, identity, deadline, (&context.printer, context.clock.clone()));
-    if let Err(error) = certificate_files::tell_of_earlier(&reader, &mut observer) {
+    if let Err(error) = tell_of_earlier_certificates(&reader, &mut observer) {
         return context.failed(&error);
     }
     let ended =

@@ -1,27 +1,34 @@
-//! `certsweep find`: which certificates are meant. Reads files, and has the lists of accounts read.
+//! `certsweep find`: which certificates are meant. Reads files; with `--at`, chooses which accounts are asked for their lists, by which operations,
+//! and what their rows are to the search. The engine asks.
 
-use super::context::Context;
-use super::exit::Exit;
-use super::find_at::{AskedLists, ListsRead};
-use super::list_args::FindArgs;
+use super::context::{Context, Exit, build_senders};
+use super::options::FindArgs;
+use super::process::with_signals;
+use crate::engine::listing::{Listing, RowReader, RowWish, WantedList, read_lists};
+use crate::find::contents::{ListColumns, listed};
 use crate::find::criteria::{WantedIssuer, moment_after, serials, time_range};
-use crate::find::exports::ListColumns;
-use crate::find::placement::Unplaced;
-use crate::find::search::search;
-use crate::find::target_list::TargetList;
-use crate::find::{Criteria, LocatedCertificate, Looked, NamePatterns, Placement, Search, SearchResult};
+use crate::find::search::{GONE, search};
+use crate::find::target_list::{TargetList, Unplaced};
+use crate::find::{Criteria, Gathered, LocatedCertificate, Looked, NamePatterns, Placement, Search, SearchResult};
 use crate::journal::files::replace;
-use crate::pki::public_keys::{self, DebianKeys};
-use crate::pki::{Certificate, SpkiFingerprint, pem};
-use crate::text::file::decode;
-use crate::text::{Secret, file, safe};
+use crate::pki::public_keys::DebianKeys;
+use crate::pki::{Certificate, SpkiFingerprint, pem, public_keys};
+use crate::plan::Settings;
+use crate::plan::settings_of;
+use crate::provider::listing::ListedRow;
+use crate::provider::listing::lists_for;
+use crate::provider::model::Operation;
+use crate::provider::{Catalog, params};
+use crate::text::{Secret, SourceMap, file, safe};
 use crate::time::Clock;
 use crate::view::search_progress::{SearchProgress, summary};
 use crate::view::table::{grouped, plural};
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Cursor};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Looks for certificates and writes the list of them.
 pub fn find(context: &Context, args: &FindArgs) -> Exit {
@@ -86,6 +93,14 @@ pub fn find(context: &Context, args: &FindArgs) -> Exit {
         ListsRead::Whole if !result.found.is_empty() => Exit::Well,
         ListsRead::Whole | ListsRead::NotWhole => Exit::NotAllWell,
     }
+}
+
+/// A file as the list names it: from the list's directory on where it lies below, else from the root, since nobody knows where the list goes.
+pub(super) fn reference(path: &Path, list: Option<&Path>) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let base = list.and_then(|list| std::path::absolute(list).ok()?.parent().map(Path::to_owned));
+    let shown = base.as_ref().and_then(|base| path.strip_prefix(base).ok()).unwrap_or(&path);
+    format!("file:{}", shown.display())
 }
 
 fn request(args: &FindArgs, placement: &Placement, now: Timestamp) -> Result<Search, String> {
@@ -201,6 +216,208 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{} cannot be read: {}", safe::terminal(&path.display().to_string()), file::reason(error))
 }
 
+/// The lists of accounts that are to be read.
+#[derive(Debug)]
+struct AskedLists {
+    settings: Settings,
+    wanted: Vec<WantedList>,
+}
+
+/// How their reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ListsRead {
+    /// All were read whole.
+    Whole,
+    /// Not all.
+    NotWhole,
+    /// A provider refused, or cannot be reached.
+    Refused,
+}
+
+/// Takes the rows of lists to what was gathered.
+struct ListedRows<'a, 's> {
+    /// What a list is called, by its place.
+    titles: Vec<String>,
+    accounts: Vec<String>,
+    placement: &'a Placement,
+    gathered: &'a mut Gathered<'s>,
+    looking: &'a mut dyn FnMut(&Looked),
+    is_whole: bool,
+}
+
+impl AskedLists {
+    /// Chooses the lists of the accounts that the command line names.
+    ///
+    /// # Errors
+    /// The exit code; why was printed.
+    fn choose(context: &Context, args: &FindArgs, catalog: &Catalog) -> Result<Self, Exit> {
+        let asked: Vec<(String, Vec<(String, String)>)> = args.accounts.iter().map(|text| divided(text)).collect();
+        let names: Vec<String> = asked.iter().map(|(name, _)| name.clone()).collect();
+        let from_environment =
+            std::env::var_os("CERTSWEEP_SETTINGS").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let file = args.settings.clone().or(from_environment);
+        let mut sources = SourceMap::default();
+        let (settings, findings) = settings_of(&names, file.as_deref(), catalog, context.clock.now(), &mut sources);
+        context.findings(&findings, &sources);
+        let settings = settings.ok_or(Exit::Usage)?;
+        let mut wanted: Vec<WantedList> = Vec::new();
+        let mut is_wrong = false;
+        for (index, ((name, given), account)) in asked.iter().zip(&settings.accounts).enumerate() {
+            let chosen = match catalog.get(&account.provider) {
+                Some(provider) => {
+                    let action = provider.actions().find(|(operation, _)| operation.name == args.action);
+                    let action = action.ok_or_else(|| {
+                        let all: Vec<&str> = provider.actions().map(|(operation, _)| operation.name.as_str()).collect();
+                        format!(
+                            "`{}` has no action `{}`; it has {}",
+                            provider.id,
+                            safe::terminal(&args.action),
+                            all.join(", ")
+                        )
+                    });
+                    action.and_then(|(action, _)| {
+                        let names: Map<String, Value> =
+                            given.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+                        let lists = lists_for(provider, action, &names)?;
+                        lists
+                            .into_iter()
+                            .map(|list| Ok((list, typed(&provider.operations[list], action, given)?)))
+                            .collect::<Result<Vec<_>, String>>()
+                    })
+                }
+                None => Err(format!("there is no provider document `{}`", account.provider)),
+            };
+            match chosen {
+                Ok(lists) => wanted.extend(lists.into_iter().map(|(operation, parameters)| WantedList {
+                    account: index,
+                    operation,
+                    parameters,
+                })),
+                Err(why) => {
+                    is_wrong = true;
+                    context.printer.error(&format!("--at {}: {why}", safe::terminal(name)));
+                }
+            }
+        }
+        if is_wrong { Err(Exit::Usage) } else { Ok(Self { settings, wanted }) }
+    }
+
+    /// Tells the placement of the accounts.
+    fn place(&self, catalog: &Catalog, placement: &mut Placement, action: &str) {
+        for account in &self.settings.accounts {
+            if let Some(provider) = catalog.get(&account.provider) {
+                placement.add_account(&account.name, provider, action);
+            }
+        }
+    }
+
+    /// Reads the lists into what was gathered.
+    ///
+    /// # Errors
+    /// The exit code, where nothing was asked, or where it was interrupted.
+    fn read(
+        self,
+        context: &Context,
+        args: &FindArgs,
+        catalog: &Catalog,
+        placement: &Placement,
+        gathered: &mut Gathered<'_>,
+        looking: &mut dyn FnMut(&Looked),
+    ) -> Result<ListsRead, Exit> {
+        let senders = build_senders(context, &self.settings, catalog, args.ca_file.as_deref())?;
+        let titles: Vec<String> = self
+            .wanted
+            .iter()
+            .map(|list| {
+                let sender = &senders[list.account];
+                format!("{}, {}", sender.name, sender.provider.operations[list.operation].name)
+            })
+            .collect();
+        let accounts: Vec<String> =
+            self.wanted.iter().map(|list| self.settings.accounts[list.account].name.clone()).collect();
+        let mut rows = ListedRows { titles, accounts, placement, gathered, looking, is_whole: true };
+        let ended = with_signals(context, async |stop| {
+            let clock = Rc::new(context.clock.clone());
+            let listing = Listing { settings: self.settings, senders, clock, wanted: self.wanted, stop };
+            Ok(read_lists(listing, &mut rows).await)
+        })?;
+        let is_whole = rows.is_whole;
+        if let Some(number) = ended.stopped {
+            context.printer.error("interrupted while lists were read; nothing was written");
+            return Err(Exit::Signal(number));
+        }
+        for (account, why) in &ended.refused {
+            context.printer.error(&format!("{account}: {}", safe::terminal(why)));
+        }
+        Ok(match is_whole {
+            _ if !ended.refused.is_empty() => ListsRead::Refused,
+            true => ListsRead::Whole,
+            false => ListsRead::NotWhole,
+        })
+    }
+}
+
+/// An account's name, and what its lists are asked with. A value may hold commas.
+fn divided(text: &str) -> (String, Vec<(String, String)>) {
+    let mut parts = text.split(',');
+    let name = parts.next().unwrap_or_default().trim().to_owned();
+    let mut given: Vec<(String, String)> = Vec::new();
+    for part in parts {
+        match (part.split_once('='), given.last_mut()) {
+            (Some((field, value)), _) => given.push((field.trim().to_owned(), value.to_owned())),
+            (None, Some((_, value))) => {
+                value.push(',');
+                value.push_str(part);
+            }
+            (None, None) => given.push((part.trim().to_owned(), String::new())),
+        }
+    }
+    (name, given)
+}
+
+/// What was given for a list, in the types of its parameters.
+fn typed(list: &Operation, action: &Operation, given: &[(String, String)]) -> Result<Map<String, Value>, String> {
+    let mut typed = Map::new();
+    for (name, value) in given {
+        let mut known = list.parameters.iter().chain(&action.parameters);
+        let Some(parameter) = known.find(|parameter| parameter.name == *name) else {
+            let names: Vec<&str> = list.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+            return Err(format!(
+                "`{}` has no parameter `{}`; it has {}",
+                list.name,
+                safe::terminal(name),
+                names.join(", ")
+            ));
+        };
+        let value = params::scalar(parameter, value, None).map_err(|wrong| format!("`{name}`: {}", wrong.what))?;
+        typed.insert(name.clone(), value);
+    }
+    Ok(typed)
+}
+
+impl RowReader for ListedRows<'_, '_> {
+    fn row(&mut self, list: usize, row: &ListedRow, is_whole: bool) -> RowWish {
+        let sighting = match listed(row, &self.accounts[list]) {
+            Ok(sighting) => sighting,
+            Err(why) => {
+                self.broken(list, why);
+                return RowWish::default();
+            }
+        };
+        // With an order all of its certificates are over.
+        let others = self.gathered.wants_all() || !GONE.contains(&sighting.status.as_str());
+        let is_named = self.placement.is_named(&sighting);
+        let detail = self.gathered.take_listed(sighting, is_named, is_whole);
+        (self.looking)(&self.gathered.looked);
+        RowWish { detail, others }
+    }
+
+    fn broken(&mut self, list: usize, why: String) {
+        self.is_whole = false;
+        self.gathered.note_unread(&format!("{}: {why}", self.titles[list]));
+    }
+}
+
 /// Places all; why some are not placed, and how many.
 fn place(placement: &Placement, found: &mut [LocatedCertificate]) -> BTreeMap<Unplaced, u64> {
     let mut unplaced = BTreeMap::new();
@@ -244,16 +461,8 @@ fn stem(found: &LocatedCertificate) -> String {
     format!("{}-{digits}", name.trim_start_matches(['.', '-']))
 }
 
-/// A file as the list names it: from the list's directory on where it lies below, else from the root, since nobody knows where the list goes.
-pub(super) fn reference(path: &Path, list: Option<&Path>) -> String {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let base = list.and_then(|list| std::path::absolute(list).ok()?.parent().map(Path::to_owned));
-    let shown = base.as_ref().and_then(|base| path.strip_prefix(base).ok()).unwrap_or(&path);
-    format!("file:{}", shown.display())
-}
-
-fn to_json(list: &TargetList, result: &SearchResult, unplaced: &BTreeMap<Unplaced, u64>) -> serde_json::Value {
-    let row = |(_, cells): &(u32, Vec<String>)| -> serde_json::Map<String, serde_json::Value> {
+fn to_json(list: &TargetList, result: &SearchResult, unplaced: &BTreeMap<Unplaced, u64>) -> Value {
+    let row = |(_, cells): &(u32, Vec<String>)| -> Map<String, Value> {
         list.header.iter().cloned().zip(cells.iter().map(|cell| cell.as_str().into())).collect()
     };
     let (looked, left_out) = (&result.looked, &result.left_out);

@@ -1,9 +1,8 @@
 //! `certsweep init`: a starter plan, with comments and only what is needed. Sends nothing, and overwrites nothing.
 
-use super::context::Context;
-use super::exit::Exit;
-use super::list_args::InitArgs;
-use crate::find::exports::column_of;
+use super::context::{Context, Exit};
+use super::options::InitArgs;
+use crate::find::contents::column_of;
 use crate::find::target_list::TargetList;
 use crate::pki::{Certificate, RevocationReason};
 use crate::plan::export::members;

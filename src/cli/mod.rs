@@ -1,47 +1,32 @@
-//! Arguments, wiring, exit codes, signals: the only floor that knows all others. One file a command; each reads like a table of
-//! contents of what the command does.
+//! Arguments, wiring, exit codes, signals: the only floor that knows all others. A file holds a command, or commands of one subject; each reads
+//! like a table of contents of what the command does.
 
 pub mod args;
-pub mod certificate_files;
-pub mod check;
 pub mod completions;
 pub mod context;
 pub mod control;
 pub mod csr;
 pub mod execute;
-pub mod exit;
 pub mod find;
-pub mod find_at;
 pub mod init;
-pub mod latency;
-pub mod list_args;
-pub mod online;
-mod option_values;
+pub mod options;
 pub mod outlets;
-mod page_server;
 pub mod preview;
 pub mod preview_data;
-pub mod previous_runs;
 pub mod process;
 pub mod providers;
 pub mod report;
-pub mod report_page;
-pub mod report_plan;
-pub mod resume;
 pub mod run;
-pub mod run_documents;
+mod run_page;
 pub mod runs;
-pub mod settle;
 pub mod simulate;
 pub mod status;
 pub mod verify;
 
 use crate::view::printer::{Printer, PrinterOptions};
-use args::{Cli, Command};
+use args::{Cli, Command, LogFormat};
 use clap::Parser;
-use context::Context;
-use exit::Exit;
-use option_values::LogFormat;
+use context::{Context, Exit};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -93,7 +78,7 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
         return exit;
     }
     match command {
-        Command::Check(args) => check::check(context, &args),
+        Command::Check(args) => preview::check(context, &args),
         Command::Preview(args) => {
             preview::preview(context, (&args.source, args.shard), args.report.as_deref(), args.latency, &args.online)
         }
@@ -101,16 +86,16 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
         Command::Init(args) => init::init(context, &args),
         Command::Find(args) => find::find(context, &args),
         Command::Run(args) => run::run(context, &args),
-        Command::Resume(args) => resume::resume(context, &args, None),
+        Command::Resume(args) => run::resume(context, &args, None),
         Command::Status(args) => match args.serve {
-            Some(address) => page_server::serve(context, args.run_dir.as_deref().unwrap_or(Path::new(".")), address),
+            Some(address) => run_page::serve(context, args.run_dir.as_deref().unwrap_or(Path::new(".")), address),
             None => status::status(context, &args),
         },
         Command::Pause(args) => control::pause(context, &args),
         Command::Unpause(args) => control::unpause(context, &args),
         Command::SetRate(args) => control::set_rate(context, &args),
         Command::Report(args) => report::report(context, &args),
-        Command::Settle(args) => settle::settle(context, &args),
+        Command::Settle(args) => control::settle(context, &args),
         Command::Verify(args) => verify::verify(context, &args),
         Command::Providers(args) => providers::providers(context, args.command.as_ref()),
         Command::Schema(args) => providers::schema(context, args.of),

@@ -1,18 +1,24 @@
-//! What other programs get of a run while it goes on: the event stream (`--events`), hooks, and the metrics file. Each has a thread of its
-//! own, for a pipe that nobody reads, a hook that hangs and a full disk must not hold the run up: what they fail to take is told, once, and
-//! the run goes on.
+//! What others get of a run while it goes on: the event stream (`--events`), hooks, and the metrics file, each by a thread of its own, for a pipe
+//! that nobody reads, a hook that hangs and a full disk must not hold the run up: what they fail to take is told, once, and the run goes on. And the
+//! new certificates as files in the run directory, for whoever deploys them while later steps wait until servers show them: the journal has them,
+//! and a run does not fail for a copy.
 
-use crate::journal::files::put_readable;
+use crate::journal::dir::OpenRun;
+use crate::journal::files::{put_readable, put_whole};
+use crate::journal::{JournalError, Reader, RunWatch};
 use crate::plan::Settings;
 use crate::plan::settings::HookEvent;
 use crate::provider::CredentialReference;
 use crate::run::Event;
+use crate::text::safe;
 use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::events::{EventLine, EventLog, RunIdentity};
 use crate::view::metrics::Metrics;
 use crate::view::printer::Printer;
 use crate::view::progress::{Observer, Silent};
+use crate::view::report::rows::certificate_file;
+use crate::view::report::run_files::each_certificate;
 use crate::view::status::Summary;
 use crate::wire::hook::{HookProgram, run_hook};
 use std::fs::{File, OpenOptions};
@@ -30,6 +36,30 @@ pub struct Outlets {
     metrics: Option<PathBuf>,
 }
 
+/// An observer that also tells other programs.
+pub struct OutletWriter<C> {
+    shown: Box<dyn Observer>,
+    log: EventLog,
+    metrics: Metrics,
+    clock: C,
+    events: Option<Worker<String>>,
+    hooks: Option<Worker<EventLine>>,
+    figures: Option<Worker<String>>,
+    /// When figures were written last.
+    written: Option<Duration>,
+}
+
+/// An observer that writes each new certificate before it passes the event on.
+pub struct IssuedFilesWriter {
+    shown: Box<dyn Observer>,
+    run: PathBuf,
+    /// Whether the run directory is still there: what stands at its place else is somebody else's.
+    watch: Option<RunWatch>,
+    printer: Printer,
+    /// Whether a failure was told: a full disk has many.
+    is_told: bool,
+}
+
 /// Where event lines go.
 #[derive(Debug)]
 enum EventSink {
@@ -38,6 +68,21 @@ enum EventSink {
     File(PathBuf, File),
     /// A named pipe, which is opened by the thread that writes to it: that waits until somebody reads.
     Pipe(PathBuf),
+}
+
+/// A thread that takes things in order, and whoever gives them to it never waits for it.
+#[derive(Debug)]
+struct Worker<T> {
+    sender: SyncSender<T>,
+    ended: Receiver<()>,
+    /// Whether it is to leave what it is doing.
+    gives_up: Arc<AtomicBool>,
+    /// What it does, for messages.
+    name: &'static str,
+    /// How long its end is waited for.
+    patience: Duration,
+    /// What it was too slow to take.
+    lost: u64,
 }
 
 impl Outlets {
@@ -63,38 +108,6 @@ impl Outlets {
     pub fn take_standard_output(&self) -> bool {
         matches!(self.events, Some(EventSink::Standard))
     }
-}
-
-/// Opens a file to add lines to it.
-fn append_to(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    // As private as the run directory.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-fn is_pipe(path: &Path) -> bool {
-    #[cfg(unix)]
-    let is_pipe =
-        std::fs::metadata(path).is_ok_and(|there| std::os::unix::fs::FileTypeExt::is_fifo(&there.file_type()));
-    #[cfg(not(unix))]
-    let is_pipe = false;
-    is_pipe
-}
-
-/// An observer that also tells other programs.
-pub struct OutletWriter<C> {
-    shown: Box<dyn Observer>,
-    log: EventLog,
-    metrics: Metrics,
-    clock: C,
-    events: Option<Worker<String>>,
-    hooks: Option<Worker<EventLine>>,
-    figures: Option<Worker<String>>,
-    /// When figures were written last.
-    written: Option<Duration>,
 }
 
 impl<C: Clock> OutletWriter<C> {
@@ -169,19 +182,64 @@ impl<C> std::fmt::Debug for OutletWriter<C> {
     }
 }
 
-/// A thread that takes things in order, and whoever gives them to it never waits for it.
-#[derive(Debug)]
-struct Worker<T> {
-    sender: SyncSender<T>,
-    ended: Receiver<()>,
-    /// Whether it is to leave what it is doing.
-    gives_up: Arc<AtomicBool>,
-    /// What it does, for messages.
-    name: &'static str,
-    /// How long its end is waited for.
-    patience: Duration,
-    /// What it was too slow to take.
-    lost: u64,
+impl IssuedFilesWriter {
+    /// Passes every event on to `shown`.
+    pub fn new(shown: Box<dyn Observer>, run: &OpenRun, printer: Printer) -> Self {
+        Self { shown, run: run.dir.path().to_path_buf(), watch: run.watch.clone(), printer, is_told: false }
+    }
+}
+
+impl Observer for IssuedFilesWriter {
+    fn event(&mut self, event: &Event) {
+        if let Event::CertificateIssued { id, pem, .. } = event
+            && self.watch.as_ref().is_none_or(RunWatch::is_in_place)
+            && let Err(error) = put_certificate(&self.run.join(certificate_file(id)), pem)
+            && !std::mem::replace(&mut self.is_told, true)
+        {
+            let id = safe::terminal(id);
+            let why = format!(
+                "the new certificate of {id} cannot be written ({error}); the journal has it, and the report writes it again"
+            );
+            self.printer.warning(&why);
+        }
+        self.shown.event(event);
+    }
+}
+
+impl std::fmt::Debug for IssuedFilesWriter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("IssuedFilesWriter").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+/// Tells an observer of the certificates that earlier processes brought: they may have ended before anybody took them.
+///
+/// # Errors
+/// Where the journal cannot be read.
+pub fn tell_of_earlier_certificates(reader: &Reader, observer: &mut dyn Observer) -> Result<(), JournalError> {
+    each_certificate(reader, |account, id, pem| {
+        observer.event(&Event::CertificateIssued { account, id, pem });
+        Ok(())
+    })
+}
+
+/// Opens a file to add lines to it.
+fn append_to(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    // As private as the run directory.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn is_pipe(path: &Path) -> bool {
+    #[cfg(unix)]
+    let is_pipe =
+        std::fs::metadata(path).is_ok_and(|there| std::os::unix::fs::FileTypeExt::is_fifo(&there.file_type()));
+    #[cfg(not(unix))]
+    let is_pipe = false;
+    is_pipe
 }
 
 impl<T: Send + 'static> Worker<T> {
@@ -299,6 +357,15 @@ fn metrics_worker(path: PathBuf, printer: Printer) -> Worker<String> {
             }
         }
     })
+}
+
+/// Not synced: a process that takes the run up writes it again.
+fn put_certificate(path: &Path, pem: &str) -> io::Result<()> {
+    if std::fs::read(path).is_ok_and(|there| there == pem.as_bytes()) {
+        return Ok(());
+    }
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    put_whole(path, |mut file| file.write_all(pem.as_bytes()))
 }
 
 /// Prometheus scrapes seldom more often.

@@ -2,7 +2,6 @@
 //! memory; pure functions make a forecast, advice and masked requests of them. Reads no clock, file or environment.
 
 use super::context::ReadPlan;
-use super::latency::Latency;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Forecast, PlanChange, Wishes, forecast};
 use crate::engine::stages::planned;
 use crate::journal::Queue;
@@ -14,7 +13,7 @@ use crate::provider::{Catalog, CredentialReference, Provider, SecurityRequiremen
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
-    Count, DeadlineForecast, FirstRequest, NamedCertificate, NamedCertificates, Order, Ordered, Preview,
+    Count, DeadlineForecast, FirstRequest, LatencySource, NamedCertificate, NamedCertificates, Order, Ordered, Preview,
     ProviderForecast, ShownHeader, ShownProxy, SuggestedChange, Waited, WideEffect, WideEffects,
 };
 use crate::view::table::plural;
@@ -46,6 +45,15 @@ pub struct PreviewData {
     keep_actions: bool,
     /// All actions, where `keep_actions`.
     actions: Vec<Action>,
+}
+
+/// How long a request of an account takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latency {
+    /// One request.
+    pub each: Duration,
+    /// Who says so.
+    pub source: LatencySource,
 }
 
 /// One row of the preview's table of counts.

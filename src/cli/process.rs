@@ -1,8 +1,7 @@
 //! Signals and log lines, who asks the program, and what is left to do at a panic. Decides nothing: whoever listens takes the signals, and
 //! leaves at once at a second one.
 
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
 use crate::run::RunOrigin;
 use crate::time::{Clock, SystemClock, rfc3339};
 use crate::view::printer::{Printer, log_line};

@@ -1,9 +1,7 @@
 //! `certsweep providers` and `certsweep schema`: what there is to plan with.
 
-use super::args::ProvidersCommand;
-use super::context::Context;
-use super::exit::Exit;
-use super::option_values::SchemaKind;
+use super::context::{Context, Exit};
+use super::options::{ProvidersCommand, SchemaKind};
 use crate::diag::Diagnostics;
 use crate::plan::schema::schema as plan_schema;
 use crate::provider::catalog::{MAX_DOCUMENT_BYTES, read_document};

@@ -1,32 +1,29 @@
-//! `certsweep run`: checks the plan into a run directory, asks, and carries it out.
+//! `certsweep run`: checks the plan into a run directory, asks, and carries it out. `certsweep resume`: goes on with one from its directory alone;
+//! what is left to send follows from the journal, not from this file.
 //!
 //! A good place to begin reading. In the order of the code: `run_plan` begins a run directory under a temporary name; `prepare` streams the
 //! checked actions into it (`plan::check` → `journal::RunMaker`), compares them with earlier runs, builds one `engine::Sender` an account,
 //! shows the preview and asks; `PreviousRuns::begin` has `RunMaker::finish` move the directory to its final path, whole, and enters it into
-//! the user's index of runs; `execute` (shared with `resume`) starts `engine::run`, then writes the report and the summary. Nothing is sent
+//! the user's index of runs; `execute`, for both commands, starts `engine::run`, then writes the report and the summary. Nothing is sent
 //! before `execute`.
 
-use super::args;
-use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
+use super::context::{Context, Exit, ReadPlan, WithoutCopy, build_senders, build_simulated_senders, run_catalog};
 use super::execute::{Answers, Task, execute, open_outlets};
-use super::exit::Exit;
-use super::latency::{latencies, simulated_latency};
-use super::option_values::OnlineOptions;
-use super::preview::preview;
+use super::options::{OnlineOptions, ResumeArgs, RunArgs};
+use super::preview::{latencies, preview, simulated_latency};
 use super::preview_data::{ActionKinds, PreviewData, misses_the_deadline};
-use super::previous_runs::{PreviousRuns, ThisPlan, costs};
 use super::process::origin;
-use super::resume::resume;
-use super::simulate::{register_targets, simulator_for};
+use super::runs::{PreviousRuns, ThisPlan, costs, remember};
+use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use super::verify::published_looks;
 use crate::engine::Senders;
 use crate::journal::dir::default_path;
-use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
-use crate::plan::calendar;
+use crate::journal::{JournalError, Reader, RunDir, RunFacts, RunMaker};
+use crate::plan::ReadFile;
 use crate::plan::settings::Deadline;
-use crate::plan::{Action, ReadFile, Settings};
+use crate::plan::{Action, Settings, calendar};
 use crate::provider::Catalog;
-use crate::run::PlanPart;
+use crate::run::{Outcome, PlanPart};
 use crate::simulator::Simulator;
 use crate::time::Clock;
 use crate::view::preview_text::render_to_confirm;
@@ -37,7 +34,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Runs a plan.
-pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
+pub fn run(context: &Context, args: &RunArgs) -> Exit {
     if args.dry_run {
         return preview(context, (&args.source, args.shard), args.report.as_deref(), None, &OnlineOptions::default());
     }
@@ -46,8 +43,15 @@ pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
     }
 }
 
+/// Continues a run; `report` names a copy of the report.
+pub fn resume(context: &Context, args: &ResumeArgs, report: Option<&Path>) -> Exit {
+    match resume_run(context, args, report) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
 /// `Err` only tells where the command ended early; both are the exit code.
-fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
+fn run_plan(context: &Context, args: &RunArgs) -> Result<Exit, Exit> {
     let rehearsal = args.simulate.then(|| context.rehearsal(None));
     let context = rehearsal.as_ref().unwrap_or(context);
     // A rehearsal sends nothing, so nobody has to confirm it.
@@ -144,49 +148,6 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     Ok(exit)
 }
 
-/// Goes on with a run that was begun with the same plan, as a container or a unit does that was started again.
-fn go_on(context: &Context, args: &args::RunArgs, dir: &RunDir) -> Result<Exit, Exit> {
-    let facts = dir.read().and_then(|reader| reader.facts()).map_err(|error| context.no_run(&error))?;
-    let catalog = context.catalog(&context.provider_directories())?;
-    // Certificates that were replaced meanwhile where they are served are no other plan.
-    let as_begun = context.with_copies(dir.inputs().certificates());
-    let read = as_begun.part_of_plan(&args.source, args.shard, &catalog, &mut drop)?;
-    require_digest(context, args, &read)?;
-    let path = dir.path().display();
-    let (ours, theirs) = (read.plan.digest(), &facts.digest);
-    let refused = if ours != theirs {
-        Some(format!("{path} holds a run of another plan: its digest is {theirs}, and this plan's is {ours}"))
-    } else if facts.part != read.plan.part() {
-        let told = |part: Option<PlanPart>| {
-            part.map_or_else(|| "the whole plan".to_owned(), |part| format!("shard {}", part.shard))
-        };
-        Some(format!("{path} holds a run of {}, and this is {}", told(facts.part), told(read.plan.part())))
-    } else if facts.simulated != args.simulate {
-        let is = if facts.simulated { "a rehearsal" } else { "no rehearsal" };
-        Some(format!("{path} holds a run that is {is}"))
-    } else {
-        None
-    };
-    if let Some(refused) = refused {
-        context.printer.error(&format!(
-            "{refused}; `certsweep resume {path}` goes on with what was checked then, another `--run-dir` begins a new run"
-        ));
-        return Err(Exit::Usage);
-    }
-    let resumed = args::ResumeArgs {
-        run_dir: dir.path().to_path_buf(),
-        retry: Vec::new(),
-        wait: args.wait,
-        strict: args.strict,
-        // It is the same plan, whatever has changed in its files' layout.
-        use_original_inputs: true,
-        yes: args.yes,
-        ca_file: args.ca_file.clone(),
-        outlets: args.outlets.clone(),
-    };
-    Ok(resume(context, &resumed, args.report.as_deref()))
-}
-
 /// What `prepare` hands to `run_plan`: everything that `execute` needs beside the run directory itself.
 struct Prepared<'c> {
     facts: RunFacts,
@@ -203,7 +164,7 @@ struct Prepared<'c> {
 /// directory is there.
 fn prepare<'c>(
     context: &Context,
-    args: &args::RunArgs,
+    args: &RunArgs,
     catalog: &'c Catalog,
     asks: bool,
     maker: &mut RunMaker,
@@ -255,7 +216,7 @@ fn prepare<'c>(
 /// Checks the plan. Each action is lent to `each` and goes to the maker, while the check is still reading.
 fn check_into(
     context: &Context,
-    args: &args::RunArgs,
+    args: &RunArgs,
     catalog: &Catalog,
     maker: &mut RunMaker,
     each: &mut dyn FnMut(&Action),
@@ -279,7 +240,7 @@ fn check_into(
 }
 
 /// Refuses any other plan than the one that `--digest` names: who approved a preview approved this digest.
-fn require_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> Result<(), Exit> {
+fn require_digest(context: &Context, args: &RunArgs, read: &ReadPlan) -> Result<(), Exit> {
     let ours = read.plan.digest();
     let is_ours = |digest: &str| digest == ours || digest.len() >= MIN_DIGEST && ours.starts_with(digest);
     match args.digest.as_deref().filter(|digest| !is_ours(digest)) {
@@ -302,7 +263,7 @@ fn require_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> R
 /// Shows the preview and asks whether to send; after a warning about an earlier run (`warned`) the question says `once more`.
 fn confirm(
     context: &Context,
-    args: &args::RunArgs,
+    args: &RunArgs,
     data: PreviewData,
     read: &ReadPlan,
     catalog: &Catalog,
@@ -376,6 +337,138 @@ fn require_open_schedule(context: &Context, settings: &Settings, simulate: bool)
          begin the run then, or say `schedule.start`"
     ));
     Err(Exit::Usage)
+}
+
+/// Goes on with a run that was begun with the same plan, as a container or a unit does that was started again.
+fn go_on(context: &Context, args: &RunArgs, dir: &RunDir) -> Result<Exit, Exit> {
+    let facts = dir.read().and_then(|reader| reader.facts()).map_err(|error| context.no_run(&error))?;
+    let catalog = context.catalog(&context.provider_directories())?;
+    // Certificates that were replaced meanwhile where they are served are no other plan.
+    let as_begun = context.with_copies(dir.inputs().certificates());
+    let read = as_begun.part_of_plan(&args.source, args.shard, &catalog, &mut drop)?;
+    require_digest(context, args, &read)?;
+    let path = dir.path().display();
+    let (ours, theirs) = (read.plan.digest(), &facts.digest);
+    let refused = if ours != theirs {
+        Some(format!("{path} holds a run of another plan: its digest is {theirs}, and this plan's is {ours}"))
+    } else if facts.part != read.plan.part() {
+        let told = |part: Option<PlanPart>| {
+            part.map_or_else(|| "the whole plan".to_owned(), |part| format!("shard {}", part.shard))
+        };
+        Some(format!("{path} holds a run of {}, and this is {}", told(facts.part), told(read.plan.part())))
+    } else if facts.simulated != args.simulate {
+        let is = if facts.simulated { "a rehearsal" } else { "no rehearsal" };
+        Some(format!("{path} holds a run that is {is}"))
+    } else {
+        None
+    };
+    if let Some(refused) = refused {
+        context.printer.error(&format!(
+            "{refused}; `certsweep resume {path}` goes on with what was checked then, another `--run-dir` begins a new run"
+        ));
+        return Err(Exit::Usage);
+    }
+    let resumed = ResumeArgs {
+        run_dir: dir.path().to_path_buf(),
+        retry: Vec::new(),
+        wait: args.wait,
+        strict: args.strict,
+        // It is the same plan, whatever has changed in its files' layout.
+        use_original_inputs: true,
+        yes: args.yes,
+        ca_file: args.ca_file.clone(),
+        outlets: args.outlets.clone(),
+    };
+    Ok(resume(context, &resumed, args.report.as_deref()))
+}
+
+fn resume_run(context: &Context, args: &ResumeArgs, report: Option<&Path>) -> Result<Exit, Exit> {
+    let outlets = open_outlets(context, &args.outlets, report, None)?;
+    let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
+    let reader = run.dir.read().map_err(|error| context.failed(&error))?;
+    let facts = reader.facts().map_err(|error| context.failed(&error))?;
+    let rehearsal = rehearsal_of(context, &reader, &facts)?;
+    let context = rehearsal.as_ref().unwrap_or(context);
+    let without = if args.use_original_inputs { WithoutCopy::TakeWhatFits } else { WithoutCopy::Refuse };
+    let catalog = run_catalog(context, &run.dir, &facts, without)?;
+    if !args.use_original_inputs {
+        require_same_inputs(context, &run.dir)?;
+    }
+    // The count is for the question alone, and folds every record: without a question the engine does that once, as it starts.
+    let actions_left = if args.yes || facts.simulated { 0 } else { actions_left(context, args, &reader)? };
+    drop(reader);
+    if actions_left > 0 && !context.printer.can_ask() {
+        context.printer.error("not a terminal: pass `--yes` to resume without confirmation");
+        return Err(Exit::Usage);
+    }
+    // Faults are not recorded in the run directory: a resumed rehearsal meets a simulator without any.
+    let simulator = match facts.simulated {
+        true => Some(simulator_for(context, &facts.settings, &catalog, &[], None, facts.simulator_port)?),
+        false => None,
+    };
+    let senders = match &simulator {
+        Some(simulator) => {
+            register_targets(simulator, &run.dir.read().map_err(|error| context.failed(&error))?, &facts)
+                .map_err(|error| context.failed(&error))?;
+            build_simulated_senders(context, &facts.settings, &catalog, simulator)?
+        }
+        None => build_senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
+    };
+    // After the credentials: who has typed `yes` must not hear then that a variable is missing.
+    if actions_left > 0 {
+        let question = format!("Go on with the {actions_left} actions that are left of {}?", facts.actions);
+        if !context.printer.confirm(&question) {
+            context.printer.error("not confirmed; nothing was sent");
+            return Err(Exit::Usage);
+        }
+    }
+    if !facts.simulated {
+        let operations =
+            run.dir.read().and_then(|reader| reader.operations()).map_err(|error| context.failed(&error))?;
+        remember(context, &run.dir, &facts.digest, costs(&catalog, &facts.settings.accounts, &operations));
+    }
+    let reopen = args.retry.iter().copied().collect();
+    let published = published_looks(context, &run, &facts, &catalog, args.ca_file.as_deref())?;
+    Ok(execute(
+        context,
+        Task {
+            run,
+            facts: &facts,
+            senders,
+            reopen,
+            outlets,
+            report,
+            wait: args.wait,
+            strict: args.strict,
+            published,
+            answers: Answers::of(context, args.yes, facts.simulated),
+        },
+    ))
+}
+
+/// How many actions would be sent: those without an outcome, and those that `--retry` opens again.
+fn actions_left(context: &Context, args: &ResumeArgs, reader: &Reader) -> Result<u64, Exit> {
+    let overview = reader.overview().map_err(|error| context.failed(&error))?;
+    let count = |outcome| overview.outcomes.get(&outcome).copied().unwrap_or(0);
+    let mut retried: u64 = args.retry.iter().map(|outcome| count(*outcome)).sum();
+    if args.retry.contains(&Outcome::Pending) {
+        retried += count(Outcome::PendingApproval);
+    }
+    Ok(overview.waiting + retried)
+}
+
+/// Refuses to continue after an edit of the plan: the user would expect the edit to count, and the run has its actions from the first check.
+fn require_same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
+    let changed = dir.changed_inputs().map_err(|error| context.failed(&error))?;
+    for file in &changed {
+        context.printer.error(&format!(
+            "{}:{}: this file has changed since the run began, and a run goes on with what was checked then; \
+             `--use-original-inputs` does that, a new run takes the change",
+            file.path.display(),
+            file.line
+        ));
+    }
+    if changed.is_empty() { Ok(()) } else { Err(Exit::Usage) }
 }
 
 /// Characters of a digest that tell a plan from any other.

@@ -1,8 +1,7 @@
 //! `certsweep simulate`, and the simulator that `run --simulate`, and `resume` and `verify` of such a run, start.
 
-use super::args;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
+use super::options::SimulateArgs;
 use super::process::with_signals;
 use crate::journal::{History, JournalError, Phase, Reader, RunFacts};
 use crate::plan::Settings;
@@ -18,7 +17,7 @@ use crate::text::Secret;
 use std::sync::Arc;
 
 /// Plays the providers on loopback until it is interrupted.
-pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
+pub fn simulate(context: &Context, args: &SimulateArgs) -> Exit {
     let catalog = match context.catalog(&context.provider_directories()) {
         Ok(catalog) => catalog,
         Err(exit) => return exit,

@@ -1,9 +1,8 @@
 //! `certsweep status`: how far a run is, also while another process carries it out; and the live status file by which that process reports
 //! its pace. Only the journal is promised: the file goes with the process.
 
-use super::args;
-use super::context::Context;
-use super::exit::Exit;
+use super::context::{Context, Exit};
+use super::options::StatusArgs;
 use crate::journal::dir::OpenRun;
 use crate::journal::state::Overview;
 use crate::journal::{JournalError, Phase, Reader, RunDir, RunFacts, RunWatch, live_control};
@@ -19,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Shows how far a run is; with `--watch` again and again, until no process carries it out.
-pub fn status(context: &Context, args: &args::StatusArgs) -> Exit {
+pub fn status(context: &Context, args: &StatusArgs) -> Exit {
     // The caller has put the run that is meant where none was named.
     let path = args.run_dir.as_deref().unwrap_or(Path::new("."));
     loop {
@@ -36,7 +35,7 @@ pub fn status(context: &Context, args: &args::StatusArgs) -> Exit {
     }
 }
 
-fn print(context: &Context, args: &args::StatusArgs, status: &Status) {
+fn print(context: &Context, args: &StatusArgs, status: &Status) {
     if context.global.json {
         // While it is watched, each answer is a line.
         match args.watch {

@@ -1,11 +1,9 @@
 //! `certsweep verify`: whether a run's certificates are really revoked, as the provider, CRLs and OCSP responders say. Selects the actions to
 //! verify and reads the files of their certificates; `engine::verify` asks.
 
-use super::args;
-use super::context::{Context, build_senders, build_simulated_senders};
-use super::exit::Exit;
+use super::context::{Context, Exit, WithoutCopy, build_senders, build_simulated_senders, run_catalog};
+use super::options::VerifyArgs;
 use super::process::with_signals;
-use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use crate::engine::Sender;
 use crate::engine::verify::{
@@ -38,13 +36,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// Verifies a run's revocations.
-pub fn verify(context: &Context, args: &args::VerifyArgs) -> Exit {
+pub fn verify(context: &Context, args: &VerifyArgs) -> Exit {
     match verify_run(context, args) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
-fn verify_run(context: &Context, args: &args::VerifyArgs) -> Result<Exit, Exit> {
+fn verify_run(context: &Context, args: &VerifyArgs) -> Result<Exit, Exit> {
     context.check_place("-o", args.output.as_deref())?;
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let exit = verify_open_run(context, args, &run);
@@ -53,7 +51,7 @@ fn verify_run(context: &Context, args: &args::VerifyArgs) -> Result<Exit, Exit> 
     exit
 }
 
-fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) -> Result<Exit, Exit> {
+fn verify_open_run(context: &Context, args: &VerifyArgs, run: &OpenRun) -> Result<Exit, Exit> {
     let reader = Rc::new(run.dir.read().map_err(|error| context.failed(&error))?);
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
     let rehearsal = rehearsal_of(context, &reader, &facts)?;
@@ -104,7 +102,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
 /// Senders for the accounts that answer status queries here, `None` for the others, which need no credentials.
 fn status_query_senders(
     context: &Context,
-    args: &args::VerifyArgs,
+    args: &VerifyArgs,
     (facts, rehearsed): (&RunFacts, Option<&RehearsedCa>),
     catalog: &Catalog,
     targets: &VerifyTargets,
@@ -129,7 +127,7 @@ fn status_query_senders(
 
 fn ask_in_rounds(
     context: &Context,
-    args: &args::VerifyArgs,
+    args: &VerifyArgs,
     facts: &RunFacts,
     (run, reader): (&OpenRun, &Rc<Reader>),
     senders: Vec<Option<Rc<Sender<HttpTransport>>>>,
@@ -253,7 +251,7 @@ type Issuers = Vec<Rc<Certificate>>;
 /// The exit code; why was printed.
 fn select_targets(
     context: &Context,
-    args: &args::VerifyArgs,
+    args: &VerifyArgs,
     (dir, reader): (&RunDir, &Rc<Reader>),
     (facts, rehearsed): (&RunFacts, Option<&RehearsedCa>),
     catalog: &Catalog,
@@ -383,7 +381,7 @@ struct CertificateFiles {
 }
 
 impl CertificateFiles {
-    fn new(context: &Context, args: &args::VerifyArgs, dir: &RunDir, facts: &RunFacts) -> Result<Self, Exit> {
+    fn new(context: &Context, args: &VerifyArgs, dir: &RunDir, facts: &RunFacts) -> Result<Self, Exit> {
         let mut files = Self::of_run(dir, facts);
         let named = |path: &PathBuf| {
             read_file(path).and_then(|bytes| parse_certificates(path, &bytes)).map(meant_first).map_err(|why| {

@@ -1,6 +1,6 @@
 //! What is looked for: all that is given must hold. Pure: judges a certificate, or what a row tells of one; reads no file.
 
-use super::sighting::{Sighting, contains, issuers_agree};
+use super::found::{RowFit, Sighting, contains, issuers_agree};
 use crate::pki::names::comparable;
 use crate::pki::public_keys::{DebianKeys, weaknesses};
 use crate::pki::{Certificate, SerialNotation, SerialNumber, SpkiFingerprint};
@@ -65,17 +65,6 @@ pub struct Unmet {
 pub struct NamePatterns {
     names: HashSet<String>,
     patterns: Vec<Pattern>,
-}
-
-/// Whether a row is about a certificate that is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowFit {
-    /// It is.
-    Fits,
-    /// It is not.
-    Not,
-    /// It does not tell this.
-    Unknown(&'static str),
 }
 
 impl Criteria {

@@ -3,15 +3,11 @@
 
 pub mod contents;
 pub mod criteria;
-pub mod exports;
 pub mod found;
-pub mod placement;
-pub mod places;
 pub mod search;
-pub mod sighting;
 pub mod target_list;
 
 pub use criteria::{Criteria, NamePatterns};
 pub use found::LocatedCertificate;
-pub use placement::Placement;
 pub use search::{Gathered, Looked, Search, SearchResult};
+pub use target_list::Placement;

@@ -1,21 +1,20 @@
-//! Looking through all places: the files by all processors, then the lists that were among them, row by row. Keeps what fits and counts the
-//! rest.
+//! Looking through all places: the files below them by all processors, each directory once, however many links lead to it, and nothing that would
+//! wait or never end; then the lists that were among the files, row by row. Keeps what fits and counts the rest.
 
-use super::contents;
-use super::criteria::{Criteria, RowFit, Unmet};
-use super::exports::{self, ListColumns};
-use super::found::{Gathering, LeftOut, LocatedCertificate};
-use super::places::{Places, VisitedPlace};
-use super::sighting::Sighting;
+use super::contents::{self, ListColumns};
+use super::criteria::{Criteria, Unmet};
+use super::found::{Gathering, LeftOut, LocatedCertificate, RowFit, Sighting};
 use crate::pki::{Certificate, Meant, SerialNumber, meant};
 use crate::plan::MAX_BUNDLE;
 use crate::text::{Secret, file, safe};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use walkdir::WalkDir;
 
 /// What to look for, and where.
 #[derive(Debug)]
@@ -70,6 +69,18 @@ pub struct SearchResult {
     pub looked: Looked,
 }
 
+/// What was found so far, while lists of providers' are still to be read.
+pub struct Gathered<'s> {
+    search: &'s Search,
+    gathering: Gathering,
+    /// What was looked through.
+    pub looked: Looked,
+    unread: Vec<String>,
+    more_unread: u64,
+    /// Whether files hold certificates that fit.
+    has_files: bool,
+}
+
 /// What the readers tell the one that gathers.
 enum Message {
     File,
@@ -81,16 +92,24 @@ enum Message {
     Specials(u64),
 }
 
-/// What was found so far, while lists of providers' are still to be read.
-pub struct Gathered<'s> {
-    search: &'s Search,
-    gathering: Gathering,
-    /// What was looked through.
-    pub looked: Looked,
-    unread: Vec<String>,
-    more_unread: u64,
-    /// Whether files hold certificates that fit.
-    has_files: bool,
+/// The files below some places, one after the other.
+struct Places {
+    /// Those that are left, the next one last.
+    roots: Vec<PathBuf>,
+    tree: Option<walkdir::IntoIter>,
+    /// The directories that were entered, as hashes of their real paths: links among directories could multiply them beyond all measure.
+    entered: HashSet<u64>,
+    /// Sockets, named pipes and devices that were passed over.
+    specials: u64,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+enum VisitedPlace {
+    /// A file; whether it was named itself.
+    File(PathBuf, bool),
+    /// What cannot be read, and why.
+    Unreadable(String),
 }
 
 /// Looks through all files; `looking` hears now and then how far it is.
@@ -130,7 +149,7 @@ pub fn search<'s>(search: &'s Search, looking: &mut dyn FnMut(&Looked)) -> Gathe
     });
     lists.sort();
     for (path, named) in lists {
-        let read = exports::read(&path, &search.columns, &mut |row| {
+        let read = contents::read_rows(&path, &search.columns, &mut |row| {
             looked.rows += 1;
             let fit = search.criteria.judge_row(&row);
             gathering.add_row(row, fit);
@@ -209,6 +228,66 @@ impl Gathered<'_> {
         let (found, left_out) = self.gathering.finish(self.search.now, self.search.all);
         let Self { looked, unread, more_unread, .. } = self;
         SearchResult { found, left_out, unmet, undecided, unread, more_unread, looked }
+    }
+}
+
+impl Places {
+    /// The files below these places, in the order of the places; within a directory as the disk has them.
+    fn new(mut roots: Vec<PathBuf>) -> Self {
+        roots.reverse();
+        Self { roots, tree: None, entered: HashSet::new(), specials: 0 }
+    }
+
+    fn enters(&mut self, directory: &Path) -> bool {
+        let Ok(real) = directory.canonicalize() else { return true };
+        let mut hasher = DefaultHasher::new();
+        real.hash(&mut hasher);
+        self.entered.insert(hasher.finish())
+    }
+}
+
+impl Iterator for Places {
+    type Item = VisitedPlace;
+
+    fn next(&mut self) -> Option<VisitedPlace> {
+        loop {
+            let Some(tree) = &mut self.tree else {
+                let root = self.roots.pop()?;
+                if !root.is_dir() {
+                    return Some(VisitedPlace::File(root, true));
+                }
+                // Links are followed: certbot's `live` is made of them, and so are the volumes of Kubernetes.
+                self.tree = Some(WalkDir::new(root).follow_links(true).into_iter());
+                continue;
+            };
+            match tree.next() {
+                None => self.tree = None,
+                Some(Ok(entry)) if entry.file_type().is_dir() => {
+                    let is_new = self.enters(entry.path());
+                    if let Some(tree) = self.tree.as_mut().filter(|_| !is_new) {
+                        tree.skip_current_dir();
+                    }
+                }
+                Some(Ok(entry)) if entry.file_type().is_file() => {
+                    return Some(VisitedPlace::File(entry.into_path(), false));
+                }
+                Some(Ok(_)) => self.specials += 1,
+                // What a loop of links leads to is read all the same.
+                Some(Err(error)) if error.loop_ancestor().is_some() => {}
+                Some(Err(error)) => {
+                    let path = error.path().map(|path| path.display().to_string()).unwrap_or_default();
+                    let is_link = error.path().is_some_and(Path::is_symlink);
+                    let why = match error.io_error() {
+                        Some(why) if is_link && why.kind() == std::io::ErrorKind::NotFound => {
+                            "the link leads to nothing".into()
+                        }
+                        Some(why) => file::reason(why),
+                        None => error.to_string(),
+                    };
+                    return Some(VisitedPlace::Unreadable(format!("{path}: {why}")));
+                }
+            }
+        }
     }
 }
 
@@ -367,3 +446,47 @@ const HEAD: u64 = 4096;
 const MAX_CHAIN_FILE: usize = 64;
 /// Lines about what cannot be read that are kept: a tree that belongs to somebody else may have millions.
 const MAX_UNREAD: usize = 10_000;
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn loops_links_and_sockets_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("tree");
+        for name in ["a", "b", "c"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        std::fs::File::create_new(root.join("a/one.pem")).unwrap();
+        std::fs::File::create_new(root.join("b/two.pem")).unwrap();
+        symlink("..", root.join("a/up")).unwrap();
+        symlink("one.pem", root.join("a/link.pem")).unwrap();
+        symlink("nowhere", root.join("a/broken.pem")).unwrap();
+        // Each directory leads to all others: without a memory there are as many ways as permutations.
+        for (from, to) in [("a", "b"), ("a", "c"), ("b", "a"), ("b", "c"), ("c", "a"), ("c", "b")] {
+            symlink(format!("../{to}"), root.join(from).join(format!("to-{to}"))).unwrap();
+        }
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+        let mut places = Places::new(vec![root.clone(), root.join("b/two.pem"), root.join("none")]);
+        let mut all: Vec<String> = places
+            .by_ref()
+            .map(|place| match place {
+                VisitedPlace::File(path, named) => format!("{} {named}", path.file_name().unwrap().display()),
+                VisitedPlace::Unreadable(why) => why.rsplit('/').next().unwrap().to_owned(),
+            })
+            .collect();
+        all.sort();
+        let expected = [
+            "broken.pem: the link leads to nothing",
+            "link.pem false",
+            "none true",
+            "one.pem false",
+            "two.pem false",
+            "two.pem true",
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(places.specials, 1);
+    }
+}
