@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::plan::Action;
 use crate::plan::checked::NeverSent;
-use crate::view::table::plural;
+use crate::view::terminal::plural;
 
 /// Checks a plan; prints its number of actions and its digest.
 pub fn check(context: &Context, args: &args::CheckArgs) -> Exit {

@@ -11,7 +11,7 @@ use crate::pki::names::comparable;
 use crate::pki::new_request::{KeyAlgorithm, RequestKey};
 use crate::pki::{Certificate, Csr, Meant, SpkiFingerprint, meant, named_keys};
 use crate::text::{file, safe};
-use crate::view::table::plural;
+use crate::view::terminal::plural;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};

@@ -25,7 +25,7 @@ use crate::view::report::file_name;
 use crate::view::report::rows::Counts;
 use crate::view::report::run_files::{write_reports, write_rescued_report};
 use crate::view::status::{Outcomes, RunState, Summary, render_summary};
-use crate::view::table::{grouped, plural};
+use crate::view::terminal::{grouped, plural};
 use crate::wire::client::HttpTransport;
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;

@@ -12,7 +12,7 @@ use crate::text::file;
 use crate::view::report::html::{HtmlReport, JoinedRuns, PageMark, PageRun, PageSource, Timeline};
 use crate::view::report::rows::{Counts, ReportedRun, Rows};
 use crate::view::status::RunState;
-use crate::view::table::plural;
+use crate::view::terminal::plural;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;

@@ -9,7 +9,7 @@ use crate::journal::{JournalError, Phase, Reader, Record, RunDir};
 use crate::run::{Ordinal, Outcome};
 use crate::time::Clock;
 use crate::view::report::run_files::write_reports;
-use crate::view::table::plural;
+use crate::view::terminal::plural;
 use std::collections::BTreeSet;
 
 /// Settles actions of a run.

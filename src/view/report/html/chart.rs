@@ -2,7 +2,7 @@
 
 use super::figures::{Bin, places, ticks};
 use crate::time::human;
-use crate::view::table::grouped;
+use crate::view::terminal::grouped;
 use std::time::Duration;
 
 /// A plot and its table.

@@ -15,7 +15,7 @@ use crate::run::{Outcome, Seen};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use crate::view::status::{RunState, part_text};
-use crate::view::table::{grouped, plural};
+use crate::view::terminal::{grouped, plural};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;

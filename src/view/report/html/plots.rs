@@ -10,7 +10,7 @@ use super::timeline::{Change, ChangeKind, Timeline};
 use crate::plan::Account;
 use crate::provider::model::Window;
 use crate::run::Outcome;
-use crate::view::table::{grouped, plural};
+use crate::view::terminal::{grouped, plural};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
