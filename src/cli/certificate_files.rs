@@ -8,7 +8,7 @@ use crate::run::Event;
 use crate::text::safe;
 use crate::view::printer::Printer;
 use crate::view::progress::Observer;
-use crate::view::report::rows::certificate_file;
+use crate::view::report::certificate_file;
 use crate::view::report::run_files::each_certificate;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -14,8 +14,8 @@ use crate::run::{Outcome, Shard};
 use crate::time::Clock;
 use crate::view::preview::{LatencySource, Preview};
 use crate::view::preview_text::render;
-use crate::view::report::rows::row_of;
-use crate::view::report::{ReportColumns, csv};
+use crate::view::report::formats::CsvReport;
+use crate::view::report::{ReportColumns, row_of};
 use crate::wire::Proxies;
 use std::path::Path;
 use std::time::Duration;
@@ -62,7 +62,7 @@ fn preview_plan(
         let settings = read.plan.settings();
         let written = replace_named(path, |file| {
             let mut rows =
-                csv::CsvReport::new(file, ReportColumns { kept: &settings.keep_columns, ..ReportColumns::default() })?;
+                CsvReport::new(file, ReportColumns { kept: &settings.keep_columns, ..ReportColumns::default() })?;
             let nothing = History::default();
             for action in data.actions() {
                 // What is on an exception list is planned to stay.

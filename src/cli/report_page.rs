@@ -10,7 +10,7 @@ use crate::plan::Settings;
 use crate::run::Outcome;
 use crate::text::file;
 use crate::view::report::html::{HtmlReport, JoinedRuns, PageMark, PageRun, PageSource, Timeline};
-use crate::view::report::rows::{Counts, ReportedRun, Rows};
+use crate::view::report::{Counts, ReportedRun, Rows};
 use crate::view::status::RunState;
 use crate::view::terminal::plural;
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! The CSV report as a page carries it: the same cells, block by block and column by column, with instants as differences, compressed. A third of
 //! what the plain text would take compressed; the page's script makes the same bytes again. Takes any CSV whose cells hold no line break.
 
-use super::super::csv::HEADER;
+use super::super::HEADER;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;

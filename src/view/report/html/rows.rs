@@ -4,7 +4,7 @@
 use super::packed::{PackedRows, Packer};
 use super::shown::Shown;
 use crate::run::{Outcome, Seen};
-use crate::view::report::csv::CsvReport;
+use crate::view::report::formats::CsvReport;
 use crate::view::report::{ReportColumns, ReportRow};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
