@@ -13,7 +13,7 @@ use certsweep::run::{Event, RunOrigin};
 use certsweep::simulator::{self, Faults, KnownTarget, SimulatedAccount, SimulatorOptions};
 use certsweep::text::SourceMap;
 use certsweep::time::{Clock, SystemClock};
-use certsweep::view::report::rows::Counts;
+use certsweep::view::report::Counts;
 use certsweep::view::report::run_files::write_reports;
 use std::collections::BTreeSet;
 use std::error::Error;

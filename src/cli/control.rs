@@ -16,7 +16,7 @@ use crate::text::nearest;
 use crate::time::Clock;
 use crate::view::report::run_files::write_reports;
 use crate::view::status::RunState;
-use crate::view::table::plural;
+use crate::view::terminal::plural;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

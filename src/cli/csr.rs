@@ -9,7 +9,7 @@ use crate::pki::csr::{KeyAlgorithm, RequestKey};
 use crate::pki::names::{NameRule, check_name, comparable};
 use crate::pki::{Certificate, Csr, Meant, SpkiFingerprint, meant, public_keys};
 use crate::text::{file, safe};
-use crate::view::table::plural;
+use crate::view::terminal::plural;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};

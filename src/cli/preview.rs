@@ -26,9 +26,10 @@ use crate::simulator::Faults;
 use crate::time::Clock;
 use crate::view::preview::{LatencySource, PresentState, PresentTarget, PresentTargets, Preview, SuggestedRenewal};
 use crate::view::preview_text::render;
-use crate::view::report::rows::row_of;
-use crate::view::report::{ReportColumns, csv};
-use crate::view::table::plural;
+use crate::view::report::ReportColumns;
+use crate::view::report::formats::CsvReport;
+use crate::view::report::row_of;
+use crate::view::terminal::plural;
 use crate::wire::{HttpOptions, HttpStatusFetcher, Proxies};
 use jiff::Timestamp;
 use std::cell::RefCell;
@@ -134,7 +135,7 @@ fn preview_plan(
         let settings = read.plan.settings();
         let written = replace_named(path, |file| {
             let mut rows =
-                csv::CsvReport::new(file, ReportColumns { kept: &settings.keep_columns, ..ReportColumns::default() })?;
+                CsvReport::new(file, ReportColumns { kept: &settings.keep_columns, ..ReportColumns::default() })?;
             let nothing = History::default();
             for action in data.actions() {
                 // What is on an exception list is planned to stay.

@@ -16,7 +16,7 @@ use crate::view::preview::{
     Count, DeadlineForecast, FirstRequest, LatencySource, NamedCertificate, NamedCertificates, Order, Ordered, Preview,
     ProviderForecast, ShownHeader, ShownProxy, SuggestedChange, Waited, WideEffect, WideEffects,
 };
-use crate::view::table::plural;
+use crate::view::terminal::plural;
 use crate::wire::{Proxies, request};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -19,9 +19,9 @@ use crate::provider::{Catalog, Operation};
 use crate::run::Outcome;
 use crate::text::safe;
 use crate::time::Clock;
-use crate::view::report::rows::{Counts, ReportedRun, Rows, title};
+use crate::view::report::formats::{JsonReport, JunitReport, MarkdownReport};
 use crate::view::report::run_files::write_csv;
-use crate::view::report::{json, junit, markdown};
+use crate::view::report::{Counts, ReportedRun, Rows, title};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -124,17 +124,17 @@ fn write_rows(
     let columns = rows.columns()?;
     match format {
         ReportFormat::Json => {
-            let mut writer = json::JsonReport::new(output, columns)?;
+            let mut writer = JsonReport::new(output, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
         ReportFormat::Markdown => {
-            let mut writer = markdown::MarkdownReport::new(output, &title(runs), columns)?;
+            let mut writer = MarkdownReport::new(output, &title(runs), columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
         ReportFormat::Junit => {
-            let mut writer = junit::JunitReport::new(output, &title(runs), columns)?;
+            let mut writer = JunitReport::new(output, &title(runs), columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }

@@ -27,7 +27,7 @@ use crate::run::{Outcome, PlanPart};
 use crate::simulator::Simulator;
 use crate::time::Clock;
 use crate::view::preview_text::render_to_confirm;
-use crate::view::table::plural;
+use crate::view::terminal::plural;
 use crate::wire::Proxies;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -21,8 +21,8 @@ use crate::run::{Outcome, Seen, StatusSource, StatusSources};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
 use crate::text::file;
 use crate::time::human;
-use crate::view::report::rows::verified_cells;
 use crate::view::report::run_files::write_reports;
+use crate::view::report::verified_cells;
 use crate::view::verification::{
     EachVerified, EarlierRevoked, VerificationJson, VerificationSummary, VerifiedAction, render,
 };

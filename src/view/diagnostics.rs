@@ -1,7 +1,7 @@
 //! Findings as text, laid out like rustc's: what, `file:line:column`, the source line with a marker, what would be right; those that are alike
 //! are folded. Or as JSON, all of them. Decides nothing about them, and shows no line that holds a secret.
 
-use super::table::grouped;
+use super::terminal::grouped;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::text::{SourceId, SourceMap, Span, safe};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};

@@ -1,11 +1,10 @@
 //! What people and scripts see: diagnostics, previews, progress, status, reports, and the files that a run leaves. Values in, text or drawing
 //! out; decides nothing, and knows neither the engine nor the wire.
 
-#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "half of it is for a terminal alone"))]
+#[cfg(feature = "cli")]
 mod bars;
 pub mod diagnostics;
 pub mod events;
-pub mod metrics;
 pub mod preview;
 pub mod preview_text;
 #[cfg(feature = "cli")]
@@ -16,16 +15,11 @@ pub mod providers;
 pub mod report;
 pub mod runs;
 pub mod schemas;
-#[cfg(feature = "cli")]
-mod screen;
-#[cfg(feature = "cli")]
-pub mod search_progress;
 pub mod status;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "half of it is for a terminal alone"))]
-mod styled;
-pub(crate) mod table;
-#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "half of it is for a terminal alone"))]
 pub(crate) mod tally;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "half of it is for a terminal alone"))]
+pub(crate) mod terminal;
 pub mod verification;
 
 #[cfg(feature = "cli")]

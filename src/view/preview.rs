@@ -1,12 +1,12 @@
 //! What a run would do, shown before anything is sent: plain data that the command fills in, and its JSON, whose keys scripts rely on. Its text
 //! is [`super::preview_text`]'s. Leaves nothing uncounted.
 
+use super::status::{instant, moment};
 use crate::plan::checked::entry_and_step;
 use crate::run::PlanPart;
-use crate::time::rfc3339;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// What a run would do.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -435,14 +435,6 @@ impl WideEffects {
             self.first.push(effect());
         }
     }
-}
-
-fn moment<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    rfc3339(*at).serialize(serializer)
-}
-
-fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    at.map(rfc3339).serialize(serializer)
 }
 
 /// Wide effects listed by `--json`; a plan may have a million.

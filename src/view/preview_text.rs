@@ -1,12 +1,11 @@
 //! The text of a preview, from the counts to "Nothing was sent." or to the question. Makes foreign text safe; leaves nothing uncounted.
 
 use super::preview::*;
-use super::status::part_text;
-use super::styled::Paint;
-use super::table::{grouped, plural, table};
+use super::status::{part_text, seconds_text};
+use super::terminal::{Paint, grouped, plural, table};
 use crate::plan::checked::{WAIT_PREFIX, entry_and_step};
 use crate::text::safe;
-use crate::time::{human, human_latency, rfc3339};
+use crate::time::{human_latency, rfc3339};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -74,16 +73,18 @@ fn scale(preview: &Preview, colors: bool) -> String {
     if not_sent > 0 {
         lines.push(format!("  not sent: {} (duplicates, exception list)", grouped(not_sent)));
     }
-    let takes =
-        preview.estimated_seconds.map_or_else(|| "never ends".to_owned(), |takes| format!("about {}", seconds(takes)));
+    let takes = preview
+        .estimated_seconds
+        .map_or_else(|| "never ends".to_owned(), |takes| format!("about {}", seconds_text(takes)));
     let deadline = match &preview.deadline {
         None => "none".to_owned(),
         Some(DeadlineForecast { met: true, slack_seconds, .. }) => {
-            let spare = slack_seconds.map(|slack| format!(", with {} to spare", seconds(slack))).unwrap_or_default();
+            let spare =
+                slack_seconds.map(|slack| format!(", with {} to spare", seconds_text(slack))).unwrap_or_default();
             format!("met{spare}")
         }
         Some(DeadlineForecast { slack_seconds, .. }) => {
-            let by = slack_seconds.map(|slack| format!(" by {}", seconds(-slack))).unwrap_or_default();
+            let by = slack_seconds.map(|slack| format!(" by {}", seconds_text(-slack))).unwrap_or_default();
             Paint::Bad.on_if(colors, &format!("MISSED{by}"))
         }
     };
@@ -294,7 +295,7 @@ fn providers(preview: &Preview) -> String {
             format!("{} ({})", provider.provider, provider.uses)
         };
         let rate = if provider.rate.is_empty() { "no limit".to_owned() } else { provider.rate.join(", ") };
-        let time = provider.estimated_seconds.map_or_else(|| "never".to_owned(), seconds);
+        let time = provider.estimated_seconds.map_or_else(|| "never".to_owned(), seconds_text);
         let (actions, requests) = (grouped(provider.actions), grouped(provider.requests));
         vec![name, actions, requests, rate, provider.concurrency.to_string(), time, provider.bottleneck.clone()]
     };
@@ -311,7 +312,7 @@ fn providers(preview: &Preview) -> String {
 fn time(preview: &Preview) -> String {
     let latency = latency(preview);
     let estimate = match preview.estimated_seconds {
-        Some(estimate) => seconds(estimate),
+        Some(estimate) => seconds_text(estimate),
         None => "it does not end inside the schedule".to_owned(),
     };
     let span = match (preview.starts_at, preview.ends_at) {
@@ -321,8 +322,8 @@ fn time(preview: &Preview) -> String {
     let deadline = preview.deadline.as_ref().map(|deadline| {
         let at = deadline.at.map(|at| format!(" {}", rfc3339(at))).unwrap_or_default();
         match deadline.slack_seconds {
-            Some(slack) if deadline.met => format!("Deadline{at}: met, with {} to spare\n", seconds(slack)),
-            Some(slack) => format!("Deadline{at}: MISSED by {}\n", seconds(-slack)),
+            Some(slack) if deadline.met => format!("Deadline{at}: met, with {} to spare\n", seconds_text(slack)),
+            Some(slack) => format!("Deadline{at}: MISSED by {}\n", seconds_text(-slack)),
             None if deadline.met => format!("Deadline{at}: met\n"),
             None => format!("Deadline{at}: MISSED\n"),
         }
@@ -409,11 +410,6 @@ fn request(request: &FirstRequest) -> String {
 fn more(count: u64, shown: usize) -> String {
     let left = count.saturating_sub(shown as u64);
     if left == 0 { String::new() } else { format!("  … and {} more\n", grouped(left)) }
-}
-
-/// Seconds for people. An estimate may exceed what a `Duration` holds; it is shown as the longest one.
-fn seconds(seconds: f64) -> String {
-    human(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
 /// Rows shown of lists that may be long.

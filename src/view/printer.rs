@@ -1,8 +1,8 @@
 //! Who may print what: results go to standard output, everything else to standard error. The only file that writes to either, and so the one
-//! that keeps what stands below the lines (bars, as `screen` has them drawn) and an open question apart from the lines that come meanwhile. A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
+//! that keeps what stands below the lines (as `bars` has them drawn) and an open question apart from the lines that come meanwhile. A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
 
-use super::screen::LinesBelow;
-use super::styled::{Paint, StyledLine};
+use super::bars::LinesBelow;
+use super::terminal::{Paint, StyledLine};
 use crate::text::safe::{self, JsonOutput};
 use crate::time::rfc3339;
 use jiff::Timestamp;
@@ -530,7 +530,7 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::super::screen::testing::rows;
+    use super::super::bars::testing::rows;
     use super::testing::printer;
     use super::*;
 

@@ -1,11 +1,12 @@
 //! What a run shows on standard error while it goes on: bars on a terminal, plain lines elsewhere, nothing with `-q`; and how far the reading
-//! of a long plan is. Observers receive every event in order; they decide nothing and cannot fail.
+//! of a long plan is, or a search, and what that came to. Observers receive every event in order; they decide nothing and cannot fail.
 
 use super::bars::{account_line, account_text, total_line};
 use super::printer::Printer;
-use super::styled::{Paint, StyledLine, sign};
-use super::table::{grouped, plural, width};
 use super::tally::{RunDeadline, Tally};
+use super::terminal::{Paint, StyledLine, grouped, plural, sign, width};
+use crate::find::Looked;
+use crate::find::found::LeftOut;
 use crate::run::{DoubtMessage, Event, StopReason, WaitReason};
 use crate::text::safe;
 use crate::time::{Clock, human};
@@ -23,8 +24,53 @@ pub trait Observer: Send {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
-impl Observer for Silent {
-    fn event(&mut self, _: &Event) {}
+/// Shows that a plan is being read.
+#[derive(Debug)]
+pub struct ReadingProgress(WorkLine);
+
+/// The line of a search that goes on. What there is to look through is not known before its end, so it counts.
+pub struct SearchProgress(WorkLine);
+
+/// Shows a run as lines.
+#[derive(Debug)]
+struct ProgressLines<C> {
+    lines: EventLines<C>,
+    tally: Tally,
+    /// The time, the twentieth of the whole, and the words of the newest progress line.
+    last: (Duration, u64, String),
+}
+
+/// Shows a run as bars, and a line for the whole.
+#[derive(Debug)]
+struct Progress<C> {
+    lines: EventLines<C>,
+    tally: Tally,
+    /// When the bars were drawn last.
+    drawn: Option<Duration>,
+    /// The width of the terminal then, and of the widest text behind a bar since: bars that change their lengths all the time flicker.
+    widths: (usize, usize),
+}
+
+/// Writes lines with the time of day before them.
+#[derive(Debug)]
+struct EventLines<C> {
+    printer: Printer,
+    clock: C,
+    zone: TimeZone,
+    is_zone_said: bool,
+}
+
+/// One line about work of which nobody knows how much there is, replaced now and then.
+#[derive(Debug)]
+struct WorkLine {
+    /// `None` where nothing is to be shown.
+    printer: Option<Printer>,
+    began: Duration,
+    drawn: Duration,
+    /// How often it was asked to tell.
+    asked: u64,
+    /// The time is asked for once in so many times: each look at the clock is a system call at worst.
+    look_every: u64,
 }
 
 /// The observer that fits a printer: bars on a terminal, lines elsewhere, nothing with `-q`. Lines tell the time of this clock in this zone.
@@ -42,41 +88,41 @@ where
     }
 }
 
-/// Writes lines with the time of day before them.
-#[derive(Debug)]
-struct EventLines<C> {
-    printer: Printer,
-    clock: C,
-    zone: TimeZone,
-    is_zone_said: bool,
+/// What a search came to.
+pub fn summary(found: u64, looked: &Looked, left_out: &LeftOut) -> String {
+    let rows = if looked.rows > 0 { format!(" and {} of lists", plural(looked.rows, "row")) } else { String::new() };
+    let others = match looked.others {
+        0 => String::new(),
+        1 => " (1 file has none)".to_owned(),
+        others => format!(" ({} files have none)", grouped(others)),
+    };
+    let specials = if looked.specials > 0 {
+        format!("; sockets, pipes and devices passed over: {}", grouped(looked.specials))
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "found {}; looked at {} with {}{others}{rows}{specials}",
+        plural(found, "certificate"),
+        plural(looked.files, "file"),
+        plural(looked.certificates, "certificate"),
+    );
+    let counts = [
+        (left_out.expired, "expired"),
+        (left_out.revoked, "revoked"),
+        (left_out.cas, "of CAs"),
+        (left_out.not_issued, "not issued"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", grouped(*count)))
+        .collect();
+    if counts.is_empty() { text } else { format!("{text}\nleft out: {} (`--all` takes them)", counts.join(", ")) }
 }
 
-impl<C: Clock> EventLines<C> {
-    fn write(&mut self, line: StyledLine) {
-        let line = self.stamped(line);
-        // Below bars a line that wraps pushes others away; elsewhere it stands in a log, and the report has all of it.
-        let line = if self.printer.shows_bars() { line.cut(self.printer.size().0.max(MIN_LINE)) } else { line };
-        self.printer.note(&line.text(self.printer.stderr_colors()));
-    }
-
-    fn stamped(&mut self, line: StyledLine) -> StyledLine {
-        let now = self.clock.now().to_zoned(self.zone.clone());
-        let format = match (std::mem::replace(&mut self.is_zone_said, true), now.offset().is_zero()) {
-            (true, _) => "%H:%M:%S ",
-            (false, true) => "%H:%M:%S UTC ",
-            (false, false) => "%H:%M:%S UTC%:z ",
-        };
-        StyledLine::plain(&now.strftime(format).to_string()).and(line)
-    }
-}
-
-/// Shows a run as lines.
-#[derive(Debug)]
-struct ProgressLines<C> {
-    lines: EventLines<C>,
-    tally: Tally,
-    /// The time, the twentieth of the whole, and the words of the newest progress line.
-    last: (Duration, u64, String),
+impl Observer for Silent {
+    fn event(&mut self, _: &Event) {}
 }
 
 impl<C: Clock> ProgressLines<C> {
@@ -135,6 +181,162 @@ impl<C: Clock + Send> Observer for ProgressLines<C> {
                 write_advice(&mut self.lines, &self.tally);
             }
             _ => {}
+        }
+    }
+}
+
+impl<C: Clock> Progress<C> {
+    fn new(lines: EventLines<C>, deadline: Option<RunDeadline>) -> Self {
+        let tally = Tally::new(deadline);
+        Self { lines, tally, drawn: None, widths: (0, 0) }
+    }
+
+    /// Draws the bars as things stand, if it is time.
+    fn draw(&mut self, at_once: bool) {
+        let now = self.lines.clock.elapsed();
+        if !at_once && self.drawn.is_some_and(|drawn| now.saturating_sub(drawn) < DRAWN_EVERY) {
+            return;
+        }
+        self.drawn = Some(now);
+        let (columns, rows) = self.lines.printer.size();
+        let lines = self.layout(columns, rows, self.lines.clock.now());
+        self.lines.printer.show_below(lines);
+    }
+
+    /// One line for each account of the tally, in its order, and one for the whole run.
+    fn layout(&mut self, columns: usize, rows: usize, wall: Timestamp) -> Vec<StyledLine> {
+        // A line that fills the last column would wrap on some terminals.
+        let columns = columns.saturating_sub(1);
+        let accounts: Vec<_> = self.tally.accounts.iter().map(|account| account.figures(wall)).collect();
+        let names = accounts.iter().map(|account| width(&account.name)).max().unwrap_or(0);
+        let texts =
+            accounts.iter().map(|account| account_text(account, columns.saturating_sub(names + 1)).cells()).max();
+        let before = if self.widths.0 == columns { self.widths.1 } else { 0 };
+        self.widths = (columns, before.max(texts.unwrap_or(0)));
+        let lines = accounts.iter().map(|account| account_line(account, columns, names, self.widths.1));
+        // More lines than the terminal has could not be drawn over.
+        let most = rows.saturating_sub(3).max(1);
+        let mut lines: Vec<StyledLine> = lines.collect();
+        if lines.len() > most {
+            let hidden = lines.len() - most + 1;
+            lines.truncate(most - 1);
+            lines.push(StyledLine::plain(&format!("… and {hidden} more providers")).cut(columns));
+        }
+        lines.push(total_line(&self.tally.figures(wall), columns));
+        lines
+    }
+}
+
+impl<C: Clock + Send> Observer for Progress<C> {
+    fn event(&mut self, event: &Event) {
+        self.tally.event(event);
+        // No line about the beginning: the bars themselves show it.
+        if let Some(line) =
+            event_line(event, self.lines.clock.now()).filter(|_| !matches!(event, Event::RunBegan { .. }))
+            && self.tally.is_news(event)
+        {
+            self.lines.write(line);
+        }
+        match event {
+            // The summary follows, with all of this in it.
+            Event::RunEnded => {
+                self.lines.printer.show_below(Vec::new());
+                write_advice(&mut self.lines, &self.tally);
+            }
+            Event::AttemptFailed { .. } => {}
+            Event::RunBegan { .. } | Event::Paused { .. } | Event::Unpaused | Event::Answered => self.draw(true),
+            _ => self.draw(false),
+        }
+    }
+}
+
+impl<C> Drop for Progress<C> {
+    fn drop(&mut self) {
+        // Where the run failed, no end of it was told.
+        self.lines.printer.show_below(Vec::new());
+    }
+}
+
+impl<C: Clock> EventLines<C> {
+    fn write(&mut self, line: StyledLine) {
+        let line = self.stamped(line);
+        // Below bars a line that wraps pushes others away; elsewhere it stands in a log, and the report has all of it.
+        let line = if self.printer.shows_bars() { line.cut(self.printer.size().0.max(MIN_LINE)) } else { line };
+        self.printer.note(&line.text(self.printer.stderr_colors()));
+    }
+
+    fn stamped(&mut self, line: StyledLine) -> StyledLine {
+        let now = self.clock.now().to_zoned(self.zone.clone());
+        let format = match (std::mem::replace(&mut self.is_zone_said, true), now.offset().is_zero()) {
+            (true, _) => "%H:%M:%S ",
+            (false, true) => "%H:%M:%S UTC ",
+            (false, false) => "%H:%M:%S UTC%:z ",
+        };
+        StyledLine::plain(&now.strftime(format).to_string()).and(line)
+    }
+}
+
+impl ReadingProgress {
+    /// Begins at this time of a steady clock.
+    pub fn begin(printer: &Printer, now: Duration) -> Self {
+        Self(WorkLine::begin(printer, READ_ASKED_EVERY, now))
+    }
+
+    /// One action more; now and then the time is asked for.
+    pub fn action(&mut self, now: impl FnOnce() -> Duration) {
+        self.0.tell(now, reading_message);
+    }
+
+    /// Takes the line away.
+    pub fn end(self) {
+        self.0.end();
+    }
+}
+
+impl SearchProgress {
+    /// Begins at this time of a steady clock.
+    pub fn begin(printer: &Printer, now: Duration) -> Self {
+        Self(WorkLine::begin(printer, SEARCH_ASKED_EVERY, now))
+    }
+
+    /// So many files and rows were looked at; now and then the time is asked for.
+    pub fn looked(&mut self, count: u64, now: impl FnOnce() -> Duration) {
+        self.0.tell(now, |_, elapsed| {
+            let pace = count as f64 / elapsed.as_secs_f64();
+            format!("looking: {} files and rows, {}/s", grouped(count), grouped(pace as u64))
+        });
+    }
+
+    /// Takes the line away.
+    pub fn end(self) {
+        self.0.end();
+    }
+}
+
+impl WorkLine {
+    fn begin(printer: &Printer, look_every: u64, now: Duration) -> Self {
+        let printer = printer.shows_bars().then(|| printer.clone());
+        Self { printer, began: now, drawn: now, asked: 0, look_every }
+    }
+
+    /// There is more to tell: the text is made of how often it was asked, and of the time since the beginning.
+    fn tell(&mut self, now: impl FnOnce() -> Duration, text: impl FnOnce(u64, Duration) -> String) {
+        self.asked += 1;
+        let Some(printer) = self.printer.as_ref().filter(|_| self.asked.is_multiple_of(self.look_every)) else {
+            return;
+        };
+        let now = now();
+        let elapsed = now.saturating_sub(self.began);
+        if elapsed >= SHOWN_AFTER && now.saturating_sub(self.drawn) >= DRAWN_EVERY {
+            self.drawn = now;
+            printer.show_below(vec![StyledLine::plain(&text(self.asked, elapsed))]);
+        }
+    }
+
+    /// Takes the line away.
+    fn end(self) {
+        if let Some(printer) = self.printer {
+            printer.show_below(Vec::new());
         }
     }
 }
@@ -235,6 +437,11 @@ fn ending_line(event: &Event) -> Option<StyledLine> {
     Some(head.and(StyledLine::plain(&format!("{separator}{what}")).cut(MAX_MESSAGE)))
 }
 
+fn reading_message(actions: u64, elapsed: Duration) -> String {
+    let pace = actions as f64 / elapsed.as_secs_f64();
+    format!("reading the plan: {} actions, {}/s", grouped(actions), grouped(pace as u64))
+}
+
 /// Cells of an event line's message; the report has it whole.
 const MAX_MESSAGE: usize = 160;
 /// A line above bars is not cut shorter, however narrow the terminal is.
@@ -243,170 +450,20 @@ const MIN_LINE: usize = 60;
 const PARTS_WITH_A_LINE: u64 = 20;
 /// A progress line at least this often, where something has changed.
 const LINE_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
-
-/// Shows a run as bars, and a line for the whole.
-#[derive(Debug)]
-struct Progress<C> {
-    lines: EventLines<C>,
-    tally: Tally,
-    /// When the bars were drawn last.
-    drawn: Option<Duration>,
-    /// The width of the terminal then, and of the widest text behind a bar since: bars that change their lengths all the time flicker.
-    widths: (usize, usize),
-}
-
-impl<C: Clock> Progress<C> {
-    fn new(lines: EventLines<C>, deadline: Option<RunDeadline>) -> Self {
-        let tally = Tally::new(deadline);
-        Self { lines, tally, drawn: None, widths: (0, 0) }
-    }
-
-    /// Draws the bars as things stand, if it is time.
-    fn draw(&mut self, at_once: bool) {
-        let now = self.lines.clock.elapsed();
-        if !at_once && self.drawn.is_some_and(|drawn| now.saturating_sub(drawn) < DRAWN_EVERY) {
-            return;
-        }
-        self.drawn = Some(now);
-        let (columns, rows) = self.lines.printer.size();
-        let lines = self.layout(columns, rows, self.lines.clock.now());
-        self.lines.printer.show_below(lines);
-    }
-
-    /// One line for each account of the tally, in its order, and one for the whole run.
-    fn layout(&mut self, columns: usize, rows: usize, wall: Timestamp) -> Vec<StyledLine> {
-        // A line that fills the last column would wrap on some terminals.
-        let columns = columns.saturating_sub(1);
-        let accounts: Vec<_> = self.tally.accounts.iter().map(|account| account.figures(wall)).collect();
-        let names = accounts.iter().map(|account| width(&account.name)).max().unwrap_or(0);
-        let texts =
-            accounts.iter().map(|account| account_text(account, columns.saturating_sub(names + 1)).cells()).max();
-        let before = if self.widths.0 == columns { self.widths.1 } else { 0 };
-        self.widths = (columns, before.max(texts.unwrap_or(0)));
-        let lines = accounts.iter().map(|account| account_line(account, columns, names, self.widths.1));
-        // More lines than the terminal has could not be drawn over.
-        let most = rows.saturating_sub(3).max(1);
-        let mut lines: Vec<StyledLine> = lines.collect();
-        if lines.len() > most {
-            let hidden = lines.len() - most + 1;
-            lines.truncate(most - 1);
-            lines.push(StyledLine::plain(&format!("… and {hidden} more providers")).cut(columns));
-        }
-        lines.push(total_line(&self.tally.figures(wall), columns));
-        lines
-    }
-}
-
-impl<C: Clock + Send> Observer for Progress<C> {
-    fn event(&mut self, event: &Event) {
-        self.tally.event(event);
-        // No line about the beginning: the bars themselves show it.
-        if let Some(line) =
-            event_line(event, self.lines.clock.now()).filter(|_| !matches!(event, Event::RunBegan { .. }))
-            && self.tally.is_news(event)
-        {
-            self.lines.write(line);
-        }
-        match event {
-            // The summary follows, with all of this in it.
-            Event::RunEnded => {
-                self.lines.printer.show_below(Vec::new());
-                write_advice(&mut self.lines, &self.tally);
-            }
-            Event::AttemptFailed { .. } => {}
-            Event::RunBegan { .. } | Event::Paused { .. } | Event::Unpaused | Event::Answered => self.draw(true),
-            _ => self.draw(false),
-        }
-    }
-}
-
-impl<C> Drop for Progress<C> {
-    fn drop(&mut self) {
-        // Where the run failed, no end of it was told.
-        self.lines.printer.show_below(Vec::new());
-    }
-}
-
 /// The bars are drawn at most so often: more is flicker, and work for who watches over a slow line.
 const DRAWN_EVERY: Duration = Duration::from_millis(250);
-
-/// One line about work of which nobody knows how much there is, replaced now and then.
-#[derive(Debug)]
-pub(super) struct WorkLine {
-    /// `None` where nothing is to be shown.
-    printer: Option<Printer>,
-    began: Duration,
-    drawn: Duration,
-    /// How often it was asked to tell.
-    asked: u64,
-    /// The time is asked for once in so many times: each look at the clock is a system call at worst.
-    look_every: u64,
-}
-
-impl WorkLine {
-    pub(super) fn begin(printer: &Printer, look_every: u64, now: Duration) -> Self {
-        let printer = printer.shows_bars().then(|| printer.clone());
-        Self { printer, began: now, drawn: now, asked: 0, look_every }
-    }
-
-    /// There is more to tell: the text is made of how often it was asked, and of the time since the beginning.
-    pub(super) fn tell(&mut self, now: impl FnOnce() -> Duration, text: impl FnOnce(u64, Duration) -> String) {
-        self.asked += 1;
-        let Some(printer) = self.printer.as_ref().filter(|_| self.asked.is_multiple_of(self.look_every)) else {
-            return;
-        };
-        let now = now();
-        let elapsed = now.saturating_sub(self.began);
-        if elapsed >= SHOWN_AFTER && now.saturating_sub(self.drawn) >= DRAWN_EVERY {
-            self.drawn = now;
-            printer.show_below(vec![StyledLine::plain(&text(self.asked, elapsed))]);
-        }
-    }
-
-    /// Takes the line away.
-    pub(super) fn end(self) {
-        if let Some(printer) = self.printer {
-            printer.show_below(Vec::new());
-        }
-    }
-}
-
-/// Shows that a plan is being read.
-#[derive(Debug)]
-pub struct ReadingProgress(WorkLine);
-
-impl ReadingProgress {
-    /// Begins at this time of a steady clock.
-    pub fn begin(printer: &Printer, now: Duration) -> Self {
-        Self(WorkLine::begin(printer, ASKED_EVERY, now))
-    }
-
-    /// One action more; now and then the time is asked for.
-    pub fn action(&mut self, now: impl FnOnce() -> Duration) {
-        self.0.tell(now, reading_message);
-    }
-
-    /// Takes the line away.
-    pub fn end(self) {
-        self.0.end();
-    }
-}
-
-fn reading_message(actions: u64, elapsed: Duration) -> String {
-    let pace = actions as f64 / elapsed.as_secs_f64();
-    format!("reading the plan: {} actions, {}/s", grouped(actions), grouped(pace as u64))
-}
-
-/// A plan is read at hundreds of thousands of actions a second.
-const ASKED_EVERY: u64 = 1024;
 /// Shorter work shows nothing: a line that appears for a moment only distracts.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
+/// The clock is asked once in so many actions: a plan is read at hundreds of thousands of them a second.
+const READ_ASKED_EVERY: u64 = 1024;
+/// And once in so many files and rows of a search.
+const SEARCH_ASKED_EVERY: u64 = 256;
 
 #[cfg(test)]
 mod tests {
+    use super::super::bars::testing::rows;
     use super::super::printer::testing::{SharedBuffer, printer};
     use super::super::printer::{PrinterOptions, Surroundings};
-    use super::super::screen::testing::rows;
     use super::super::tally::testing::{began, ended, held};
     use super::*;
     use crate::run::{Outcome, WaveQuestion};
@@ -597,15 +654,30 @@ mod tests {
     fn a_long_reading_tells_its_pace() {
         let (printer, _, err) = printer(PrinterOptions::default(), TERMINAL, "");
         let mut reading = ReadingProgress::begin(&printer, Duration::from_secs(100));
-        for _ in 0..ASKED_EVERY {
+        for _ in 0..READ_ASKED_EVERY {
             reading.action(|| Duration::from_millis(100_499));
         }
         assert_eq!(err.text(), "");
-        for _ in 0..ASKED_EVERY * 999 {
+        for _ in 0..READ_ASKED_EVERY * 999 {
             reading.action(|| Duration::from_secs(104));
         }
         assert!(err.text().contains("reading the plan: 2,048 actions, 512/s"), "{}", err.text());
         reading.end();
         assert_eq!(rows(&err.text(), 80), [""; 0]);
+    }
+
+    #[test]
+    fn a_search_says_what_it_looked_through_and_what_it_left_out() {
+        let looked = Looked { files: 1200, certificates: 900, rows: 3000, others: 7, specials: 0 };
+        assert_eq!(
+            summary(0, &looked, &LeftOut::default()),
+            "found 0 certificates; looked at 1,200 files with 900 certificates (7 files have none) and 3,000 rows of lists"
+        );
+        let left_out = LeftOut { expired: 2, revoked: 1, ..LeftOut::default() };
+        let looked = Looked { files: 1, certificates: 3, ..Looked::default() };
+        assert_eq!(
+            summary(1, &looked, &left_out),
+            "found 1 certificate; looked at 1 file with 3 certificates\nleft out: 2 expired, 1 revoked (`--all` takes them)"
+        );
     }
 }

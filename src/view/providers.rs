@@ -1,7 +1,7 @@
 //! Provider documents for people and scripts: the list of all, and one in full, each as text and as JSON. Documents may be the
 //! user's own: their texts are made safe. Judges no document.
 
-use super::table::table;
+use super::terminal::table;
 use crate::provider::model::{ActionRules, Location, Parameter, ParameterType, Provider, Stage, ValueFormat};
 use crate::provider::{Idempotency, Operation, SecurityRequirement};
 use crate::text::safe;

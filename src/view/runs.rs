@@ -1,7 +1,7 @@
 //! The runs of a directory as a table and as JSON. Reads none.
 
 use super::status::{Outcomes, RunState, Status};
-use super::table::{grouped, table};
+use super::terminal::{grouped, table};
 use crate::run::{Outcome, PlanPart};
 use crate::text::safe;
 use crate::time::rfc3339;

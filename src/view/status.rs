@@ -1,9 +1,8 @@
 //! How far a run is, and how it ended, as text and JSON: what `status` reads from the run directory, how the run goes now (reported by
 //! its process), and the summary that `run` and `resume` print. Decides nothing; what a run promises is in the journal.
 
-use super::styled::Paint;
-use super::table::{grouped, plural, table};
 use super::tally::{RunDeadline, Tally};
+use super::terminal::{Paint, grouped, plural, table};
 use crate::run::{Event, Outcome, PlanPart, RunOrigin, WaitReason, WaveQuestion};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
@@ -147,7 +146,7 @@ impl RunState {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PausedNow {
     /// Since when.
-    #[serde(serialize_with = "rfc3339_text")]
+    #[serde(serialize_with = "moment")]
     pub since: Timestamp,
     /// Who gave the command, where that is known.
     pub by: Option<String>,
@@ -228,10 +227,7 @@ pub fn render(status: &Status, colors: bool) -> String {
     lines.extend(status.finished_at.map(|finished| format!("ended    {}", rfc3339(finished))));
     if status.waiting + status.in_flight > 0 {
         let rate = status.rate_per_second.map(|rate| format!(", {rate:.1}/s")).unwrap_or_default();
-        let time = status.estimated_seconds_left.map(|seconds| {
-            let time = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
-            format!(", about {} left", human(time))
-        });
+        let time = status.estimated_seconds_left.map(|seconds| format!(", about {} left", seconds_text(seconds)));
         let (waiting, in_flight) = (grouped(status.waiting), grouped(status.in_flight));
         lines.push(format!("left     {waiting} waiting, {in_flight} in flight{rate}{}", time.unwrap_or_default()));
     }
@@ -306,7 +302,12 @@ fn halt_text(status: &Status) -> String {
     )
 }
 
-/// For `serialize_with`: instants as reports show them.
+/// For `serialize_with`: an instant as reports show it.
+pub(super) fn moment<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    rfc3339(*at).serialize(serializer)
+}
+
+/// The same, where there may be none.
 pub(super) fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     at.map(rfc3339).serialize(serializer)
 }
@@ -347,7 +348,7 @@ pub struct ProviderNow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadlineNow {
     /// When all must have ended.
-    #[serde(serialize_with = "rfc3339_text")]
+    #[serde(serialize_with = "moment")]
     pub at: Timestamp,
     /// Whether it will be met at the present rate, or was; `None` where there is no rate yet.
     pub met: Option<bool>,
@@ -426,11 +427,8 @@ fn deadline_text(deadline: &DeadlineNow, now: Timestamp) -> String {
     format!("{}{met}", rfc3339(deadline.at))
 }
 
-fn rfc3339_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    rfc3339(*at).serialize(serializer)
-}
-
-fn seconds_text(seconds: f64) -> String {
+/// Seconds for people. An estimate may exceed what a `Duration` holds; it is shown as the longest one.
+pub(super) fn seconds_text(seconds: f64) -> String {
     human(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
@@ -471,8 +469,8 @@ pub struct Summary {
 
 /// The summary as text.
 pub fn render_summary(summary: &Summary, colors: bool) -> String {
-    let elapsed = Duration::try_from_secs_f64(summary.elapsed_seconds.max(0.0)).unwrap_or(Duration::MAX);
-    let (plan, actions, elapsed) = (safe::terminal(&summary.plan), plural(summary.actions, "action"), human(elapsed));
+    let (plan, actions) = (safe::terminal(&summary.plan), plural(summary.actions, "action"));
+    let elapsed = seconds_text(summary.elapsed_seconds);
     let ended = match summary.state {
         RunState::Running | RunState::Paused | RunState::Waiting => "goes on",
         RunState::Finished => "finished",

@@ -1,8 +1,7 @@
 //! How far a run is: the fold of its events that bars, lines and the live status share, so that they never contradict each other. Decides
 //! nothing, prints nothing.
 
-use super::bars::{AccountFigures, TotalFigures};
-use super::table::grouped;
+use super::terminal::grouped;
 use crate::run::{DoubtMessage, Event, Outcome, WaitReason, WaveQuestion};
 use crate::text::safe;
 use crate::time::human;
@@ -59,6 +58,38 @@ pub(crate) struct AccountTally {
     shown_wait: Option<WaitReason>,
     /// How many were done at which time, for the rate of the last while.
     samples: VecDeque<(Duration, u64)>,
+}
+
+/// What an account's line shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AccountFigures {
+    pub(super) name: String,
+    pub(super) done: u64,
+    pub(super) total: u64,
+    /// `20.0/s`.
+    pub(super) rate: Option<String>,
+    /// `3m 20s left`.
+    pub(super) left: Option<String>,
+    /// What bounds it, or why it sends nothing.
+    pub(super) cause: Option<String>,
+    /// Whether it sends nothing because of that.
+    pub(super) stands_still: bool,
+}
+
+/// What the line of the whole run shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct TotalFigures {
+    pub(super) elapsed: Duration,
+    pub(super) done: u64,
+    pub(super) total: u64,
+    pub(super) left: Option<Duration>,
+    /// Time left over before the deadline; below zero, by how much it is missed.
+    pub(super) slack: Option<SignedDuration>,
+    pub(super) outcomes: BTreeMap<Outcome, u64>,
+    /// How long it is until the deadline, below zero where that has passed, for as long as nobody knows how much is left over.
+    pub(super) until_deadline: Option<SignedDuration>,
+    /// `paused for 2m 10s`: why the whole run sends nothing.
+    pub(super) halt: Option<String>,
 }
 
 impl Tally {

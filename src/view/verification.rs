@@ -2,7 +2,7 @@
 //! those that the text lists are stored. Decides nothing.
 
 use super::report::{VerifiedCells, file_name};
-use super::table::{grouped, plural, table};
+use super::terminal::{grouped, plural, table};
 use crate::run::Seen;
 use crate::text::safe;
 use crate::time::human;

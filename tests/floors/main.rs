@@ -52,7 +52,7 @@ const OWNED: [Owned; 24] = [
     Owned { path: "rustls_platform_verifier", only: &["wire/tls.rs"] },
     Owned { path: "askama", only: &["view"] },
     Owned { path: "terminal_size", only: &["view"] },
-    Owned { path: "indicatif", only: &["view/screen.rs"] },
+    Owned { path: "indicatif", only: &["view/bars.rs"] },
     Owned { path: "annotate_snippets", only: &["view"] },
     Owned { path: "clap", only: &["cli"] },
     Owned { path: "clap_complete", only: &["cli"] },

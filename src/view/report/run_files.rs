@@ -1,8 +1,7 @@
 //! The files that a run leaves when it ends or stops: its report as CSV, and the new certificates. Each is written whole or not at all.
 
-use super::csv::CsvReport;
-use super::file_name;
-use super::rows::{Counts, ReportedRun, Rows, certificate_file};
+use super::formats::CsvReport;
+use super::{Counts, ReportedRun, Rows, certificate_file, file_name};
 use crate::journal::files::{replace, replace_named};
 use crate::journal::{JournalError, Reader};
 use crate::run::Outcome;

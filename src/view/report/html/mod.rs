@@ -2,27 +2,19 @@
 //! It loads nothing and sends nothing: its policy (Content Security Policy, level 3) allows its own script and style alone. The page of a run
 //! is the same whenever it is made, so that a page can be held against its run. Decides nothing of a run.
 
-mod chart;
-mod figures;
-mod packed;
 mod page;
 mod plots;
 mod rows;
-mod several;
-mod shown;
 mod source;
-mod timeline;
 
-pub use several::{JoinedRuns, PageRun};
-pub use source::PageSource;
-pub use timeline::Timeline;
+pub use source::{JoinedRuns, PageRun, PageSource, Timeline};
 
 use super::{ReportColumns, ReportRow};
 use askama::Template;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use page::PageText;
-use rows::{RowFold, TroubleRow};
+use rows::{MAX_TROUBLE, RowFold, TroubleRow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
@@ -83,7 +75,7 @@ impl HtmlReport {
             version: &mark.version,
             text: PageText::new(source, &figures),
             trouble: &figures.trouble,
-            trouble_limit: page::ROWS_OF_A_KIND,
+            trouble_limit: MAX_TROUBLE,
             rows: figures.rows,
             packed: BASE64_STANDARD.encode(&packed.gzip),
             style: STYLE,

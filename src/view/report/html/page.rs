@@ -1,28 +1,23 @@
 //! What a page says, made of a run's facts, its timeline and the fold of its rows: sentences, tables and plots, ready for the template. Pure: it
 //! reads no clock, so that the page of a run is the same whenever it is made.
 
-use super::chart::{Chart, ChartTable, duration};
-use super::figures::{fullest, micros, spread};
-use super::plots::charts;
-use super::rows::{Cause, CauseKind, MAX_TROUBLE, RowFigures, class_of, symbol_of};
-use super::several::PageRun;
-use super::shown::Shown;
-use super::source::PageSource;
-use super::timeline::{AccountTimes, Change, ChangeKind};
+use super::plots::{Chart, ChartTable, charts, duration, fullest, micros, spread};
+use super::rows::{Cause, CauseKind, RowFigures, Shown, class_of, symbol_of};
+use super::source::{AccountTimes, Change, ChangeKind, PageRun, PageSource};
 use crate::plan::{Account, calendar};
 use crate::provider::CredentialReference;
 use crate::run::{Outcome, Seen};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use crate::view::status::{RunState, part_text};
-use crate::view::table::{grouped, plural};
+use crate::view::terminal::{grouped, plural};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How things stand, for the colour of the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+enum Tone {
     Good,
     Attention,
     Bad,
@@ -160,7 +155,7 @@ impl PageText {
 }
 
 /// The run in one sentence.
-pub(super) fn verdict(source: &PageSource<'_>, figures: &RowFigures) -> String {
+fn verdict(source: &PageSource<'_>, figures: &RowFigures) -> String {
     let count = |outcomes: &[Outcome]| outcomes.iter().filter_map(|outcome| figures.outcomes.get(outcome)).sum::<u64>();
     let done = count(&[Outcome::Succeeded, Outcome::AlreadyDone]);
     let wanted = figures.rows - figures.left_out;
@@ -502,5 +497,3 @@ const MAX_NEEDS: usize = 20;
 const RUN_HEAD: &[&str] = &["run", "part", "state", "began", "ended", "by", "command line", "plan's digest"];
 /// Changes that are listed: an account that is refused all day learns all day.
 const MAX_CHANGES: usize = 500;
-/// Rows on paper: said on the page.
-pub(super) const ROWS_OF_A_KIND: usize = MAX_TROUBLE;

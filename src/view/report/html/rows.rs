@@ -1,13 +1,18 @@
-//! What the rows of a report come to, folded row by row: counts, causes with their first actions, the rows with trouble, what was seen of the
-//! revocations. Holds few rows, however many there are; all of them go into the packed CSV report.
+//! The rows of a report as a page holds them: what they come to, folded row by row (counts, causes with their first actions, those with trouble,
+//! what was seen of the revocations), in few and short texts, however many there are; and all of them as CSV, packed. The page's script makes the
+//! same CSV again. Foreign text loses what reorders or hides other letters; the template escapes what is markup.
 
-use super::packed::{PackedRows, Packer};
-use super::shown::Shown;
 use crate::run::{Outcome, Seen};
-use crate::view::report::csv::CsvReport;
-use crate::view::report::{ReportColumns, ReportRow};
+use crate::text::safe;
+use crate::view::report::formats::CsvReport;
+use crate::view::report::{HEADER, ReportColumns, ReportRow};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
-use std::io;
+use std::fmt;
+use std::io::{self, Write};
 
 /// The fold of a report's rows.
 pub(super) struct RowFold {
@@ -80,6 +85,36 @@ pub(super) struct TroubleRow {
     pub(super) target: Shown,
     pub(super) message: Shown,
     pub(super) source: Shown,
+}
+
+/// Text from outside, made safe to show. The whole of a long one is in the rows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Shown(String);
+
+/// A report's rows as bytes.
+pub(super) struct PackedRows {
+    /// The packed form, compressed by gzip.
+    pub(super) gzip: Vec<u8>,
+    /// The SHA-256 of the CSV.
+    pub(super) sha256: [u8; 32],
+}
+
+/// Packs the CSV that is written, and takes its digest: the same cells, block by block and column by column, with instants as differences, compressed.
+/// A third of what the plain text would take compressed. No cell may hold a line break.
+///
+/// Unpacked, the form is lines: the number of columns and the CSV's name of each; then for each block the number of its rows and, column by column, a cell a line as the CSV has it. An
+/// instant is a number of milliseconds: `started_at` since the row before (the first of a block since 1970), `finished_at` since its own row's `started_at`,
+/// or since 1970 where there is none.
+struct Packer {
+    gzip: GzEncoder<Vec<u8>>,
+    digest: Sha256,
+    /// What was written after the last line break.
+    line: Vec<u8>,
+    /// The cells of the block, by column.
+    block: Vec<Vec<String>>,
+    started: Option<usize>,
+    finished: Option<usize>,
+    has_header: bool,
 }
 
 impl RowFold {
@@ -177,6 +212,137 @@ impl TroubleRow {
     }
 }
 
+impl Shown {
+    pub(super) fn new(text: &str) -> Self {
+        let short: String = text.chars().take(MAX_SHOWN).collect();
+        let rest = text[short.len()..].chars().count();
+        let short = safe::terminal(&short);
+        Self(if rest > 0 { format!("{short}… (and {rest} more characters)") } else { short.into_owned() })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Packer {
+    fn new() -> Self {
+        Self {
+            // The same bytes whenever they are made: the header of gzip holds no time.
+            gzip: GzEncoder::new(Vec::new(), Compression::best()),
+            digest: Sha256::new(),
+            line: Vec::new(),
+            block: Vec::new(),
+            started: HEADER.iter().position(|name| *name == "started_at"),
+            finished: HEADER.iter().position(|name| *name == "finished_at"),
+            has_header: false,
+        }
+    }
+
+    fn finish(mut self) -> io::Result<PackedRows> {
+        self.end_block()?;
+        Ok(PackedRows { gzip: self.gzip.finish()?, sha256: self.digest.finalize().into() })
+    }
+
+    fn end_line(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end_matches(['\r', '\n']);
+        if !self.has_header {
+            self.has_header = true;
+            let names = split(line);
+            writeln!(self.gzip, "{}", names.len())?;
+            return names.iter().try_for_each(|name| writeln!(self.gzip, "{name}"));
+        }
+        let cells = split(line);
+        self.block.resize(cells.len().max(self.block.len()), Vec::new());
+        for (column, cell) in self.block.iter_mut().zip(cells) {
+            column.push(cell.to_owned());
+        }
+        if self.block.first().is_some_and(|column| column.len() >= BLOCK) {
+            self.end_block()?;
+        }
+        Ok(())
+    }
+
+    fn end_block(&mut self) -> io::Result<()> {
+        let mut block = std::mem::take(&mut self.block);
+        let Some(rows) = block.first().map(Vec::len) else { return Ok(()) };
+        let instants = |column: Option<usize>| -> Vec<Option<i64>> {
+            let cells = column.and_then(|column| block.get(column)).into_iter().flatten();
+            cells.map(|cell| Some(cell.parse::<Timestamp>().ok()?.as_millisecond())).collect()
+        };
+        let (started, finished) = (instants(self.started), instants(self.finished));
+        let mut before = 0;
+        for (row, at) in started.iter().enumerate() {
+            if let (Some(at), Some(column)) = (at, self.started) {
+                block[column][row] = (at - before).to_string();
+                before = *at;
+            }
+        }
+        for (row, at) in finished.iter().enumerate() {
+            if let (Some(at), Some(column)) = (at, self.finished) {
+                let since = started.get(row).copied().flatten().unwrap_or(0);
+                block[column][row] = (at - since).to_string();
+            }
+        }
+        writeln!(self.gzip, "{rows}")?;
+        for cell in block.iter().flatten() {
+            self.gzip.write_all(cell.as_bytes())?;
+            self.gzip.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for Packer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.digest.update(bytes);
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                self.end_line()?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The class of an outcome: its colour everywhere.
+pub(super) const fn class_of(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded | Outcome::AlreadyDone => "well",
+        Outcome::PendingApproval | Outcome::Pending => "waits",
+        Outcome::Rejected | Outcome::Failed => "bad",
+        Outcome::InDoubt => "doubt",
+        Outcome::Skipped | Outcome::Planned => "left",
+    }
+}
+
+/// The sign of an outcome, for those who do not see colours.
+pub(super) const fn symbol_of(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "✓",
+        Outcome::AlreadyDone => "=",
+        Outcome::PendingApproval | Outcome::Pending => "…",
+        Outcome::Rejected => "✕",
+        Outcome::Failed => "!",
+        Outcome::InDoubt => "?",
+        Outcome::Skipped => "–",
+        Outcome::Planned => "○",
+    }
+}
+
 /// Why a row needs a person, with what it says about it; `None` where it does not.
 fn trouble_of<'a>(row: &'a ReportRow<'_>) -> Option<(CauseKind, &'a str)> {
     let kind = match row.outcome {
@@ -197,7 +363,7 @@ fn trouble_of<'a>(row: &'a ReportRow<'_>) -> Option<(CauseKind, &'a str)> {
 }
 
 /// A message with its numbers and ids taken out: what many actions' messages have in common. The status of an answer stays.
-pub(super) fn pattern(message: &str) -> String {
+fn pattern(message: &str) -> String {
     let mut pattern = String::new();
     let mut rest: String = message.chars().take(MAX_PATTERN).collect();
     let joins = |letter: char| matches!(letter, '-' | ':' | '.');
@@ -226,31 +392,6 @@ pub(super) fn pattern(message: &str) -> String {
     pattern
 }
 
-/// The class of an outcome: its colour everywhere.
-pub(super) const fn class_of(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Succeeded | Outcome::AlreadyDone => "well",
-        Outcome::PendingApproval | Outcome::Pending => "waits",
-        Outcome::Rejected | Outcome::Failed => "bad",
-        Outcome::InDoubt => "doubt",
-        Outcome::Skipped | Outcome::Planned => "left",
-    }
-}
-
-/// The sign of an outcome, for those who do not see colours.
-pub(super) const fn symbol_of(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Succeeded => "✓",
-        Outcome::AlreadyDone => "=",
-        Outcome::PendingApproval | Outcome::Pending => "…",
-        Outcome::Rejected => "✕",
-        Outcome::Failed => "!",
-        Outcome::InDoubt => "?",
-        Outcome::Skipped => "–",
-        Outcome::Planned => "○",
-    }
-}
-
 fn of<'m, V: Default>(map: &'m mut BTreeMap<String, V>, key: &str) -> &'m mut V {
     if !map.contains_key(key) {
         map.insert(key.to_owned(), V::default());
@@ -258,7 +399,24 @@ fn of<'m, V: Default>(map: &'m mut BTreeMap<String, V>, key: &str) -> &'m mut V 
     map.get_mut(key).expect("it was put there")
 }
 
-/// Rows with trouble that stand on paper, of each kind.
+/// The cells of a line of CSV, their quotes left on.
+fn split(line: &str) -> Vec<&str> {
+    let (mut cells, mut begin, mut quoted) = (Vec::new(), 0, false);
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                cells.push(&line[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    cells.push(&line[begin..]);
+    cells
+}
+
+/// Rows with trouble that stand on paper, of each kind; said on the page.
 pub(super) const MAX_TROUBLE: usize = 250;
 /// Different causes that are told apart.
 const MAX_CAUSES: usize = 5_000;
@@ -267,11 +425,16 @@ const FIRST_IDS: usize = 5;
 /// Letters of a message that tell causes apart.
 const MAX_PATTERN: usize = 2_000;
 const OTHER: &str = "other causes";
+/// Letters of one text at most.
+const MAX_SHOWN: usize = 400;
+/// Rows of a block: so few that gzip, which looks 32 KiB back, sees the same id in two columns.
+const BLOCK: usize = 100;
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::row;
     use super::*;
+    use crate::view::report::testing::row;
+    use std::io::Read;
 
     #[test]
     fn what_messages_have_in_common_is_their_pattern() {
@@ -331,5 +494,60 @@ mod tests {
         let (figures, _) = fold.finish().unwrap();
         assert_eq!((figures.causes.len(), figures.causes[0].actions), (MAX_CAUSES + 1, 10));
         assert_eq!((figures.trouble.len(), figures.trouble_rows), (MAX_TROUBLE, 5_010));
+    }
+
+    #[test]
+    fn what_is_shown_is_short_and_still() {
+        assert_eq!(Shown::new("a\u{202e}b\u{1b}[31m").to_string(), "a\\u{202e}b\\u{1b}[31m");
+        let long = Shown::new(&"김".repeat(65_536)).to_string();
+        assert!(long.ends_with("… (and 65136 more characters)") && long.chars().count() < 500, "{long}");
+    }
+
+    #[test]
+    fn cells_keep_their_quotes() {
+        assert_eq!(split(r#"a,"b ""x"", c",,d"#), ["a", r#""b ""x"", c""#, "", "d"]);
+    }
+
+    #[test]
+    fn rows_become_columns_and_instants_differences() {
+        let header = HEADER.join(",");
+        let row = |id: &str, started: &str, finished: &str| {
+            let cells = HEADER.map(|name| match name {
+                "action_id" => id,
+                "started_at" => started,
+                "finished_at" => finished,
+                _ => "",
+            });
+            cells.join(",")
+        };
+        let csv = [
+            header,
+            row("\"a,b\"", "1970-01-01T00:00:01.000Z", "1970-01-01T00:00:01.250Z"),
+            row("c", "", "1970-01-01T00:00:02.000Z"),
+            row("d", "1970-01-01T00:00:00.900Z", ""),
+        ]
+        .map(|line| line + "\r\n")
+        .concat();
+        let mut packer = Packer::new();
+        // However it is cut.
+        for byte in csv.as_bytes() {
+            packer.write_all(&[*byte]).unwrap();
+        }
+        let packed = packer.finish().unwrap();
+        assert_eq!(packed.sha256, <[u8; 32]>::from(Sha256::digest(&csv)));
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(packed.gzip.as_slice()).read_to_string(&mut text).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let names = HEADER.len();
+        assert_eq!((lines[0], &lines[1..=names]), (names.to_string().as_str(), &HEADER as &[_]));
+        let lines = &lines[names..];
+        assert_eq!((lines[1], &lines[2..5]), ("3", &["\"a,b\"", "c", "d"] as &[_]));
+        let column = |name| {
+            let index = HEADER.iter().position(|found| *found == name).unwrap();
+            lines[2 + index * 3..5 + index * 3].to_vec()
+        };
+        assert_eq!(column("started_at"), ["1000", "", "-100"]);
+        assert_eq!(column("finished_at"), ["250", "2000", ""]);
+        assert_eq!(lines.len(), 2 + HEADER.len() * 3);
     }
 }

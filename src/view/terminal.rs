@@ -1,9 +1,11 @@
-//! Lines of a terminal whose parts have colours: how wide a line is, what of it is left on a narrow terminal, and how it is written, with
-//! colours or without. Every part is made safe to show. Where a colour says something, a word or a sign beside it says it too.
+//! Text as a terminal shows it: counts, tables whose columns are aligned by cells, and lines whose parts have colours; how wide a line is, and what
+//! of it is left on a narrow terminal. All text is made safe to show. Where a colour says something, a word or a sign beside it says it too.
 
-use super::table::width;
+pub(crate) use crate::text::grouped;
+
 use crate::run::Outcome;
 use crate::text::safe;
+use unicode_width::UnicodeWidthStr;
 
 /// A colour, by what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +121,47 @@ pub(crate) const fn sign(outcome: Outcome) -> &'static str {
     }
 }
 
+/// Rows of cells as aligned lines, indented by two; the columns of `right` are aligned right.
+pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
+    let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(&header)
+        .chain(rows)
+        .map(|row| row.iter().map(|cell| safe::terminal(cell).into_owned()).collect())
+        .collect();
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::from(" ");
+        for (column, (cell, widest)) in row.iter().zip(&widths).enumerate() {
+            let padding = " ".repeat(widest - width(cell));
+            line.push(' ');
+            if right.contains(&column) {
+                line.push_str(&padding);
+                line.push_str(cell);
+            } else {
+                line.push_str(cell);
+                line.push_str(&padding);
+            }
+            line.push(' ');
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// How many cells of a terminal a text takes, as Unicode declares them (UAX 11): wide letters and emoji two, combining marks none.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// `1 action`, `2,000 actions`.
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +182,23 @@ mod tests {
             assert!(cut.cells() <= cells);
         }
         assert_eq!(line.cut(8).text(true), "철회 \u{1b}[1;31mfa…\u{1b}[0m");
+    }
+
+    #[test]
+    fn columns_are_aligned_whatever_the_letters() {
+        let row = |name: &str, count: &str| vec![name.to_owned(), count.to_owned(), "x".to_owned()];
+        assert_eq!(
+            table(&["name", "count", ""], &[1], &[row("철회", "5"), row("revoke", "1,200"), row("\u{1b}", "10")]),
+            "  name    count\n  철회        5  x\n  revoke  1,200  x\n  \\u{1b}     10  x\n"
+        );
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        for (number, expected) in
+            [(0, "0 rows"), (1, "1 row"), (999, "999 rows"), (1000, "1,000 rows"), (1_234_567, "1,234,567 rows")]
+        {
+            assert_eq!(plural(number, "row"), expected);
+        }
     }
 }
