@@ -263,7 +263,7 @@ mod tests {
     fn only_regular_files_are_read_and_up_to_a_bound() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("five");
-        File::create_new(&path).and_then(|mut file| io::Write::write_all(&mut file, b"12345")).unwrap();
+        File::create_new(&path).and_then(|mut file| file.write_all(b"12345")).unwrap();
         assert_eq!(read(&path, 5).unwrap(), b"12345");
         assert_eq!(read_text(&path, 5).unwrap(), "12345");
         for (path, expected) in [
