@@ -2,8 +2,7 @@
 
 use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
-use crate::run::origin::MAX_ORIGIN_TEXT;
-use crate::run::{Outcome, StatusSource};
+use crate::run::{MAX_ORIGIN_TEXT, Outcome, StatusSource};
 use crate::view::printer::ColorChoice;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
