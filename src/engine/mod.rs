@@ -13,7 +13,6 @@ pub mod exchange;
 pub mod forecast;
 mod inquiry;
 pub mod listing;
-mod ordinal_ranges;
 pub mod pace;
 mod references;
 pub mod retry;
