@@ -1,9 +1,8 @@
 //! One attempt of an action: what its request is, and what follows from what came of it, with the records and the words of the report. The table
 //! is [`super::retry`]'s; here is what it needs to know. Sends nothing.
 
-use super::exchange::{self, ExchangeResult};
 use super::retry::{self, AttemptResult, NextStep, Rules, Turn};
-use super::sender::{Sender, Unsigned};
+use super::sender::{ExchangeResult, Sender, Unsigned, words};
 use super::stages::{Lookup, StageKind, StageRules, Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::pki::RequestedCertificate;
@@ -356,7 +355,7 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
     Reply {
         http_status: Some(answer.status),
         code: excerpt(verdict.code.as_deref()),
-        message: excerpt(exchange::words(answer, verdict).as_deref()),
+        message: excerpt(words(answer, verdict).as_deref()),
         reference: excerpt(verdict.reference.as_deref()),
     }
 }

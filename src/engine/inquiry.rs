@@ -2,11 +2,10 @@
 //! retries of a run, and one loop: whoever asks says what, and takes the answers. Decides nothing about them.
 
 use super::circuit_breaker::{CircuitBreaker, Contact, Transition};
-use super::exchange::{ExchangeResult, LimitSignal};
 use super::pace::Pace;
 use super::retry;
 use super::scheduler::{Decision, Scheduler};
-use super::sender::{Sender, TokenResult};
+use super::sender::{ExchangeResult, LimitSignal, Sender, TokenResult};
 use super::step::{self, JournalFailed, Purpose, Step, StepResult};
 use super::timing::{Moment, RequestTiming};
 use crate::journal::Journal;

@@ -2,10 +2,9 @@
 //! circuit breakers of a run. No page is kept, and the next one is asked for once all is known of the last: a list may have a million rows.
 //! What a row is worth is its reader's to say. Only reads.
 
-use super::exchange::ExchangeResult;
 use super::inquiry::{Answered, Inquiry, NextTurn, Tries};
 use super::pace::Pace;
-use super::sender::Sender;
+use super::sender::{ExchangeResult, Sender};
 use super::step::{JournalFailed, PlainRead, Purpose};
 use crate::plan::Settings;
 use crate::provider::listing;

@@ -4,9 +4,9 @@
 
 use super::circuit_breaker::{CircuitBreaker, Transition};
 use super::concurrency::Slots;
-use super::exchange::LimitSignal;
 use super::pace::{Full, Pace};
 use super::safety::Waves;
+use super::sender::LimitSignal;
 use super::timing::{Moment, RequestTimes, WallTime};
 use crate::provider::model::Window;
 use crate::run::{Ordinal, WaitReason};

@@ -3,8 +3,8 @@
 
 use super::state::Dispatcher;
 use crate::engine::circuit_breaker::Contact;
-use crate::engine::exchange::{ExchangeResult, LimitSignal};
 use crate::engine::retry;
+use crate::engine::sender::{ExchangeResult, LimitSignal};
 use crate::engine::stages::{Lookup, Subject};
 use crate::engine::status_query::{
     AfterFailure, Asker, DoubtfulAction, QueryFailure, Reading, StatusQuery, after_failure,

@@ -2,11 +2,10 @@
 //! under way, and what is written and not yet durable. Decides nothing.
 
 use crate::engine::circuit_breaker::CircuitBreaker;
-use crate::engine::exchange::LimitSignal;
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
-use crate::engine::sender::Sender;
+use crate::engine::sender::{LimitSignal, Sender};
 use crate::engine::status_query::{DoubtfulAction, ReadLists};
 use crate::engine::step::{JournalFailed, PreparedStep, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};

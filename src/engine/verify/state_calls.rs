@@ -2,9 +2,8 @@
 //! it is sent. What it asks for is told to the rounds; it decides nothing about them.
 
 use super::rounds::{SourceAnswer, SourceReport, SourceReports, VerifyTarget};
-use crate::engine::exchange::ExchangeResult;
 use crate::engine::inquiry::{Answered, Inquiry, NextTurn, Tries};
-use crate::engine::sender::Sender;
+use crate::engine::sender::{ExchangeResult, Sender};
 use crate::engine::stages::Subject;
 use crate::engine::status_query::{Asker, DoubtfulAction, ReadLists, Reading, StatusQuery};
 use crate::engine::step::{JournalFailed, Purpose};
