@@ -13,7 +13,6 @@ pub mod forecast;
 mod inquiry;
 pub mod listing;
 pub mod pace;
-mod references;
 pub mod retry;
 pub mod safety;
 pub mod scheduler;

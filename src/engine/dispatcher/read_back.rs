@@ -3,7 +3,7 @@
 
 use super::queries::ToldState;
 use super::state::{Dispatcher, ReadBack};
-use crate::engine::references;
+use crate::engine::attempt;
 use crate::engine::safety::{self, AfterReadBack};
 use crate::engine::stages::StageRules;
 use crate::engine::status_query::DoubtfulAction;
@@ -30,7 +30,7 @@ where
             return false;
         }
         let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
-        let resolved = references::resolved(self.run.reader, &self.run.senders, action);
+        let resolved = attempt::resolved(self.run.reader, &self.run.senders, action);
         let Ok(action) = resolved else { return false };
         let sender = &self.run.senders[account];
         let Some(operation) = sender.find_action(&action.operation) else { return false };

@@ -3,7 +3,6 @@
 
 use super::state::Dispatcher;
 use crate::engine::attempt::{self, closing_reply};
-use crate::engine::references;
 use crate::engine::retry::{self, NextStep};
 use crate::engine::stages::StageRules;
 use crate::engine::status_query::DoubtfulAction;
@@ -68,7 +67,7 @@ where
             Err(error) => return self.stop(StopReason::Environment(error.to_string())),
         };
         // Its request was made of it, so it is there.
-        let Ok(action) = references::resolved(self.run.reader, &self.run.senders, action) else { return };
+        let Ok(action) = attempt::resolved(self.run.reader, &self.run.senders, action) else { return };
         let sender = Rc::clone(&self.run.senders[account]);
         let Some(operation) = sender.find_action(&action.operation) else { return };
         // An action of several stages has connections of its own.

@@ -3,7 +3,7 @@
 //! as seen a while later.
 
 use super::state::{Dispatcher, Look, PublishedLook, ServersSeen, Sight};
-use crate::engine::references::UNTIL_DURABLE;
+use crate::engine::attempt::UNTIL_DURABLE;
 use crate::engine::sender::Sender;
 use crate::engine::step::JournalFailed;
 use crate::engine::timing::{Moment, WallTime};

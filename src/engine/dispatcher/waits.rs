@@ -5,7 +5,7 @@
 use super::pending::FOLLOW_INTERVAL;
 use super::queries::ToldState;
 use super::state::{Dispatcher, Look, PublishedLook};
-use crate::engine::references::{self, UNTIL_DURABLE, Unresolved};
+use crate::engine::attempt::{self, UNTIL_DURABLE, Unresolved};
 use crate::engine::stages::{Lookup, StageRules, Subject};
 use crate::engine::status_query::{Asker, DoubtfulAction};
 use crate::engine::step::JournalFailed;
@@ -52,7 +52,7 @@ where
         if wait.until == WaitFor::Served {
             return self.look_at_servers((ordinal, account), (action.id, wait), (&about, &history), now);
         }
-        let about = match references::resolved(self.run.reader, &self.run.senders, ToSend::from(about)) {
+        let about = match attempt::resolved(self.run.reader, &self.run.senders, ToSend::from(about)) {
             Ok(about) => about,
             Err(Unresolved::Journal(error)) => return Err(failed(&error)),
             Err(Unresolved::NotYet) => {
@@ -164,7 +164,7 @@ where
         now: Moment,
     ) -> Result<Option<ToSend>, JournalFailed> {
         let (ordinal, id) = (action.ordinal, action.id.clone());
-        match references::resolved(self.run.reader, &self.run.senders, action) {
+        match attempt::resolved(self.run.reader, &self.run.senders, action) {
             Ok(action) => return Ok(Some(action)),
             Err(Unresolved::Journal(error)) => return Err(JournalFailed(error.to_string())),
             Err(Unresolved::NotYet) => {
