@@ -4,7 +4,7 @@ use super::context::{Context, build_senders};
 use super::exit::Exit;
 use super::list_args::FindArgs;
 use super::process::with_signals;
-use crate::engine::listing::{Listing, RowReader, RowWish, WantedList, read_lists};
+use crate::engine::inquiry::{Listing, RowReader, RowWish, WantedList, read_lists};
 use crate::find::exports;
 use crate::find::search::GONE;
 use crate::find::{Gathered, Looked, Placement};
