@@ -17,7 +17,6 @@ use crate::wire::Transport;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// One attempt of an action.
 #[derive(Debug)]
@@ -433,8 +432,6 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
     }
 }
 
-/// What an earlier step brought is on disk after a moment.
-pub(super) const UNTIL_DURABLE: Duration = Duration::from_millis(20);
 /// Nonces of one action that are refused in a row before that counts as a failed attempt.
 const MAX_REFUSED_NONCES: u32 = 10;
 /// Nothing is repeated and nothing is looked up.

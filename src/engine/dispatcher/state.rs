@@ -335,6 +335,13 @@ pub(super) struct Look {
     pub(super) published: Option<(Ordinal, StatusSources)>,
 }
 
+impl Look {
+    /// One that nothing was asked for yet.
+    pub(super) const fn new(now: Moment) -> Self {
+        Self { since: now, asked: 0, seen: String::new(), passed: 0, published: None }
+    }
+}
+
 /// Which servers of a wait do not show the new certificate yet, and what each does instead; none where all show it.
 pub(super) struct ServersSeen {
     pub(super) account: usize,

@@ -205,7 +205,7 @@ where
     }
 
     /// Queues a step's intent; once it is durable the step begins.
-    pub(super) fn write_intent(&mut self, prepared: PreparedStep<T, C>) {
+    fn write_intent(&mut self, prepared: PreparedStep<T, C>) {
         self.pending.intents += 1;
         self.queue(prepared.intent.clone(), Some(Box::new(prepared)), None);
     }
@@ -583,7 +583,7 @@ where
         }
     }
 
-    pub(super) fn note_limits(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) {
+    fn note_limits(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) {
         let now = times.processed;
         let held = self.scheduler.note_request(account, limits, times);
         if let (Some(until), LimitSignal::Throttled { retry_after, .. }) = (held, limits) {
