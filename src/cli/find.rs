@@ -4,7 +4,7 @@
 use super::context::{Context, Exit, build_senders};
 use super::options::FindArgs;
 use super::process::with_signals;
-use crate::engine::listing::{Listing, RowReader, RowWish, WantedList, read_lists};
+use crate::engine::inquiry::{Listing, RowReader, RowWish, WantedList, read_lists};
 use crate::find::contents::{ListColumns, listed};
 use crate::find::criteria::{WantedIssuer, moment_after, serials, time_range};
 use crate::find::search::{GONE, search};

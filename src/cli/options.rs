@@ -3,7 +3,7 @@
 use crate::engine::verify::NonceUse;
 use crate::pki::csr::KeyAlgorithm;
 use crate::provider::model::Window;
-use crate::run::origin::MAX_ORIGIN_TEXT;
+use crate::run::MAX_ORIGIN_TEXT;
 use crate::run::{Outcome, Shard, StatusSource};
 use crate::time::parse_duration;
 use clap::{Args, Subcommand, ValueEnum};

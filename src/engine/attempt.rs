@@ -1,18 +1,22 @@
-//! One attempt of an action: what its request is, and what follows from what came of it, with the records and the words of the report. The table
-//! is [`super::retry`]'s; here is what it needs to know. Sends nothing.
+//! One attempt of an action: what its request is, with what earlier steps of its entry brought, read from the journal alone so that a crash
+//! changes nothing; and what follows from what came of it, with the records and the words of the report. The table is [`super::retry`]'s; here is
+//! what it needs to know. Sends nothing.
 
-use super::exchange::{self, ExchangeResult};
 use super::retry::{self, AttemptResult, NextStep, Rules, Turn};
-use super::sender::{Sender, Unsigned};
+use super::sender::{ExchangeResult, Sender, Unsigned, words};
 use super::stages::{Lookup, StageKind, StageRules, Subject, after_stage};
-use crate::journal::{ActionState, Record, Reply, ToSend};
+use crate::journal::{ActionState, History, JournalError, Phase, Reader, Record, Reply, ToSend};
 use crate::pki::RequestedCertificate;
+use crate::plan::Action;
+use crate::plan::checked::{NeverSent, Parameters};
+use crate::provider::answer::StepOutput;
 use crate::provider::challenge::Challenge;
 use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages};
 use crate::run::{DoubtMessage, Effect, Ordinal, Outcome};
 use crate::wire::Transport;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use std::rc::Rc;
 
 /// One attempt of an action.
 #[derive(Debug)]
@@ -72,6 +76,26 @@ pub struct Conclusion {
     pub captured: Option<(String, Map<String, Value>)>,
     /// Whether the action is done only once its new certificate is there, and what that must be, where a request tells.
     pub certificate: Option<Option<RequestedCertificate>>,
+}
+
+/// Why an action cannot be made yet, or not at all.
+#[derive(Debug)]
+pub(super) enum Unresolved {
+    /// The end of an earlier step is not durable yet.
+    NotYet,
+    /// An earlier step did not bring what it takes.
+    Missing(String),
+    /// The journal cannot be read.
+    Journal(JournalError),
+}
+
+/// What came of an attempt.
+struct Came {
+    result: AttemptResult,
+    reply: Reply,
+    answer: Option<Answer>,
+    nonce_refused: Option<bool>,
+    turn: Option<Turn>,
 }
 
 impl Attempt {
@@ -223,43 +247,52 @@ impl Attempt {
     }
 }
 
-/// What came of an attempt.
-struct Came {
-    result: AttemptResult,
-    reply: Reply,
-    answer: Option<Answer>,
-    nonce_refused: Option<bool>,
-    turn: Option<Turn>,
-}
-
 impl Came {
     const fn silent(result: AttemptResult, reply: Reply) -> Self {
         Self { result, reply, answer: None, nonce_refused: None, turn: None }
     }
 }
 
-/// What a document says by its rules alone, where an answer has no words for it.
-const fn told_by_the_document(result: AttemptResult) -> &'static str {
-    match result {
-        AttemptResult::Answered { meaning: AnswerClass::Rejected, .. } => {
-            "the provider reports that it was refused or has failed"
-        }
-        AttemptResult::Answered { meaning: AnswerClass::PendingApproval, .. } => "a person at the CA must approve it",
-        AttemptResult::Answered { meaning: AnswerClass::Pending, .. } => "the CA is still at work",
-        _ => "no word of the provider",
+/// An action as it is sent: what earlier steps of its entry bring stands in its parameters.
+///
+/// # Errors
+/// [`Unresolved`]; nothing may be sent then.
+pub(super) fn resolved<T>(reader: &Reader, senders: &[Rc<Sender<T>>], action: ToSend) -> Result<ToSend, Unresolved> {
+    if stages::references(&action.parameters).next().is_none() {
+        return Ok(action);
     }
-}
-
-/// What an answer to a stage brings, under the stage's name.
-fn brought(
-    provider: &Provider,
-    subject: &Subject,
-    stage: &StageRules<'_>,
-    answer: &Answer,
-) -> Option<(String, Map<String, Value>)> {
-    let action = provider.operations[subject.operation].action.as_ref()?;
-    let outputs = stages::outputs(action, stage.declared, answer);
-    (!outputs.is_empty()).then(|| (stage.name.to_owned(), outputs))
+    let provider = senders.get(action.account).map(|sender| &sender.provider);
+    let Some(operation) = provider.and_then(|provider| provider.operation(&action.operation)) else {
+        return Err(Unresolved::Missing(format!("the provider document has no operation {}", action.operation)));
+    };
+    let mut failed = None;
+    let filled = stages::with_brought(operation, &action.parameters, |wanted| {
+        let (step, history) = match step_of(reader, &action.id, wanted) {
+            Ok(found) => found?,
+            Err(error) => {
+                failed.get_or_insert(Unresolved::Journal(error));
+                return None;
+            }
+        };
+        let state = history.state;
+        let is_there = match state.phase {
+            Phase::Ended(outcome) => outcome.is_well(),
+            Phase::Waiting => state.following.is_some(),
+            Phase::InFlight => false,
+        };
+        if !is_there && !matches!(state.phase, Phase::Ended(_)) {
+            failed.get_or_insert(Unresolved::NotYet);
+            return None;
+        }
+        let sender = senders.get(step.account).filter(|_| is_there)?;
+        let operation = sender.provider.operation(&step.operation)?;
+        stages::brought(operation, &history.captures, history.reply.reference.as_deref(), &wanted.output)
+    });
+    match (failed, filled) {
+        (Some(failed), _) => Err(failed),
+        (None, Ok(filled)) => Ok(ToSend { parameters: Parameters::from(filled), ..action }),
+        (None, Err(why)) => Err(Unresolved::Missing(why)),
+    }
 }
 
 /// Whether an action that ends so is done only once its new certificate is there, and what that must be.
@@ -342,6 +375,44 @@ pub(super) fn closing_reply<T: Transport>(
     reply
 }
 
+/// An earlier step of the entry that an action belongs to; where that repeats another action, the one that was sent.
+fn step_of(reader: &Reader, id: &str, wanted: &StepOutput) -> Result<Option<(Action, History)>, JournalError> {
+    // The names of steps have no `/`.
+    let Some((entry, _)) = id.rsplit_once('/') else { return Ok(None) };
+    let Some(ordinal) = reader.ordinal_of(&format!("{entry}/{}", wanted.step))? else { return Ok(None) };
+    let found = reader.history(ordinal)?;
+    if let Some(NeverSent::Repeats(first)) = &found.0.never_sent
+        && let Some(ordinal) = reader.ordinal_of(first)?
+    {
+        return reader.history(ordinal).map(Some);
+    }
+    Ok(Some(found))
+}
+
+/// What a document says by its rules alone, where an answer has no words for it.
+const fn told_by_the_document(result: AttemptResult) -> &'static str {
+    match result {
+        AttemptResult::Answered { meaning: AnswerClass::Rejected, .. } => {
+            "the provider reports that it was refused or has failed"
+        }
+        AttemptResult::Answered { meaning: AnswerClass::PendingApproval, .. } => "a person at the CA must approve it",
+        AttemptResult::Answered { meaning: AnswerClass::Pending, .. } => "the CA is still at work",
+        _ => "no word of the provider",
+    }
+}
+
+/// What an answer to a stage brings, under the stage's name.
+fn brought(
+    provider: &Provider,
+    subject: &Subject,
+    stage: &StageRules<'_>,
+    answer: &Answer,
+) -> Option<(String, Map<String, Value>)> {
+    let action = provider.operations[subject.operation].action.as_ref()?;
+    let outputs = stages::outputs(action, stage.declared, answer);
+    (!outputs.is_empty()).then(|| (stage.name.to_owned(), outputs))
+}
+
 /// Whether two answers are one and the same, but for the words.
 fn is_same(before: &Reply, now: &Reply) -> bool {
     (before.http_status, &before.code) == (now.http_status, &now.code)
@@ -356,7 +427,7 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
     Reply {
         http_status: Some(answer.status),
         code: excerpt(verdict.code.as_deref()),
-        message: excerpt(exchange::words(answer, verdict).as_deref()),
+        message: excerpt(words(answer, verdict).as_deref()),
         reference: excerpt(verdict.reference.as_deref()),
     }
 }

@@ -2,20 +2,17 @@
 //! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
 //! the fault tests in virtual time.
 
-#[cfg(test)]
-mod tests;
-
 use super::circuit_breaker::{CircuitBreaker, Transition};
 use super::concurrency::Slots;
-use super::exchange::LimitSignal;
-use super::ordinal_ranges::OrdinalRanges;
 use super::pace::{Full, Pace};
 use super::safety::Waves;
+use super::sender::LimitSignal;
 use super::timing::{Moment, RequestTimes, WallTime};
 use crate::provider::model::Window;
 use crate::run::{Ordinal, WaitReason};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::ops::Range;
 
 /// The actions of a run that are still to be carried out, and what may go when.
 #[derive(Debug)]
@@ -91,6 +88,11 @@ pub enum Decision {
     /// Nothing is queued for any account that goes on, and nothing is under way.
     Idle,
 }
+
+/// New actions of one account that may go, in the order in which they were let go: as ranges of ordinals, since a plan has a million of
+/// them one behind the other.
+#[derive(Debug, Default)]
+struct OrdinalRanges(VecDeque<Range<Ordinal>>);
 
 impl Scheduler {
     /// A scheduler for these accounts (each its pace and its slots), and so many canaries.
@@ -643,10 +645,27 @@ impl AccountQueue {
     }
 }
 
-/// While actions are due, so many requests go before a poll may.
-const ACTIONS_FOR_A_POLL: u32 = 9;
-/// Requests under way before the first answer that is in order; as many as [`Slots::following`] begins with.
-const UNPROVED_SLOTS: u32 = 4;
+impl OrdinalRanges {
+    fn push_back(&mut self, ordinal: Ordinal) {
+        match self.0.back_mut() {
+            Some(last) if last.end == ordinal => last.end += 1,
+            _ => self.0.push_back(ordinal..ordinal + 1),
+        }
+    }
+
+    fn front(&self) -> Option<Ordinal> {
+        self.0.front().map(|first| first.start)
+    }
+
+    fn pop_front(&mut self) -> Option<Ordinal> {
+        let first = self.0.front_mut()?;
+        let ordinal = first.next();
+        if first.is_empty() {
+            self.0.pop_front();
+        }
+        ordinal
+    }
+}
 
 fn sooner(one: Decision, other: Decision) -> Decision {
     match (one, other) {
@@ -656,3 +675,12 @@ fn sooner(one: Decision, other: Decision) -> Decision {
         (one, _) => one,
     }
 }
+
+/// While actions are due, so many requests go before a poll may.
+const ACTIONS_FOR_A_POLL: u32 = 9;
+/// Requests under way before the first answer that is in order; as many as [`Slots::following`] begins with.
+const UNPROVED_SLOTS: u32 = 4;
+
+#[cfg(test)]
+#[path = "scheduler_tests.rs"]
+mod tests;

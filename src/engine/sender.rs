@@ -1,37 +1,33 @@
-//! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; knows nothing of single
-//! actions, prints nothing.
+//! Accounts, ready to send, one [`Sender`] each: its provider, where it is, how it is signed, and the transport. How they are made, for the
+//! providers or for a rehearsal, so that everything that can fail before the first request fails here; and what came of one exchange, whatever
+//! it was for, in the same words for the limits, the circuit breaker and those who read it. Holds credentials; knows nothing of single actions,
+//! prints nothing.
 
-use super::exchange::{ExchangeResult, LimitSignal};
+use super::circuit_breaker::Contact;
 use crate::pki::{Csr, RequestedCertificate, TlsServer};
-use crate::plan::Account;
+use crate::plan::{Account, Settings};
 use crate::provider::challenge::{Challenge, ChallengeHook};
-use crate::provider::model::Operation;
-use crate::provider::{Answer, CredentialReference, Provider, SecurityRequirement};
+use crate::provider::model::{Operation, Window};
+use crate::provider::{
+    Answer, AnswerClass, Catalog, CredentialReference, Provider, SecurityRequirement, Verdict, verdict,
+};
 use crate::text::{Secret, safe};
+use crate::wire::client::{HttpOptions, HttpTransport};
 use crate::wire::hook::{HookCall, call_challenge_hook};
-use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request};
+use crate::wire::resolve::{read_identity, resolve};
+use crate::wire::{
+    ConnectionUse, Credentials, Delivery, HttpHandle, Resolved, Signer, SigningTicket, Transport, WireRequest, request,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
-
-/// What came of asking for what is needed before any other request: a token, a nonce.
-#[derive(Debug)]
-pub enum TokenResult {
-    /// Nothing was asked, or the account is held back, which costs no try.
-    Nothing,
-    /// It is there.
-    Taken,
-    /// It is not.
-    Failed {
-        /// Why, masked.
-        cause: String,
-        /// Whether it would be refused again.
-        refused: bool,
-    },
-}
+use std::time::Duration;
 
 /// One account, ready to send.
 #[derive(Debug)]
@@ -95,6 +91,176 @@ enum Token {
     Fresh,
     /// The provider has accepted it.
     Worked,
+}
+
+/// One sender an account, in the order of the settings' accounts.
+pub type Senders = Vec<Rc<Sender<HttpTransport>>>;
+
+/// Where an account is played on this machine, and what is accepted there.
+#[derive(Debug)]
+pub struct PlayedAccount {
+    /// Where its requests go, in the place of the provider's server.
+    pub base_url: String,
+    /// Where it fetches its tokens.
+    pub auth_url: String,
+    /// The credential of a provider by its name in the document.
+    pub credential: fn(&Provider, &str) -> Secret,
+    /// What its TLS needs, where it is played by TLS.
+    pub tls: Option<PlayedTls>,
+}
+
+/// TLS to where an account is played.
+#[derive(Debug, Clone, Copy)]
+pub struct PlayedTls {
+    /// Who has issued the certificate that is shown there: PEM.
+    pub issuers: &'static str,
+    /// The time, for the certificate that the account shows.
+    pub now: Timestamp,
+}
+
+/// What came of asking for what is needed before any other request: a token, a nonce.
+#[derive(Debug)]
+pub enum TokenResult {
+    /// Nothing was asked, or the account is held back, which costs no try.
+    Nothing,
+    /// It is there.
+    Taken,
+    /// It is not.
+    Failed {
+        /// Why, masked.
+        cause: String,
+        /// Whether it would be refused again.
+        refused: bool,
+    },
+}
+
+/// What came of an exchange.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nine of ten are the large one, and few are there at once")]
+pub enum ExchangeResult {
+    /// Nothing was sent: there was nothing to ask, or what others were answered says it.
+    Nothing,
+    /// It was not sent, since it could not be signed. That says nothing about the provider.
+    Unsigned(String),
+    /// It surely did not reach the provider.
+    NotSent(String),
+    /// The same, and none will before a person has changed something.
+    Barred(String),
+    /// It may have, and no whole answer was received.
+    Lost(String),
+    /// A whole answer, and how it is read.
+    Answered(Answer, Verdict),
+}
+
+/// What the limits must know of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitSignal {
+    /// It was answered, and not because of limits.
+    Answered,
+    /// It was given up; the provider may have counted it.
+    Lost,
+    /// There were too many.
+    Throttled {
+        /// How long the provider asks to wait.
+        retry_after: Option<Duration>,
+        /// The limit that the answer declares.
+        limit: Option<Window>,
+    },
+    /// Nothing was sent.
+    Unsent,
+}
+
+/// For a run against the providers. `environment` is where `env:NAME` is looked up, `ca_file` (PEM) is trusted beside the platform's roots.
+/// `warn` gets what is unusual about credentials that can be used.
+///
+/// # Errors
+/// All that is missing: otherwise each missing variable would cost the user one more start.
+pub fn real_senders(
+    settings: &Settings,
+    catalog: &Catalog,
+    ca_file: Option<&Path>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+    now: Timestamp,
+    warn: &mut dyn FnMut(&str),
+) -> Result<Senders, Vec<String>> {
+    let handle = HttpHandle::start().map_err(|error| vec![error.to_string()])?;
+    let mut senders = Vec::new();
+    let mut failures: Vec<String> = Vec::new();
+    for account in &settings.accounts {
+        let Some(provider) = catalog.get(&account.provider) else {
+            failures.push(format!(
+                "{}: there is no provider document `{}`; name its directory with --provider-dir",
+                account.name, account.provider
+            ));
+            continue;
+        };
+        let requirements = requirements(account, provider);
+        // Each action of such an account (ACME) brings its own key: there is nothing to resolve for the account.
+        let resolved = if account.own_keys {
+            Ok(Resolved { requirement: 0, credentials: Credentials::default(), identity: None, warnings: Vec::new() })
+        } else {
+            let own = provider.operations.iter().filter_map(|operation| operation.security.as_ref()).flatten();
+            let own: Vec<SecurityRequirement> = own.cloned().collect();
+            resolve(&account.name, &account.credentials, &requirements, &own, environment, now)
+        };
+        let identity = resolved.as_ref().ok().and_then(|resolved| resolved.identity.clone());
+        let ca_file = ca_file.map(Path::to_path_buf);
+        let options = HttpOptions { ca_file, identity, ..plain_options(settings, account) };
+        match (resolved, HttpTransport::new(&options, &handle)) {
+            (Ok(Resolved { requirement, credentials, warnings, .. }), Ok(transport)) => {
+                warnings.iter().for_each(|warning| warn(warning));
+                let signer = Signer::new(&requirements[requirement], &account.variables, credentials);
+                senders.push(Rc::new(Sender::new(account, Arc::clone(provider), signer, transport)));
+            }
+            (resolved, transport) => {
+                failures.extend(resolved.err().map(|error| error.to_string()));
+                failures.extend(transport.err().map(|error| error.to_string()));
+            }
+        }
+    }
+    // Accounts of one provider lack the same: once is enough.
+    failures.dedup();
+    if failures.is_empty() { Ok(senders) } else { Err(failures) }
+}
+
+/// For a rehearsal: `played` tells of each account where it is played. No credential is read, and nothing but this machine is reached,
+/// whatever a plan or a document says.
+///
+/// # Errors
+/// What is missing.
+pub fn rehearsal_senders(
+    settings: &Settings,
+    catalog: &Catalog,
+    played: impl Fn(&Account) -> PlayedAccount,
+) -> Result<Senders, String> {
+    let handle = HttpHandle::start().map_err(|error| error.to_string())?;
+    let sender = |account: &Account| {
+        let provider = catalog.get(&account.provider);
+        let provider = provider.ok_or_else(|| format!("no provider document `{}`", account.provider))?;
+        // That which the plan has references for.
+        let named = provider.auth_for(|name| account.credentials.contains_key(name));
+        let requirement = named.or(provider.auth.first());
+        let requirement = requirement.ok_or_else(|| format!("`{}` declares no way to sign", provider.id))?;
+        let PlayedAccount { base_url, auth_url, credential, tls } = played(account);
+        let own = provider.operations.iter().filter_map(|operation| operation.security.as_ref()).flatten();
+        let applied: Vec<&SecurityRequirement> = std::iter::once(requirement).chain(own).collect();
+        let shows = applied.iter().any(|one| one.is_mutual_tls());
+        let names = applied.into_iter().flat_map(SecurityRequirement::required);
+        let credentials = Credentials::new(names.map(|name| (name.to_owned(), credential(provider, name))));
+        let identity = match &tls {
+            Some(tls) if shows => {
+                Some(read_identity(&credentials, tls.now).map_err(|(name, why)| format!("{name}: {why}"))?)
+            }
+            _ => None,
+        };
+        let options = HttpOptions { identity, ..plain_options(settings, account) };
+        let transport = HttpTransport::loopback_only(&options, tls.map(|tls| tls.issuers), &handle);
+        let transport = transport.map_err(|error| error.to_string())?;
+        let signer = Signer::new(&requirement.clone().with_token_url(&auth_url), &account.variables, credentials);
+        let there = Account { base_url, ..account.clone() };
+        Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))
+    };
+    settings.accounts.iter().map(sender).collect()
 }
 
 impl<T: Transport> Sender<T> {
@@ -416,6 +582,110 @@ impl<'a> LimitOwner<'a> {
     }
 }
 
+impl ExchangeResult {
+    /// What the limits must know.
+    pub fn limits(&self) -> LimitSignal {
+        match self {
+            Self::Nothing => LimitSignal::Unsent,
+            Self::Unsigned(_) | Self::NotSent(_) | Self::Barred(_) | Self::Lost(_) => LimitSignal::Lost,
+            Self::Answered(_, verdict) if verdict.class == AnswerClass::Throttled => {
+                LimitSignal::Throttled { retry_after: verdict.retry_after, limit: verdict.limit }
+            }
+            Self::Answered(..) => LimitSignal::Answered,
+        }
+    }
+
+    /// Whether the provider was reached, where a request was sent.
+    pub fn contact(&self) -> Option<Contact> {
+        match self {
+            Self::Nothing | Self::Unsigned(_) => None,
+            Self::NotSent(_) => Some(Contact::NotSent),
+            Self::Barred(_) => Some(Contact::Barred),
+            Self::Lost(_) => Some(Contact::Lost),
+            Self::Answered(answer, verdict) => {
+                Some(Contact::of_answer(verdict.class, answer.status, verdict.is_the_providers))
+            }
+        }
+    }
+
+    /// Whether it was answered with a word about the credentials.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, Self::Answered(_, verdict) if verdict.class == AnswerClass::Unauthorized)
+    }
+
+    /// What came, in a few words; the caller masks credentials in it.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::Unsigned(cause) => cause.clone(),
+            Self::NotSent(cause) | Self::Barred(cause) => format!("not sent: {cause}"),
+            Self::Lost(cause) => format!("no answer: {cause}"),
+            Self::Answered(answer, verdict) => match words(answer, verdict) {
+                Some(words) if words.starts_with("HTTP ") => words,
+                Some(words) => format!("HTTP {} {words}", answer.status),
+                None => format!("HTTP {}", answer.status),
+            },
+        }
+    }
+}
+
+/// What an answer says, in the provider's words and those of its document; what came, where it is not understood.
+pub fn words(answer: &Answer, verdict: &Verdict) -> Option<String> {
+    // What is not the provider's answer is described, and not quoted as if it were.
+    let is_foreign = verdict.class == AnswerClass::Unknown && !verdict.is_the_providers;
+    match (verdict.message.as_ref().filter(|_| !is_foreign), &verdict.explanation) {
+        (Some(message), Some(explanation)) => Some(format!("{message}; {explanation}")),
+        (Some(text), None) => Some(text.clone()),
+        (None, Some(explanation)) if verdict.class == AnswerClass::Unknown => {
+            Some(format!("{}; {explanation}", not_understood(answer)))
+        }
+        (None, None) if verdict.class == AnswerClass::Unknown => Some(not_understood(answer)),
+        (None, explanation) => explanation.clone(),
+    }
+}
+
+/// How the answer to a log-in is read, as far as the limits and the circuit breaker go: what it brought is the signer's to say.
+pub fn read_log_in(answer: &Answer, at: Timestamp) -> Verdict {
+    let retry_after = answer.header("retry-after").and_then(|text| verdict::retry_after(text, at));
+    let class = match answer.status {
+        429 => AnswerClass::Throttled,
+        503 if retry_after.is_some() => AnswerClass::Throttled,
+        408 | 500.. => AnswerClass::TryLater,
+        400.. => AnswerClass::Rejected,
+        _ => AnswerClass::Succeeded,
+    };
+    Verdict {
+        class,
+        declared: false,
+        is_the_providers: true,
+        code: None,
+        message: None,
+        reference: None,
+        explanation: None,
+        retry_after,
+        limit: None,
+    }
+}
+
+/// Whether an answer leaves its connection to other requests: after bad news something may follow that nobody asked for.
+pub const fn is_good(class: AnswerClass) -> bool {
+    matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval | AnswerClass::Pending)
+}
+
+fn plain_options(settings: &Settings, account: &Account) -> HttpOptions {
+    let concurrency = account.concurrency as usize;
+    HttpOptions { timeout: settings.timeout, concurrency, ca_file: None, identity: None }
+}
+
+/// The provider's security requirements, with the account's own place to fetch tokens from.
+fn requirements(account: &Account, provider: &Provider) -> Vec<SecurityRequirement> {
+    let all = provider.auth.iter().cloned();
+    match &account.auth_url {
+        Some(own) => all.map(|requirement| requirement.with_token_url(own)).collect(),
+        None => all.collect(),
+    }
+}
+
 /// What came of a request with private keys in it, without them: a provider may repeat what it did not like, and nothing that is kept of its
 /// answers must hold a key.
 fn masked(delivery: Delivery, secrets: &[Secret]) -> Delivery {
@@ -434,9 +704,59 @@ fn masked(delivery: Delivery, secrets: &[Secret]) -> Delivery {
     Delivery::Answered(shown)
 }
 
+/// What came that is no answer of the provider's, and what it may be.
+fn not_understood(answer: &Answer) -> String {
+    let what = format!("{} is not an answer that the provider documents", answer.describe());
+    if answer.status == 404 || (answer.header("location").is_some() && (300..400).contains(&answer.status)) {
+        return format!("{what}; is `base_url` right?");
+    }
+    what
+}
+
 /// Tokens in a row that may end before one is used.
 const MAX_UNUSED: u32 = 3;
 /// A clock that runs away does so slowly.
 const CLOCK_COMPARISON_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 /// Characters of a provider's text that are kept.
 const MAX_EXCERPT: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Diagnostics;
+    use crate::plan::{CsvOptions, Input, Request, check};
+    use crate::text::SourceMap;
+
+    const PLAN: &str = "version: 1
+providers: {digicert: {credentials: {api_key: \"env:KEY\"}}, second: {uses: digicert, credentials: {api_key: \"env:OTHER\"}}}
+actions:
+  - {provider: digicert, action: revoke, certificate_id: 1}
+  - {provider: second, action: revoke, certificate_id: 2}
+";
+
+    fn settings(catalog: &Catalog) -> Settings {
+        let request = Request {
+            plan: Input::Stdin(PLAN.into()),
+            settings: None,
+            catalog,
+            columns: CsvOptions::default(),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let (plan, findings) = check(&request, &mut SourceMap::default(), &mut drop);
+        plan.unwrap_or_else(|| panic!("{findings:?}")).settings().clone()
+    }
+
+    #[test]
+    fn all_that_is_missing_is_told_at_once_and_what_is_there_makes_a_sender_an_account() {
+        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let (settings, now) = (settings(&catalog), Timestamp::UNIX_EPOCH);
+        let missing = real_senders(&settings, &catalog, None, &|_| None, now, &mut |_| {}).unwrap_err();
+        assert_eq!(missing.len(), 2, "{missing:?}");
+        assert!(missing[0].contains("KEY") && missing[1].contains("OTHER"), "{missing:?}");
+        let there = real_senders(&settings, &catalog, None, &|name| Some(format!("{name}-1").into()), now, &mut |_| {})
+            .unwrap();
+        assert_eq!(there.iter().map(|sender| sender.name.as_str()).collect::<Vec<_>>(), ["digicert", "second"]);
+        // Two credentials, so two that the provider counts.
+        assert!(!there[0].limit_owner().shares_limits_with(there[1].limit_owner()));
+    }
+}

@@ -3,7 +3,6 @@
 //! for a run and for a verification. Sends nothing.
 
 use super::attempt;
-use super::references;
 use super::retry::{self, Doubt, NextStep};
 use super::sender::Sender;
 use super::stages::{StageKind, StageRules, Subject, after_stage};
@@ -194,7 +193,7 @@ impl Start {
             let (action, history) = reader.history(ordinal)?;
             // Its request was made of what others brought, so that is there; where it is not, it is in doubt as it stands.
             let action = ToSend::from(action);
-            let action = references::resolved(reader, senders, action.clone()).unwrap_or(action);
+            let action = attempt::resolved(reader, senders, action.clone()).unwrap_or(action);
             let Some(sender) = senders.get(action.account) else { continue };
             let provider = &sender.provider;
             let Some(operation) = sender.find_action(&action.operation) else { continue };
@@ -270,7 +269,7 @@ pub(super) struct SentRequests {
     /// Attempts, each by how long ago it was answered at the latest.
     pub(super) attempts: Vec<(Ordinal, Duration)>,
     /// Status queries and requests for tokens, by account, the same way.
-    pub(super) other_requests: Vec<(usize, Duration)>,
+    other_requests: Vec<(usize, Duration)>,
     /// What was learnt last of each account's real limit.
     pub(super) learnt: HashMap<usize, Vec<Window>>,
     /// The windows that `certsweep set-rate` has set, by account: they hold on.

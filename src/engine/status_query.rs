@@ -2,9 +2,8 @@
 //! read once for all that ask for it, page by page; each page is a step of its own. Sends nothing.
 
 use super::attempt::{Conclusion, asks_for_certificate, closing_reply, rules};
-use super::exchange::ExchangeResult;
 use super::retry::{self, NextStep};
-use super::sender::{Sender, Unsigned};
+use super::sender::{ExchangeResult, Sender, Unsigned};
 use super::stages::{Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply};
 use crate::provider::listing::ListedRow;

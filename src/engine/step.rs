@@ -3,8 +3,7 @@
 //! the same words for all. Whoever owns the state decides what follows. Decides nothing, retries nothing.
 
 use super::attempt::Attempt;
-use super::exchange::{self, ExchangeResult};
-use super::sender::Sender;
+use super::sender::{ExchangeResult, Sender, is_good, read_log_in};
 use super::status_query::StatusQuery;
 use super::timing::RequestTiming;
 use crate::journal::{Journal, Record};
@@ -141,8 +140,7 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
     let (delivery, operation) = match made {
         Some((operation, unsigned, fresh)) => {
             let operation = &sender.provider.operations[operation];
-            let keeps =
-                |answer: &Answer| exchange::is_good(read(&sender, &purpose, operation, answer, clock.now()).class);
+            let keeps = |answer: &Answer| is_good(read(&sender, &purpose, operation, answer, clock.now()).class);
             let via = ConnectionUse { fresh, keeps: &keeps };
             (sender.send(unsigned, ticket, clock.now(), via).await, Some(operation))
         }
@@ -161,7 +159,7 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
         Delivery::Answered(answer) => {
             let verdict = match operation {
                 Some(operation) => read(&sender, &purpose, operation, &answer, at),
-                None => exchange::read_log_in(&answer, at),
+                None => read_log_in(&answer, at),
             };
             ExchangeResult::Answered(answer, verdict)
         }

@@ -5,26 +5,10 @@ use crate::run::WaitReason;
 use crate::time::Clock;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Time since an arbitrary start that never jumps.
 pub type Moment = Duration;
-
-/// Why nothing may be sent now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
-    /// Until this moment.
-    Until(Moment),
-    /// Until an answer comes.
-    UntilAnswer,
-}
-
-/// Puts a moment into its place; most are the newest.
-pub(super) fn insert_in_order(log: &mut VecDeque<Moment>, at: Moment) {
-    let later = log.iter().rev().take_while(|other| **other > at).count();
-    log.insert(log.len() - later, at);
-}
 
 /// The moments of one request that is under way: when its step took its place, when it went out, and when it was answered. Whoever
 /// sends notes them; the dispatcher reads them even where the step has panicked.

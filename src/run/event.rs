@@ -1,8 +1,11 @@
-//! What happens in a run, for progress bars, plain lines and library users. An event is emitted only once what it reports is durable in
-//! the journal. Decides nothing.
+//! What happens in a run, for progress bars, plain lines and library users: an event is emitted only once what it reports is durable in
+//! the journal. And what an account waits for, with its texts: the same on bars, in lines, in `status`, in its JSON and in a forecast. Decides
+//! nothing.
 
-use super::{Ordinal, Outcome, WaitReason};
-use jiff::Timestamp;
+use super::{Ordinal, Outcome};
+use crate::text::grouped;
+use crate::time::{human, human_latency, rfc3339};
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -165,4 +168,193 @@ pub enum StopReason {
     Signal(i32),
     /// The environment failed (the journal, the disk); the sentence says how. Exit code 4.
     Environment(String),
+}
+
+/// The one thing that an account waits for at a moment. Its JSON is read by scripts, and by `status` in another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum WaitReason {
+    /// Nothing is left to be sent.
+    Done,
+    /// A full window.
+    Window {
+        /// The window, as plans write it (`100/5s`).
+        window: String,
+    },
+    /// Nothing is sent until a moment: the provider refused requests because there were too many, or a backoff holds the account.
+    HeldBack {
+        /// When it may go on.
+        until: Timestamp,
+    },
+    /// A slower pace than the windows allow, learnt from refusals.
+    Learnt {
+        /// Requests in a thousand seconds.
+        per_1000_s: u64,
+    },
+    /// As many requests are in flight as may be: the answers bound it.
+    Concurrency {
+        /// Requests in flight at once.
+        slots: u32,
+    },
+    /// A canary is under way, and the others wait for it.
+    Canary {
+        /// The canary, from 1.
+        number: u64,
+        /// Of so many.
+        of: u64,
+    },
+    /// The next wave waits for the end of this one, or for permission.
+    Wave {
+        /// The wave, from 1.
+        number: u32,
+        /// Of so many.
+        of: u32,
+    },
+    /// The schedule's window is closed.
+    Closed {
+        /// When it opens.
+        until: Timestamp,
+    },
+    /// `certsweep pause`.
+    Paused,
+    /// The provider cannot be reached, or is out of order; one request tries now and then.
+    Unreachable {
+        /// When it is tried next.
+        until: Timestamp,
+    },
+    /// What is left waits for other actions, or for its `not_before`.
+    Others,
+    /// The provider is at work on what is left, and is asked again later.
+    AtWork,
+    /// All that is left is in flight.
+    Answers,
+    /// Nothing: the account could start more, if the run as a whole would. Shown as [`WaitReason::Answers`].
+    Nothing,
+    /// The account was stopped: it sends nothing more in this process.
+    Stopped,
+}
+
+impl WaitReason {
+    /// What bounds a running account at this moment of the wall clock, for bars, lines and `status`.
+    pub fn describe(&self, wall: Timestamp) -> String {
+        let left = |until: Timestamp| human(until.duration_since(wall).max(SignedDuration::ZERO).unsigned_abs());
+        match self {
+            Self::Done => "done".to_owned(),
+            Self::Window { window } => format!("limit {window}"),
+            // What bounds an account is told for a while longer than it lasts.
+            Self::HeldBack { until } if *until <= wall => "was paused by the provider".to_owned(),
+            Self::HeldBack { until } => format!("paused by the provider for {}", left(*until)),
+            Self::Learnt { per_1000_s } => format!("slowed to {:.1}/s after refusals", *per_1000_s as f64 / 1000.0),
+            Self::Concurrency { slots } => format!("{slots} at once"),
+            Self::Canary { number, of } => format!("waits for canary {} of {}", grouped(*number), grouped(*of)),
+            Self::Wave { number, of } => format!("waits for wave {number} of {of}"),
+            Self::Closed { until } => format!("window closed until {}, for {}", rfc3339(*until), left(*until)),
+            Self::Paused => "paused".to_owned(),
+            Self::Unreachable { until } if *until <= wall => "down, is being tried again".to_owned(),
+            Self::Unreachable { until } => format!("down, tried again in {}", left(*until)),
+            Self::Others => "waits for other actions".to_owned(),
+            Self::AtWork => "waits for the CA or for servers".to_owned(),
+            Self::Answers | Self::Nothing => "waits for the last answers".to_owned(),
+            Self::Stopped => "stopped".to_owned(),
+        }
+    }
+
+    /// What bounds an account over a whole forecast run with this latency, in the plan's terms.
+    pub fn describe_forecast(&self, latency: Duration) -> String {
+        match self {
+            Self::Done | Self::Nothing | Self::Stopped => "nothing".to_owned(),
+            Self::Window { window } => format!("rate {window}"),
+            Self::Concurrency { slots } => format!("concurrency {slots} at {} an answer", human_latency(latency)),
+            Self::Answers => format!("{} an answer", human_latency(latency)),
+            Self::Canary { .. } => "canary, one at a time".to_owned(),
+            Self::Wave { .. } => "waves".to_owned(),
+            Self::Closed { .. } => "schedule, closed between its windows".to_owned(),
+            Self::Others => "needs and not_before".to_owned(),
+            Self::AtWork => "the CA or servers".to_owned(),
+            Self::HeldBack { .. } | Self::Learnt { .. } | Self::Paused | Self::Unreachable { .. } => {
+                "held back".to_owned()
+            }
+        }
+    }
+
+    /// Whether nothing is sent while it holds, so that no rate shows when the rest is done.
+    pub const fn sends_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::HeldBack { .. }
+                | Self::Wave { .. }
+                | Self::Closed { .. }
+                | Self::Paused
+                | Self::Unreachable { .. }
+                | Self::Stopped
+        )
+    }
+
+    /// Whether it alternates with others many times a second, as a window does that is used up in bursts.
+    pub const fn alternates(&self) -> bool {
+        matches!(
+            self,
+            Self::Window { .. }
+                | Self::Concurrency { .. }
+                | Self::Answers
+                | Self::Others
+                | Self::AtWork
+                | Self::Nothing
+                | Self::Learnt { .. }
+        )
+    }
+
+    /// Whether both are of one kind, whatever their numbers and times; two windows are of one kind where they are the same.
+    pub fn is_same_kind(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Window { window }, Self::Window { window: other }) => window == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
+    /// Whether both are one and the same wait: clocks are read anew each time, so its end is never quite the same.
+    pub fn is_same_wait(&self, other: &Self) -> bool {
+        let until = match (self, other) {
+            (Self::Closed { until }, Self::Closed { until: other })
+            | (Self::Unreachable { until }, Self::Unreachable { until: other }) => Some((*until, *other)),
+            _ => None,
+        };
+        until.is_some_and(|(one, other)| one.duration_since(other).abs() < CLOCKS_DIFFER)
+    }
+}
+
+/// Between two readings of the wall clock and the steady one.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_text() {
+        let until = Timestamp::from_second(1_700_000_000).unwrap();
+        let wall = Timestamp::from_second(1_700_000_000 - 90).unwrap();
+        let latency = Duration::from_millis(500);
+        for (reason, now, forecast, sends_nothing) in [
+            (WaitReason::Window { window: "100/5s".into() }, "limit 100/5s", "rate 100/5s", false),
+            (WaitReason::Learnt { per_1000_s: 6660 }, "slowed to 6.7/s after refusals", "held back", false),
+            (WaitReason::Concurrency { slots: 16 }, "16 at once", "concurrency 16 at 0.5s an answer", false),
+            (WaitReason::Canary { number: 3, of: 6 }, "waits for canary 3 of 6", "canary, one at a time", false),
+            (WaitReason::Wave { number: 2, of: 3 }, "waits for wave 2 of 3", "waves", true),
+            (
+                WaitReason::Closed { until },
+                "window closed until 2023-11-14T22:13:20.000Z, for 1m 30s",
+                "schedule, closed between its windows",
+                true,
+            ),
+            (WaitReason::Paused, "paused", "held back", true),
+            (WaitReason::HeldBack { until }, "paused by the provider for 1m 30s", "held back", true),
+            (WaitReason::HeldBack { until: Timestamp::UNIX_EPOCH }, "was paused by the provider", "held back", true),
+            (WaitReason::Unreachable { until }, "down, tried again in 1m 30s", "held back", true),
+            (WaitReason::AtWork, "waits for the CA or for servers", "the CA or servers", false),
+        ] {
+            assert_eq!((reason.describe(wall).as_str(), reason.sends_nothing()), (now, sends_nothing));
+            assert_eq!(reason.describe_forecast(latency), forecast);
+        }
+    }
 }

@@ -95,7 +95,7 @@ fn ways(ways: &[(&str, bool)]) -> Vec<(String, bool)> {
 
 #[test]
 fn where_post_is_refused_get_is_asked() {
-    // The other statuses are a table beside the decision (`engine::verify::responder`).
+    // The other statuses are a table beside the decision (`engine::verify::published`).
     for refusal in [page(405), page(400), empty(501), page(200), empty(302)] {
         let name = format!("{refusal:?}");
         let scene = Scene::answering(move |authority, seen| {

@@ -2,15 +2,10 @@
 //! when a rule, a signal or the environment says so. Every event that it emits is durable already.
 //!
 //! Here are the loop, what holds the run as a whole (the schedule, the break between two waves, commands from outside) and the events.
-//! The state is in `state`; starting a step, and what follows from it, in `steps`; a canary's proof, in `read_back`; what is taken up again after it
-//! had ended, in `reopened`; what is pending, in `pending`; what several stages ask for, in `staged`; how a state is asked for, in `queries`.
+//! The state is in `state`; starting a step, and what follows from it, in `steps`; what several stages ask for, in `staged`; how a state is asked
+//! for, and what had ended and is taken up again, in `queries`; the steps of a plan that wait, in `waits`.
 
-mod pending;
 mod queries;
-mod read_back;
-mod reopened;
-mod replaced;
-mod served;
 mod staged;
 mod state;
 mod steps;
@@ -26,7 +21,7 @@ use super::scheduler::{Decision, Scheduler};
 use super::start::{self, Present};
 use super::step::append;
 use super::timing::{Moment, WaitTimes, WallTime};
-use crate::journal::{ActionState, JournalError, Phase, Record, Reply};
+use crate::journal::{ActionState, JournalError, Phase, Record, Reply, RunWatch};
 use crate::plan::{calendar, settings};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason, WaveQuestion};
 use crate::text::grouped;
@@ -34,11 +29,12 @@ use crate::time::{Clock, human};
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use pending::LastLook;
+use queries::LastLook;
 use state::{Dispatcher, PendingAcks, RequestCounts, WaveBreak};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 
 /// Carries out a run, or goes on with it.
@@ -55,6 +51,21 @@ where
         dispatcher.work().await;
     }
     Ok(dispatcher.end().await)
+}
+
+/// Stops the run once something of its directory is taken away; ends when the run does. The journal looks too, but only when something is
+/// written. To be spawned beside [`run`], with a sender of its commands.
+pub async fn stop_when_taken(watch: RunWatch, sender: UnboundedSender<RunCommand>) {
+    loop {
+        if let Err(taken) = watch.look() {
+            drop(sender.send(RunCommand::Stop(StopReason::Environment(taken.to_string()))));
+            return;
+        }
+        tokio::select! {
+            () = sender.closed() => return,
+            () = tokio::time::sleep(DIRECTORY_POLL) => {}
+        }
+    }
 }
 
 impl<'a, 'o, T, C> Dispatcher<'a, 'o, T, C>
@@ -160,7 +171,7 @@ where
             looking: FuturesUnordered::new(),
             published_due: Vec::new(),
             is_reading_published: false,
-            handshake_gate: Rc::new(Semaphore::new(served::MAX_HANDSHAKES)),
+            handshake_gate: Rc::new(Semaphore::new(waits::MAX_HANDSHAKES)),
             steps: FuturesUnordered::new(),
             began: now,
             signals: 0,
@@ -415,7 +426,7 @@ where
     C: Clock + 'static,
 {
     /// What keeps the whole run back now, where something does.
-    pub(super) fn run_gate(&mut self, now: Moment) -> Option<Decision> {
+    fn run_gate(&mut self, now: Moment) -> Option<Decision> {
         if !self.is_something_under_way() && self.scheduler.is_idle() {
             return Some(Decision::Idle);
         }
@@ -505,7 +516,7 @@ where
     }
 
     /// The user has answered whether the next wave may go.
-    pub(super) fn wave_answered(&mut self, goes_on: bool) {
+    fn wave_answered(&mut self, goes_on: bool) {
         if goes_on {
             self.next_wave();
         } else {
@@ -577,7 +588,7 @@ where
     }
 
     /// Carries out a command from outside.
-    pub(super) fn apply_command(&mut self, command: RunCommand) {
+    fn apply_command(&mut self, command: RunCommand) {
         let at = self.run.clock.now();
         match command {
             RunCommand::Stop(reason) => {
@@ -667,7 +678,7 @@ where
     }
 
     /// Notes what each account waits for from now on.
-    pub(super) fn note_waits(&mut self) {
+    fn note_waits(&mut self) {
         let now = self.run.clock.elapsed();
         let wall = WallTime::new(now, self.run.clock.now());
         for (account, waits) in self.waits.iter_mut().enumerate() {
@@ -682,7 +693,7 @@ where
     }
 
     /// Notifies of what each account waits for, where that has changed.
-    pub(super) fn notify_wait_reasons(&mut self) {
+    fn notify_wait_reasons(&mut self) {
         let now = self.run.clock.elapsed();
         for account in 0..self.run.senders.len() {
             match self.waits[account].bound(now) {
@@ -747,6 +758,8 @@ fn wave_question(ended: &str, outcomes: &[u64; Outcome::ALL.len()], question: &W
 const SAME_HOLD: Duration = Duration::from_secs(1);
 /// Between two ticks of the observer.
 const TICK: Duration = Duration::from_secs(1);
+/// A process stops within a second of what happens to its directory.
+const DIRECTORY_POLL: Duration = Duration::from_millis(250);
 /// Wake at least so often: the wall clock may be set, and a schedule and a deadline go by it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 

@@ -48,7 +48,7 @@ where
     C: Clock + 'static,
 {
     /// What the stages of an action have brought: in memory while it is under way, and in the journal where an earlier process did them.
-    pub(super) fn captures_of(&mut self, ordinal: Ordinal) -> Result<&Captures, JournalFailed> {
+    fn captures_of(&mut self, ordinal: Ordinal) -> Result<&Captures, JournalFailed> {
         match self.captures.entry(ordinal) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
@@ -354,11 +354,11 @@ where
         StageRules::of(&sender.provider, sender.find_action(&action.operation)?, self.states.of(ordinal).stage)
     }
 
-    pub(super) fn stage_of(&self, account: usize, ordinal: Ordinal) -> Option<StageKind> {
+    fn stage_of(&self, account: usize, ordinal: Ordinal) -> Option<StageKind> {
         self.stage_rules(account, ordinal).map(|stage| stage.kind)
     }
 
-    pub(super) fn poll_interval(&self, account: usize, ordinal: Ordinal) -> Option<Duration> {
+    fn poll_interval(&self, account: usize, ordinal: Ordinal) -> Option<Duration> {
         self.stage_rules(account, ordinal).and_then(|stage| stage.poll)
     }
 

@@ -2,11 +2,10 @@
 //! under way, and what is written and not yet durable. Decides nothing.
 
 use crate::engine::circuit_breaker::CircuitBreaker;
-use crate::engine::exchange::LimitSignal;
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
-use crate::engine::sender::Sender;
+use crate::engine::sender::{LimitSignal, Sender};
 use crate::engine::status_query::{DoubtfulAction, ReadLists};
 use crate::engine::step::{JournalFailed, PreparedStep, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
@@ -334,6 +333,13 @@ pub(super) struct Look {
     pub(super) passed: usize,
     /// The action whose revocation CAs publish, and who is asked, where somebody is.
     pub(super) published: Option<(Ordinal, StatusSources)>,
+}
+
+impl Look {
+    /// One that nothing was asked for yet.
+    pub(super) const fn new(now: Moment) -> Self {
+        Self { since: now, asked: 0, seen: String::new(), passed: 0, published: None }
+    }
 }
 
 /// Which servers of a wait do not show the new certificate yet, and what each does instead; none where all show it.

@@ -10,10 +10,9 @@ use super::staged::{Keyed, StageRequest};
 use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, Poll, StepInFlight};
 use crate::engine::attempt::{Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
-use crate::engine::exchange::{ExchangeResult, LimitSignal};
 use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, Hold};
-use crate::engine::sender::TokenResult;
+use crate::engine::sender::{ExchangeResult, LimitSignal, TokenResult};
 use crate::engine::stages::{StageKind, StageRules, Subject};
 use crate::engine::status_query::{Asker, DoubtfulAction};
 use crate::engine::step::{self, JournalFailed, PreparedStep, Purpose, Step, StepResult};
@@ -206,7 +205,7 @@ where
     }
 
     /// Queues a step's intent; once it is durable the step begins.
-    pub(super) fn write_intent(&mut self, prepared: PreparedStep<T, C>) {
+    fn write_intent(&mut self, prepared: PreparedStep<T, C>) {
         self.pending.intents += 1;
         self.queue(prepared.intent.clone(), Some(Box::new(prepared)), None);
     }
@@ -584,7 +583,7 @@ where
         }
     }
 
-    pub(super) fn note_limits(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) {
+    fn note_limits(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) {
         let now = times.processed;
         let held = self.scheduler.note_request(account, limits, times);
         if let (Some(until), LimitSignal::Throttled { retry_after, .. }) = (held, limits) {

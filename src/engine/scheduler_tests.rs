@@ -330,3 +330,19 @@ fn a_canarys_polls_are_what_the_others_wait_for_and_what_is_accepted_keeps_its_d
     scheduler.action_ended(2, true);
     assert!(scheduler.next(at(5)) == Decision::Idle && scheduler.is_idle(), "what needs it neither goes nor is lost");
 }
+
+#[test]
+fn what_goes_in_comes_out_in_order() {
+    for (ordinals, runs) in [(&[][..], 0), (&[7], 1), (&[0, 1, 2, 3], 1), (&[0, 2, 4], 3), (&[5, 6, 2, 3, 4, 4], 3)] {
+        let mut ranges = OrdinalRanges::default();
+        ordinals.iter().for_each(|ordinal| ranges.push_back(*ordinal));
+        assert_eq!(ranges.0.len(), runs);
+        let mut out = Vec::new();
+        while let Some(front) = ranges.front() {
+            assert_eq!(ranges.pop_front(), Some(front));
+            out.push(front);
+        }
+        assert_eq!(out, ordinals);
+        assert_eq!(ranges.pop_front(), None);
+    }
+}
