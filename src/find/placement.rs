@@ -199,9 +199,7 @@ fn parameters(provider: &Provider, action: &str) -> Option<Vec<TargetParameter>>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Diagnostics;
     use crate::find::sighting::WholeCertificate;
-    use crate::text::SourceMap;
 
     fn found(issuer: &str, provider: &str, target: &[(&str, &str)]) -> LocatedCertificate {
         let target = target.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -218,7 +216,7 @@ mod tests {
 
     #[test]
     fn certificates_are_placed_by_what_is_said() {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let catalog = Catalog::built_in();
         let place = |named: &[&str], mut found: LocatedCertificate| {
             let named: Vec<String> = named.iter().map(|text| (*text).to_owned()).collect();
             let placement = Placement::new(&catalog, &named, "revoke").unwrap();
