@@ -3,7 +3,6 @@
 //!     cargo run --example library -- plans/key-compromise.yaml
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its user")]
 
-use certsweep::diag::Diagnostics;
 use certsweep::plan::{CsvOptions, Input, Request, check};
 use certsweep::provider::Catalog;
 use certsweep::text::SourceMap;
@@ -32,8 +31,7 @@ fn main() -> ExitCode {
 pub(crate) fn count(path: PathBuf) -> Result<String, String> {
     // Every text that is read is kept here, so that findings can say file, line and column.
     let mut sources = SourceMap::default();
-    let mut findings = Diagnostics::default();
-    let catalog = Catalog::built_in(&mut sources, &mut findings);
+    let catalog = Catalog::built_in();
     let request = Request {
         plan: Input::Path(path),
         settings: None,
@@ -44,10 +42,9 @@ pub(crate) fn count(path: PathBuf) -> Result<String, String> {
     };
     // The actions come one by one while the plan is read; they count only if there is a plan in the end.
     let mut counts: BTreeMap<(usize, String), u64> = BTreeMap::new();
-    let (plan, more) = check(&request, &mut sources, &mut |action| {
+    let (plan, findings) = check(&request, &mut sources, &mut |action| {
         *counts.entry((action.account, action.operation.clone())).or_default() += 1;
     });
-    findings.extend(more);
     let place = |span| sources.place(span);
     let Some(plan) = plan else {
         let sorted = findings.sorted();

@@ -4,7 +4,6 @@
 //!     cargo run --example run -- plans/order-clean-up.yaml /tmp/a-run
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its user")]
 
-use certsweep::diag::Diagnostics;
 use certsweep::engine::{self, PlayedAccount, Run, rehearsal_senders, stop_when_taken};
 use certsweep::journal::{RunFacts, RunMaker};
 use certsweep::plan::{CsvOptions, Input, Request, check};
@@ -53,8 +52,8 @@ pub(crate) fn carry_out(
 ) -> Result<Counts, Box<dyn Error>> {
     // A rehearsal passes over closed windows at once; a real run's clock is `SystemClock::start()` as it is.
     let clock = SystemClock::start().rehearsal(None);
-    let (mut sources, mut findings) = (SourceMap::default(), Diagnostics::default());
-    let catalog = Catalog::built_in(&mut sources, &mut findings);
+    let mut sources = SourceMap::default();
+    let catalog = Catalog::built_in();
 
     // The actions go into a run directory in the making while the plan is read; it is one only if the plan has no errors.
     let mut maker = RunMaker::begin(run_dir.parent().unwrap_or(Path::new("")))?;
@@ -66,8 +65,8 @@ pub(crate) fn carry_out(
         columns: CsvOptions::default(),
         now: clock.now(),
     };
-    let (plan, more) = check(&request, &mut sources, &mut |action| failed = maker.add(action).err().or(failed.take()));
-    findings.extend(more);
+    let (plan, findings) =
+        check(&request, &mut sources, &mut |action| failed = maker.add(action).err().or(failed.take()));
     let Some(plan) = plan else {
         maker.abandon();
         let lines = findings.sorted().into_iter().map(|finding| {

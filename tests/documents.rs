@@ -1,8 +1,12 @@
 //! Provider documents: the built-in ones and the example hold what they promise; each bad one is refused in the right words.
 
+#[path = "support/scale.rs"]
+mod scale;
+
 use certsweep::diag::Diagnostics;
 use certsweep::provider::{Catalog, Idempotency, Provider, openapi, samples};
 use certsweep::text::SourceMap;
+use scale::scaled;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,16 +27,21 @@ fn read(name: &str, text: &str) -> (Option<Provider>, Vec<String>) {
 }
 
 fn built_in() -> Vec<Arc<Provider>> {
-    let mut sources = SourceMap::default();
-    let mut diagnostics = Diagnostics::default();
-    let catalog = Catalog::load(&[], &mut sources, &mut diagnostics);
-    let messages: Vec<String> = diagnostics
-        .sorted()
-        .iter()
-        .map(|finding| format!("{:?}: {}", finding.span.map(|span| sources.place(span)), finding.what))
-        .collect();
-    assert!(messages.is_empty(), "{messages:#?}");
-    catalog.iter().cloned().collect()
+    Catalog::built_in().iter().cloned().collect()
+}
+
+#[test]
+fn nothing_is_wrong_with_the_built_in_documents_and_each_is_in_the_catalog() {
+    let catalog = Catalog::built_in();
+    let files = std::fs::read_dir("src/provider/documents").unwrap().map(|entry| entry.unwrap().path());
+    let mut ids = Vec::new();
+    for path in files {
+        let (provider, messages) = read(&path.display().to_string(), &std::fs::read_to_string(&path).unwrap());
+        assert!(messages.is_empty(), "{messages:#?}");
+        ids.push(provider.unwrap().id);
+    }
+    ids.sort();
+    assert!(catalog.iter().map(|provider| &provider.id).eq(&ids), "{ids:?}");
 }
 
 #[test]
@@ -243,13 +252,14 @@ fn every_sample_must_hold() {
 fn no_bytes_make_the_reading_panic() {
     let mut documents: Vec<String> = built_in().iter().map(|provider| provider.text.to_string()).collect();
     documents.push(std::fs::read_to_string("examples/in-house-ca.yaml").unwrap());
-    for document in &documents {
+    let cuts = usize::try_from(scaled(LEAST_CUTS)).unwrap().min(MOST_CUTS);
+    let spoil = |document: &String| {
         // Cut short: what is left is YAML often enough, and a provider never but at the very end.
-        for end in (0..document.len()).step_by(document.len() / CUTS).filter(|end| document.is_char_boundary(*end)) {
+        for end in (0..document.len()).step_by(document.len() / cuts).filter(|end| document.is_char_boundary(*end)) {
             read("cut.yaml", &document[..end]);
         }
         let lines: Vec<&str> = document.lines().collect();
-        for index in (0..lines.len()).step_by(lines.len().div_ceil(CUTS)) {
+        for index in (0..lines.len()).step_by(lines.len().div_ceil(cuts)) {
             for other in ["", "x: [", "x-certsweep: 1", "  - {}", "$ref: '#/components'", "\t- é\u{0}", "- null"] {
                 let mut changed = lines.clone();
                 let indented =
@@ -258,7 +268,12 @@ fn no_bytes_make_the_reading_panic() {
                 read("changed.yaml", &changed.join("\n"));
             }
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for document in &documents {
+            scope.spawn(|| spoil(document));
+        }
+    });
 }
 
 #[test]
@@ -287,5 +302,7 @@ fn the_users_documents_join_the_built_in_ones() {
 
 /// A defect may show itself in a second place, but not all over the document.
 const MAX_FINDINGS: usize = 4;
-/// Places at which each document is cut, and lines that are replaced.
-const CUTS: usize = 30;
+/// Places at which each document is cut, and lines that are replaced, at the smallest scale.
+const LEAST_CUTS: u64 = 8;
+/// So many are enough.
+const MOST_CUTS: usize = 30;

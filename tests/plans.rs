@@ -12,12 +12,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
-    let mut diagnostics = Diagnostics::default();
-    let catalog = Catalog::built_in(&mut SourceMap::default(), &mut diagnostics);
-    assert!(!diagnostics.has_errors(), "{diagnostics:?}");
-    catalog
-});
+static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::built_in);
 
 const FOLDER: &str = "tests/data/plans";
 

@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 #![allow(dead_code, reason = "each bench reads its part of what came of a run")]
 
-use certsweep::diag::Diagnostics;
 use certsweep::engine::{self, Ending, PlayedAccount, Run, rehearsal_senders};
 use certsweep::journal::{RunFacts, RunMaker};
 use certsweep::plan::{CsvOptions, Input, Request, check};
@@ -58,7 +57,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
     let place = tempfile::tempdir()?;
     let clock = SystemClock::start();
     let mut sources = SourceMap::default();
-    let catalog = Catalog::built_in(&mut sources, &mut Diagnostics::default());
+    let catalog = Catalog::built_in();
 
     let began = Instant::now();
     let mut maker = RunMaker::begin(place.path())?;

@@ -1,7 +1,6 @@
 //! Any bytes, read as a plan (YAML, or CSV as its first line tells), end in findings or in a checked plan; never in a panic.
 #![no_main]
 
-use certsweep::diag::Diagnostics;
 use certsweep::plan::{CsvOptions, Input, Request, check};
 use certsweep::provider::Catalog;
 use certsweep::text::SourceMap;
@@ -10,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
 static CATALOG: LazyLock<Catalog> =
-    LazyLock::new(|| Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default()));
+    LazyLock::new(|| Catalog::built_in());
 
 fuzz_target!(|bytes: &[u8]| {
     let request = Request {

@@ -4,12 +4,11 @@
 use super::args::Cli;
 use super::options::{parse_retried, parse_settled};
 use super::runs::RUNS;
-use crate::diag::Diagnostics;
 use crate::journal::dir::runs_in;
 use crate::journal::{ActionState, RunDir};
 use crate::provider::Catalog;
 use crate::run::{Outcome, StatusSource};
-use crate::text::{SourceMap, safe};
+use crate::text::safe;
 use clap::{Arg, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -129,8 +128,7 @@ fn starting_with(typed: &str, values: impl IntoIterator<Item = String>) -> Vec<S
 }
 
 fn providers() -> Vec<String> {
-    let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
-    catalog.iter().map(|provider| provider.id.clone()).collect()
+    Catalog::built_in().ids().map(str::to_owned).collect()
 }
 
 /// The actions of the run on the same line that a person may settle.

@@ -575,7 +575,7 @@ mod tests {
 
     #[test]
     fn a_copy_is_taken_where_the_present_document_is_another() {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let catalog = Catalog::built_in();
         let present = catalog.get("naver").unwrap();
         let (same, other) = (hex::encode(present.digest), "0".repeat(64));
         let copy = format!("{}# more\n", present.text);

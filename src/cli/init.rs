@@ -62,7 +62,7 @@ fn make(args: &InitArgs, catalog: &Catalog) -> Result<(String, Vec<String>), Str
         (Some(id), _) => id,
         (None, [Some(first), ..]) => first,
         _ => {
-            let all: Vec<&str> = catalog.iter().map(|provider| provider.id.as_str()).collect();
+            let all: Vec<&str> = catalog.ids().collect();
             return Err(format!("say at which provider: `--provider ID`, one of {}", all.join(", ")));
         }
     };

@@ -575,7 +575,7 @@ mod tests {
     use crate::view::preview::LatencySource;
 
     fn preview(plan: &str) -> Preview {
-        preview_of(&Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default()), plan)
+        preview_of(&Catalog::built_in(), plan)
     }
 
     fn preview_of(catalog: &Catalog, plan: &str) -> Preview {
@@ -627,7 +627,7 @@ mod tests {
     #[test]
     fn advice_follows_from_the_document_whatever_its_names_are() {
         let (mut sources, mut findings) = (SourceMap::default(), Diagnostics::default());
-        let mut catalog = Catalog::built_in(&mut sources, &mut findings);
+        let mut catalog = Catalog::built_in();
         let built_in = catalog.get("digicert").unwrap().text.to_string();
         let renamed = |names: &[(&str, &str)]| {
             names.iter().fold(built_in.clone(), |text, (name, other)| text.replace(name, other))

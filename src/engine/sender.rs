@@ -723,7 +723,6 @@ const MAX_EXCERPT: usize = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Diagnostics;
     use crate::plan::{CsvOptions, Input, Request, check};
     use crate::text::SourceMap;
 
@@ -748,7 +747,7 @@ actions:
 
     #[test]
     fn all_that_is_missing_is_told_at_once_and_what_is_there_makes_a_sender_an_account() {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let catalog = Catalog::built_in();
         let (settings, now) = (settings(&catalog), Timestamp::UNIX_EPOCH);
         let missing = real_senders(&settings, &catalog, None, &|_| None, now, &mut |_| {}).unwrap_err();
         assert_eq!(missing.len(), 2, "{missing:?}");

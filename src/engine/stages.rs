@@ -262,9 +262,7 @@ pub const fn after_stage(kind: StageKind, place: StagePlace, next: NextStep) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Diagnostics;
     use crate::provider::Catalog;
-    use crate::text::SourceMap;
     use NextStep::{Again, End, Hold, NextStage, Poll};
     use Outcome::{AlreadyDone, Failed, InDoubt, Pending, PendingApproval, Rejected, Succeeded};
     use StageKind::{Idempotent, NotIdempotent, Safe};
@@ -319,7 +317,7 @@ mod tests {
 
     #[test]
     fn an_action_that_only_reads_is_asked_again_and_has_accepted_nothing() {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let catalog = Catalog::built_in();
         let naver = catalog.get("naver").unwrap();
         let place = |name: &str| naver.operations.iter().position(|operation| operation.name == name).unwrap();
         let of = |name: &str, stage: u8| {

@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn certificates_are_placed_by_what_is_said() {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let catalog = Catalog::built_in();
         let place = |named: &[&str], mut found: LocatedCertificate| {
             let named: Vec<String> = named.iter().map(|text| (*text).to_owned()).collect();
             let placement = Placement::new(&catalog, &named, "revoke").unwrap();

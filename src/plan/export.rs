@@ -219,12 +219,11 @@ const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y"
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Diagnostics;
     use crate::plan::{CsvOptions, Input, Request, check};
     use crate::text::SourceMap;
 
     fn checked(plan: &str) -> (Settings, String) {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let catalog = Catalog::built_in();
         let (plan, columns) = (Input::Stdin(plan.as_bytes().to_vec()), CsvOptions::default());
         let request = Request { plan, settings: None, catalog: &catalog, columns, now: now() };
         let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |_| ());
@@ -238,7 +237,7 @@ mod tests {
 
     #[test]
     fn settings_are_written_so_that_the_check_reads_the_same() {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let catalog = Catalog::built_in();
         let rows = "actions:\n- {provider: digicert, action: revoke, certificate_id: 1}\n\
                     - {provider: two, action: revoke-ca, ca_id: 6434f74f-2d13-4e6a-89eb-93ee313f1a43}\n";
         let digicert = "providers:\n  two: {uses: huawei}\n";
@@ -287,7 +286,7 @@ mod tests {
 
     #[test]
     fn accounts_without_actions_and_what_is_over_are_left_out() {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let catalog = Catalog::built_in();
         let (settings, _) = checked(
             "version: 1\nproviders: {two: {uses: digicert}}\nschedule: {start: 2020-01-01T00:00:00Z}\n\
              actions: [{provider: two, action: revoke, certificate_id: 1}]\n",

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 /// The schema of plans that use these providers.
 pub fn schema(catalog: &Catalog) -> Value {
-    let ids: Vec<&str> = catalog.iter().map(|provider| provider.id.as_str()).collect();
+    let ids: Vec<&str> = catalog.ids().collect();
     let mut definitions = Map::new();
     let mut entries = vec![
         json!({"$ref": "#/$defs/list"}),

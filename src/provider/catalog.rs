@@ -7,19 +7,36 @@ use crate::text::{SourceId, SourceMap, file, nearest};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// All provider documents, by id.
 #[derive(Debug, Default, Clone)]
 pub struct Catalog {
-    providers: BTreeMap<String, Arc<Provider>>,
+    providers: BTreeMap<String, CatalogEntry>,
+}
+
+/// A provider of the catalog.
+#[derive(Debug, Clone)]
+enum CatalogEntry {
+    /// Read when it is first asked for: a run uses one or two of them, and each command would read all.
+    BuiltIn(&'static LazyLock<Arc<Provider>>),
+    Own(Arc<Provider>),
+}
+
+impl CatalogEntry {
+    fn provider(&self) -> &Arc<Provider> {
+        match self {
+            Self::BuiltIn(document) => document,
+            Self::Own(provider) => provider,
+        }
+    }
 }
 
 impl Catalog {
     /// Reads the built-in documents and then the `.yaml` and `.yml` files of each directory, in the order of their names. A
     /// document of the user's takes the place of a built-in one with the same id, with a warning.
     pub fn load(directories: &[PathBuf], sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Self {
-        let mut catalog = Self::built_in(sources, diagnostics);
+        let mut catalog = Self::built_in();
         let mut own: BTreeMap<String, PathBuf> = BTreeMap::new();
         for directory in directories {
             match documents_in(directory) {
@@ -40,35 +57,37 @@ impl Catalog {
     }
 
     /// The built-in documents alone.
-    pub fn built_in(sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Self {
-        let mut catalog = Self::default();
-        for (name, text) in BUILT_IN {
-            catalog.put(format!("<built-in {name}>"), &(*text).into(), sources, diagnostics);
-        }
-        catalog
+    pub fn built_in() -> Self {
+        let entries = BUILT_IN.iter().map(|(id, document)| ((*id).to_owned(), CatalogEntry::BuiltIn(document)));
+        Self { providers: entries.collect() }
     }
 
     /// Takes a document whose text is at hand, such as a run directory's copy; one of the same id gives way.
     pub fn put(&mut self, name: String, text: &Arc<str>, sources: &mut SourceMap, diagnostics: &mut Diagnostics) {
         let source = sources.add_text(name, None, text.clone());
         if let Some(provider) = openapi::read(text, source, diagnostics) {
-            self.providers.insert(provider.id.clone(), Arc::new(provider));
+            self.providers.insert(provider.id.clone(), CatalogEntry::Own(Arc::new(provider)));
         }
     }
 
     /// The provider of an id.
     pub fn get(&self, id: &str) -> Option<&Arc<Provider>> {
-        self.providers.get(id)
+        self.providers.get(id).map(CatalogEntry::provider)
+    }
+
+    /// The ids of all providers, of which none is read for it.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.providers.keys().map(String::as_str)
     }
 
     /// All providers, by id.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Provider>> {
-        self.providers.values()
+        self.providers.values().map(CatalogEntry::provider)
     }
 
     /// The id that is nearest to a misspelled one.
     pub fn nearest(&self, id: &str) -> Option<&str> {
-        nearest(id, self.providers.keys().map(String::as_str))
+        nearest(id, self.ids())
     }
 
     fn add_file(
@@ -100,7 +119,7 @@ impl Catalog {
             diagnostics.push(Diagnostic::warning("provider-replaced", None, what));
         }
         own.insert(id.clone(), path);
-        self.providers.insert(id, Arc::new(provider));
+        self.providers.insert(id, CatalogEntry::Own(Arc::new(provider)));
     }
 }
 
@@ -146,6 +165,14 @@ fn beside(path: &Path, extended: &str) -> PathBuf {
     path.parent().unwrap_or(Path::new("")).join(extended.strip_prefix("./").unwrap_or(extended))
 }
 
+fn read_built_in(id: &str, text: &str) -> Arc<Provider> {
+    let (mut sources, mut diagnostics) = (SourceMap::default(), Diagnostics::default());
+    let text = Arc::from(text);
+    let source = sources.add_text(format!("<built-in {id}>"), None, Arc::clone(&text));
+    let provider = openapi::read(&text, source, &mut diagnostics);
+    Arc::new(provider.expect("`tests/documents.rs` reads every built-in document, and nothing is wrong with it"))
+}
+
 fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory)? {
@@ -160,22 +187,41 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-const BUILT_IN: &[(&str, &str)] = &[
-    ("acme.yaml", include_str!("documents/acme.yaml")),
-    ("aws-acm.yaml", include_str!("documents/aws-acm.yaml")),
-    ("aws-pca.yaml", include_str!("documents/aws-pca.yaml")),
-    ("digicert.yaml", include_str!("documents/digicert.yaml")),
-    ("digicert-one.yaml", include_str!("documents/digicert-one.yaml")),
-    ("ejbca.yaml", include_str!("documents/ejbca.yaml")),
-    ("google-cas.yaml", include_str!("documents/google-cas.yaml")),
-    ("huawei-scm.yaml", include_str!("documents/huawei-scm.yaml")),
-    ("huawei.yaml", include_str!("documents/huawei.yaml")),
-    ("keyfactor.yaml", include_str!("documents/keyfactor.yaml")),
-    ("naver.yaml", include_str!("documents/naver.yaml")),
-    ("naver-pca.yaml", include_str!("documents/naver-pca.yaml")),
-    ("sectigo.yaml", include_str!("documents/sectigo.yaml")),
-    ("vault.yaml", include_str!("documents/vault.yaml")),
+/// A built-in document by its id, which is also the name of its file.
+macro_rules! document {
+    ($id:literal) => {
+        ($id, LazyLock::new(|| read_built_in($id, include_str!(concat!("documents/", $id, ".yaml")))))
+    };
+}
+
+static BUILT_IN: [(&str, LazyLock<Arc<Provider>>); 14] = [
+    document!("acme"),
+    document!("aws-acm"),
+    document!("aws-pca"),
+    document!("digicert"),
+    document!("digicert-one"),
+    document!("ejbca"),
+    document!("google-cas"),
+    document!("huawei-scm"),
+    document!("huawei"),
+    document!("keyfactor"),
+    document!("naver"),
+    document!("naver-pca"),
+    document!("sectigo"),
+    document!("vault"),
 ];
 
 /// A provider document beyond this is none.
 pub const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_built_in_document_has_the_id_by_which_it_is_asked_for() {
+        for (id, document) in &BUILT_IN {
+            assert_eq!(document.id, *id);
+        }
+    }
+}

@@ -280,13 +280,11 @@ const MAX_SHOWN: usize = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Diagnostics;
     use crate::provider::Catalog;
-    use crate::text::SourceMap;
     use serde_json::json;
 
     fn built_in() -> Catalog {
-        Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default())
+        Catalog::built_in()
     }
 
     fn map(value: &Value) -> Map<String, Value> {

@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn what_a_person_must_do_is_told_with_what_the_answer_says_of_it() {
-        let catalog = crate::provider::Catalog::built_in(&mut Default::default(), &mut Default::default());
+        let catalog = crate::provider::Catalog::built_in();
         let operation = catalog.get("naver").unwrap().operation("fetch-certificate").unwrap();
         let told = |state: &str, record: &str| {
             let list = format!(r#"[{{"validStatusCode":"VALID_STATUS_{state}"{record}}}]"#);

@@ -4,6 +4,7 @@ use super::authority::Authority;
 use super::invariants::holds;
 use super::mock::{Mock, empty};
 use super::place::{Place, finish, plan, rows, signal};
+use super::signals::stop;
 use std::time::Duration;
 
 #[test]
@@ -13,7 +14,7 @@ fn a_second_process_leaves_at_once_and_sends_nothing() {
     let first = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
     authority.mock.wait_for(1);
     // However slow the others are, they find it at work.
-    signal(&first, "STOP");
+    stop(&first);
     for _ in 0..SECONDS {
         place.certsweep(&["resume", "run", "--yes"]).exits(4).says(&["run"]);
     }

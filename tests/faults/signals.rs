@@ -3,6 +3,9 @@
 use super::authority::Authority;
 use super::invariants::{ends_and_holds, stopped_holds};
 use super::place::{BINARY, Place, finish, signal};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -70,6 +73,18 @@ fn stopped(place: &Place, authority: &Authority) {
     drop(database);
     stopped_holds(place, authority, ACTIONS);
     ends_and_holds(place, authority, ACTIONS, 0);
+}
+
+/// Stops a process, and returns once all of its threads stand still: the signal is only on its way when it was sent.
+pub(crate) fn stop(child: &Child) {
+    signal(child, "STOP");
+    let tasks = || fs::read_dir(format!("/proc/{}/task", child.id())).unwrap().map(|task| task.unwrap().path());
+    // A thread may end just now. What stands behind its name, which is in brackets, is its state.
+    let stands = |stat: String| stat.contains(") T ") || stat.contains(") Z ");
+    let runs = |task: PathBuf| fs::read_to_string(task.join("stat")).is_ok_and(|stat| !stands(stat));
+    while tasks().any(runs) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Actions of a run.

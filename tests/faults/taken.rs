@@ -3,6 +3,7 @@
 use super::authority::{Authority, SLOTS};
 use super::invariants::{ends_and_holds, tells_the_truth};
 use super::place::{Place, finish, rows, signal};
+use super::signals::stop;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -92,7 +93,7 @@ fn a_lock_that_is_removed_lets_no_second_process_in() {
     let first = place.spawn(&RUN);
     authority.mock.wait_for(10);
     // However slow the other is, it finds the first one at work.
-    signal(&first, "STOP");
+    stop(&first);
     remove(&place, "lock");
     assert_eq!(place.certsweep(&["status", "run", "--json"]).exits(0).json()["state"], "running");
     place.certsweep(&["resume", "run", "--yes"]).exits(4).says(&["another certsweep process"]);
@@ -111,7 +112,7 @@ fn what_two_processes_wrote_about_is_in_doubt_in_the_report() {
     place.file("plan.yaml", authority.plan(ACTIONS, "300/1s"));
     let first = place.spawn(&RUN);
     authority.mock.wait_for(20);
-    signal(&first, "STOP");
+    stop(&first);
     // Not while it commits: SQLite's own lock would keep the other out.
     let commits = || {
         let database = rusqlite::Connection::open(place.path("run/run.sqlite")).unwrap();
@@ -121,7 +122,7 @@ fn what_two_processes_wrote_about_is_in_doubt_in_the_report() {
     while commits() {
         signal(&first, "CONT");
         std::thread::sleep(Duration::from_millis(2));
-        signal(&first, "STOP");
+        stop(&first);
     }
     // All locks are gone round, as on a file system that has none.
     let moved = "mkdir other && mv run/* other/ && rm other/lock && cp other/marks copy && mv copy other/marks";

@@ -19,8 +19,7 @@ document of your own: [provider-documents.md](provider-documents.md).
 
 #[test]
 fn the_table_of_providers_is_made_from_the_documents() {
-    let mut diagnostics = Diagnostics::default();
-    let catalog = Catalog::built_in(&mut SourceMap::default(), &mut diagnostics);
+    let catalog = Catalog::built_in();
     let mut text = HEAD.to_owned();
     text.push_str("\n| provider | signs in by | rate | actions | list |\n|---|---|---|---|---|\n");
     for provider in catalog.iter() {

@@ -2,16 +2,13 @@
 //! document has. A document that is added is taken in by itself.
 
 use super::place::Place;
-use certsweep::diag::Diagnostics;
 use certsweep::provider::model::{Location, Operation, ValueFormat};
 use certsweep::provider::{Catalog, Provider};
-use certsweep::text::SourceMap;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 fn catalog() -> Vec<Arc<Provider>> {
-    let mut diagnostics = Diagnostics::default();
-    Catalog::built_in(&mut SourceMap::default(), &mut diagnostics).iter().cloned().collect()
+    Catalog::built_in().iter().cloned().collect()
 }
 
 /// The entry of a plan that asks for what the operation's first sample asks for; what files hold is taken from files.
@@ -127,7 +124,10 @@ fn every_list_of_every_provider_is_played_with_the_targets_of_a_run() {
         // Where a client shows a certificate, by TLS.
         let base = provider.get("secure_base_url").unwrap_or(&provider["base_url"]);
         let (id, base) = (provider["provider"].as_str().unwrap(), base.as_str().unwrap());
-        accounts.push_str(&format!("  {id}: {{base_url: \"{base}\"{auth}, rate: [1000/1s]}}\n"));
+        let account = format!("  {id}: {{base_url: \"{base}\"{auth}, rate: [1000/1s]}}\n");
+        // Of its own, so that no other provider's document is read for it.
+        place.file(&format!("{id}.yaml"), format!("providers:\n{account}"));
+        accounts.push_str(&account);
     }
     place.file("accounts.yaml", format!("providers:\n{accounts}"));
     place.file("ca.pem", started["ca_certificate"].as_str().unwrap());
@@ -158,7 +158,7 @@ fn every_list_of_every_provider_is_played_with_the_targets_of_a_run() {
                 "--at",
                 &at.join(","),
                 "--settings",
-                "accounts.yaml",
+                &format!("{}.yaml", provider.id),
                 "--ca-file",
                 "ca.pem",
                 "--action",

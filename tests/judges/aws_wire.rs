@@ -7,13 +7,12 @@ use super::prism::{Plain, Prism};
 use crate::support::client::{Headers, send};
 use crate::support::mock::{Mock, json};
 use crate::support::place::Place;
-use certsweep::diag::Diagnostics;
 use certsweep::pki::{SentKey, pem};
 use certsweep::provider::answer::Answer;
 use certsweep::provider::model::{Location, Operation};
 use certsweep::provider::security::{SecurityScheme, SignerKind};
 use certsweep::provider::{Catalog, HeaderFields, Provider, listing, verdict};
-use certsweep::text::{Secret, SourceMap};
+use certsweep::text::Secret;
 use certsweep::wire::sign::sign;
 use certsweep::wire::{Credentials, WireRequest, request};
 use jiff::Timestamp;
@@ -353,7 +352,7 @@ impl Imported {
 }
 
 fn provider(id: &str) -> Arc<Provider> {
-    let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+    let catalog = Catalog::built_in();
     Arc::clone(catalog.get(id).unwrap())
 }
 

@@ -3,16 +3,14 @@
 use super::installed::{self, python};
 use crate::support::mock::{Mock, json};
 use crate::support::place::Place;
-use certsweep::diag::Diagnostics;
 use certsweep::provider::Catalog;
-use certsweep::text::SourceMap;
 use certsweep::wire::request;
 use serde_json::{Value, json};
 
 #[test]
 #[ignore = "asks google-cloud-private-ca; `.ci/run` installs it and sets CERTSWEEP_JUDGES"]
 fn requests_on_the_wire_are_those_of_googles_client() {
-    let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+    let catalog = Catalog::built_in();
     let provider = catalog.get("google-cas").unwrap();
     let mock = Mock::start(|_, _| json(200, "{}"));
     let base = provider.base_url.replace("{project}", "p").replace("{location}", "us-central1");

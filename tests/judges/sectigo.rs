@@ -3,9 +3,7 @@
 use super::installed::{self, python};
 use crate::support::mock::{Act, Mock, Seen, empty, json};
 use crate::support::place::Place;
-use certsweep::diag::Diagnostics;
 use certsweep::provider::Catalog;
-use certsweep::text::SourceMap;
 use certsweep::wire::request;
 use serde_json::{Value, json};
 
@@ -88,7 +86,7 @@ fn requests_on_the_wire_are_those_of_the_universities_client() {
     }
 
     // The list, as `find` asks for its first page.
-    let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+    let catalog = Catalog::built_in();
     let operation = catalog.get("sectigo").unwrap().operation("list-certificates").unwrap();
     let built = request::build(&url, operation, json!({"size": 200, "position": 0}).as_object().unwrap());
     assert!(

@@ -6,13 +6,11 @@ mod status_queries;
 
 use crate::support::client::{Answer, Headers, header, host_and_path, request, send};
 use base64::Engine as _;
-use certsweep::diag::Diagnostics;
 use certsweep::provider::Catalog;
 use certsweep::provider::model::Window;
 use certsweep::simulator::{
     Faults, KnownTarget, SimulatedAccount, Simulator, SimulatorError, SimulatorOptions, credential, start,
 };
-use certsweep::text::SourceMap;
 use certsweep::time::Clock;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -39,9 +37,7 @@ impl Clock for Still {
 }
 
 fn options(faults: &str) -> SimulatorOptions {
-    let mut diagnostics = Diagnostics::default();
-    let catalog = Catalog::built_in(&mut SourceMap::default(), &mut diagnostics);
-    assert!(!diagnostics.has_errors(), "{diagnostics:?}");
+    let catalog = Catalog::built_in();
     let account = |name: &str| SimulatedAccount {
         name: name.to_owned(),
         provider: catalog.get(name).unwrap().clone(),

@@ -395,7 +395,7 @@ impl Checker<'_> {
 
     fn provider_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.draft.accounts.by_name.keys().cloned().collect();
-        names.extend(self.catalog.iter().map(|provider| provider.id.clone()));
+        names.extend(self.catalog.ids().map(str::to_owned));
         names.sort_unstable();
         names.dedup();
         names

@@ -128,10 +128,12 @@ impl Checker<'_> {
             let provider = provider
                 .and_then(|name| self.draft.accounts.find(name, self.catalog).ok())
                 .map(|index| self.draft.accounts.drafts[index].provider.clone());
-            for candidate in self.catalog.iter() {
-                if provider.as_ref().is_some_and(|provider| provider.id != candidate.id) {
-                    continue;
-                }
+            // The other documents need not be read for it.
+            let candidates: Vec<_> = match &provider {
+                Some(provider) => vec![provider],
+                None => self.catalog.iter().collect(),
+            };
+            for candidate in candidates {
                 let wanted = |name: &str| provider.is_none() || action.is_none_or(|action| action == name);
                 let nothing_wanted = !candidate.actions().any(|(operation, _)| wanted(&operation.name));
                 let wanted = |name: &str| nothing_wanted || wanted(name);

@@ -166,7 +166,7 @@ impl SettingsReader<'_> {
             return Some(provider.clone());
         }
         let what = format!("there is no provider `{}`", safe::terminal(id));
-        let have: Vec<&str> = self.catalog.iter().map(|provider| provider.id.as_str()).collect();
+        let have: Vec<&str> = self.catalog.ids().collect();
         // An account may have any name, so the name of one without `uses` may be right and the `uses` missing.
         let mut help = match self.catalog.nearest(id) {
             Some(right) if uses.is_none() => {

@@ -100,7 +100,7 @@ pub fn settings_of(
             Err(NoAccount::Misconfigured) => {}
             Err(NoAccount::Unknown) => {
                 let accounts = draft.accounts.drafts.iter().map(|known| known.account.name.as_str());
-                let all: Vec<&str> = accounts.chain(catalog.iter().map(|provider| provider.id.as_str())).collect();
+                let all: Vec<&str> = accounts.chain(catalog.ids()).collect();
                 let what = format!("there is neither an account nor a provider `{shown}`");
                 let help = nearest(&meant, all.iter().copied()).map_or_else(
                     || {
