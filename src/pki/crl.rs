@@ -6,14 +6,14 @@ use super::reason::RevocationReason;
 use super::serial_number::SerialNumber;
 use super::status::{CertId, CrlCoverage, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds, published_der};
 use super::x509::{Extension, Signed, sequence_bytes, serial_number, timestamp};
-use der::asn1::ContextSpecific;
+use der::asn1::{AnyRef, ContextSpecific};
 use der::oid::db::rfc5280::{
     ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CERTIFICATE_ISSUER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS,
     ID_CE_DELTA_CRL_INDICATOR, ID_CE_HOLD_INSTRUCTION_CODE, ID_CE_INVALIDITY_DATE, ID_CE_ISSUING_DISTRIBUTION_POINT,
 };
-use der::{Decode, DecodeValue, Encode, FixedTag, Header, Reader, SliceReader, Tag, TagNumber};
+use der::{Decode, DecodeValue, Encode, FixedTag, Header, Length, Reader, SliceReader, Tag, TagNumber};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::borrow::Cow;
 use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 use x509_cert::ext::pkix::{CrlReason, IssuingDistributionPoint};
 use x509_cert::time::Time;
@@ -25,8 +25,16 @@ pub struct Crl {
     from: Timestamp,
     until: Option<Timestamp>,
     covers: Covers,
-    /// By serial number.
-    revoked: HashMap<SerialNumber, Entry>,
+    revoked: Entries,
+}
+
+/// The entries as they came, and where each begins: of a million, 4 bytes each beside the list itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Entries {
+    /// A SEQUENCE of entries; empty where the list has none.
+    list: Vec<u8>,
+    /// Where entries begin in it, in the order of their serial numbers.
+    places: Vec<u32>,
 }
 
 /// The fields of what is signed (RFC 5280, section 5.1.2). The entries stay as they came: `x509_cert` would make every one of a
@@ -66,12 +74,16 @@ impl Crl {
     ///
     /// # Errors
     /// It is none, or somebody else's, or it must not be used.
-    pub fn parse(bytes: &[u8], issuer: &Certificate) -> Result<Self, UnknownReason> {
+    pub fn parse(mut bytes: Vec<u8>, issuer: &Certificate) -> Result<Self, UnknownReason> {
         if bytes.len() > MAX_STATUS_BYTES {
             return Err(UnknownReason::TooLong);
         }
-        let der = published_der(bytes, "X509 CRL");
-        let signed = Signed::from_der(&der).map_err(|_| UnknownReason::Unreadable)?;
+        // Taken over where it is DER: it may be as long as all that the program needs otherwise.
+        match published_der(&bytes, "X509 CRL") {
+            Cow::Owned(der) => bytes = der,
+            Cow::Borrowed(der) => bytes.truncate(der.len()),
+        }
+        let signed = Signed::from_der(&bytes).map_err(|_| UnknownReason::Unreadable)?;
         let fields = TbsCertList::from_der(signed.content).map_err(|_| UnknownReason::Unreadable)?;
         if fields.issuer != issuer.subject {
             return Err(UnknownReason::OtherIssuer);
@@ -79,13 +91,17 @@ impl Crl {
         if !issuer.signs_crls || issuer.verify(&signed).is_err() {
             return Err(UnknownReason::NotSigned);
         }
-        Ok(Self {
-            issuer: issuer.clone(),
-            from: timestamp(fields.this_update),
-            until: fields.next_update.map(timestamp),
-            covers: covers(&fields.extensions)?,
-            revoked: entries(fields.entries, fields.issuer)?,
-        })
+        let (from, until) = (timestamp(fields.this_update), fields.next_update.map(timestamp));
+        let covers = covers(&fields.extensions)?;
+        let place = fields.entries.map(|list| (list.as_ptr().addr() - bytes.as_ptr().addr(), list.len()));
+        if let Some((begin, length)) = place {
+            bytes.truncate(begin + length);
+            bytes.drain(..begin);
+        } else {
+            bytes.clear();
+        }
+        let revoked = Entries::read(bytes, &issuer.subject)?;
+        Ok(Self { issuer: issuer.clone(), from, until, covers, revoked })
     }
 
     /// Until when the list holds.
@@ -102,7 +118,7 @@ impl Crl {
         if let Err(doubt) = holds(self.from, self.until, now) {
             return RevocationStatus::Unknown(doubt);
         }
-        match self.revoked.get(&id.serial) {
+        match self.revoked.of(&id.serial, &self.issuer.subject) {
             // Only a list of changes says so: its certificate was on hold and is no more.
             Some(Entry { reason: Some(RevocationReason::RemoveFromCrl), .. }) if self.covers.changes => {
                 RevocationStatus::Lifted { as_of: self.from }
@@ -147,41 +163,72 @@ impl<'a> DecodeValue<'a> for TbsCertList<'a> {
     }
 }
 
-/// The entries by their serial numbers.
-///
-/// # Errors
-/// One of them cannot be read, or says something that makes the whole list one that must not be used.
-fn entries(list: Option<&[u8]>, issuer: &[u8]) -> Result<HashMap<SerialNumber, Entry>, UnknownReason> {
-    let mut revoked = HashMap::new();
-    let Some(list) = list else { return Ok(revoked) };
-    let mut forbidden = Ok(());
-    let read = SliceReader::new(list).and_then(|mut reader| {
-        reader.sequence(|list| {
-            while !list.is_finished() {
-                let (serial, entry) = list.sequence(|fields| {
-                    let serial = serial_number(fields)?;
-                    let at = timestamp(fields.decode()?);
-                    let extensions: Option<Vec<Extension<'_>>> =
-                        (!fields.is_finished()).then(|| fields.decode()).transpose()?;
-                    let reason = entry_reason(&extensions.unwrap_or_default(), issuer).unwrap_or_else(|why| {
-                        forbidden = Err(why);
-                        None
-                    });
-                    Ok((serial, Entry { at, reason }))
-                })?;
-                // A list with two entries for one certificate contradicts itself; the end outweighs a hold.
-                let known = revoked.entry(serial).and_modify(|known| {
-                    if !is_final(known) {
-                        *known = entry;
-                    }
-                });
-                known.or_insert(entry);
-            }
-            Ok(())
-        })
-    });
-    read.map_err(|_| UnknownReason::Unreadable)?;
-    forbidden.map(|()| revoked)
+impl Entries {
+    /// Reads all of them once, so that none of them can be found unreadable later.
+    ///
+    /// # Errors
+    /// One of them cannot be read, or says something that makes the whole list one that must not be used.
+    fn read(list: Vec<u8>, issuer: &[u8]) -> Result<Self, UnknownReason> {
+        if list.is_empty() {
+            return Ok(Self::default());
+        }
+        let (mut places, mut forbidden) = (Vec::new(), Ok(()));
+        let read = SliceReader::new(&list).and_then(|mut reader| {
+            reader.sequence(|entries| {
+                let mut place = list.len() - length(entries.remaining_len());
+                while !entries.is_finished() {
+                    let one = entries.tlv_bytes()?;
+                    let (_, reason) = entry(one, issuer)?;
+                    forbidden = forbidden.and(reason.map(drop));
+                    places.push(u32::try_from(place).map_err(|_| der::ErrorKind::Overflow)?);
+                    place += one.len();
+                }
+                Ok(())
+            })
+        });
+        read.map_err(|_| UnknownReason::Unreadable)?;
+        forbidden?;
+        places.shrink_to_fit();
+        places.sort_unstable_by(|one, other| serial_at(&list, *one).cmp(serial_at(&list, *other)));
+        Ok(Self { list, places })
+    }
+
+    /// The entry of a serial number. A list with two entries for one certificate contradicts itself; the end outweighs a hold.
+    fn of(&self, serial: &SerialNumber, issuer: &[u8]) -> Option<Entry> {
+        let first = self.places.partition_point(|place| serial_at(&self.list, *place) < serial.octets());
+        let same = self.places[first..].iter().take_while(|place| serial_at(&self.list, **place) == serial.octets());
+        let entries = same.filter_map(|place| {
+            let (at, reason) = entry(&self.list[*place as usize..], issuer).ok()?;
+            Some(Entry { at, reason: reason.ok()? })
+        });
+        entries.reduce(|known, next| if is_final(&known) { known } else { next })
+    }
+}
+
+/// The date of the entry at the beginning and, where the list may be used at all, its reason.
+fn entry(der: &[u8], issuer: &[u8]) -> der::Result<(Timestamp, Result<Option<RevocationReason>, UnknownReason>)> {
+    SliceReader::new(der)?.sequence(|fields| {
+        serial_number(fields)?;
+        let at = timestamp(fields.decode()?);
+        let extensions: Option<Vec<Extension<'_>>> = (!fields.is_finished()).then(|| fields.decode()).transpose()?;
+        Ok((at, entry_reason(&extensions.unwrap_or_default(), issuer)))
+    })
+}
+
+/// The octets of an entry's serial number, without leading zeros.
+fn serial_at(list: &[u8], place: u32) -> &[u8] {
+    let read = || -> der::Result<&[u8]> {
+        let mut reader = SliceReader::new(&list[place as usize..])?;
+        Header::decode(&mut reader)?;
+        let octets = AnyRef::decode(&mut reader)?.value();
+        let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+        Ok(&octets[zeros..])
+    };
+    read().unwrap_or_default()
+}
+
+fn length(length: Length) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 fn is_final(entry: &Entry) -> bool {
