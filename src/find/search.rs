@@ -8,6 +8,7 @@ use crate::pki::{Certificate, Meant, SerialNumber, meant};
 use crate::plan::MAX_BUNDLE;
 use crate::text::{Secret, file, safe};
 use jiff::Timestamp;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
@@ -121,13 +122,13 @@ pub fn search<'s>(search: &'s Search, looking: &mut dyn FnMut(&Looked)) -> Gathe
     let readers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         // Bounded: whoever reads faster than is gathered waits.
-        let (sender, receiver) = sync_channel(1024);
+        let (sender, receiver) = sync_channel(readers);
         for _ in 0..readers {
             let (sender, places) = (sender.clone(), &places);
             scope.spawn(move || read_all(search, places, &sender));
         }
         drop(sender);
-        for message in receiver {
+        for message in receiver.into_iter().flatten() {
             match message {
                 Message::File => looked.files += 1,
                 Message::Other => looked.others += 1,
@@ -291,27 +292,41 @@ impl Iterator for Places {
     }
 }
 
-fn read_all(search: &Search, places: &Mutex<Places>, sender: &SyncSender<Message>) {
+fn read_all(search: &Search, places: &Mutex<Places>, sender: &SyncSender<Vec<Message>>) {
+    let messages = RefCell::new(Vec::new());
     // A reader that is gone takes nothing with it: the one that gathers ends with the last.
-    let send = |message| drop(sender.send(message));
+    let flush = || drop(sender.send(messages.take()));
+    let send = |message| {
+        messages.borrow_mut().push(message);
+        if messages.borrow().len() >= MESSAGES_AT_ONCE {
+            flush();
+        }
+    };
+    let mut taken = Vec::new();
     loop {
-        let next = places.lock().unwrap_or_else(PoisonError::into_inner).next();
-        match next {
-            None => break,
-            Some(VisitedPlace::Unreadable(why)) => send(Message::Unreadable(safe::terminal(&why).into_owned())),
-            Some(VisitedPlace::File(path, named)) => {
-                send(Message::File);
-                read_file(search, &path, named, &send);
+        taken.extend(places.lock().unwrap_or_else(PoisonError::into_inner).by_ref().take(FILES_AT_ONCE));
+        if taken.is_empty() {
+            break;
+        }
+        for place in taken.drain(..) {
+            match place {
+                VisitedPlace::Unreadable(why) => send(Message::Unreadable(safe::terminal(&why).into_owned())),
+                VisitedPlace::File(path, named) => {
+                    send(Message::File);
+                    read_file(search, &path, named, &send);
+                }
             }
         }
+        flush();
     }
     send(Message::Specials(places.lock().unwrap_or_else(PoisonError::into_inner).specials));
+    flush();
 }
 
 fn read_file(search: &Search, path: &Path, named: bool, send: &dyn Fn(Message)) {
     let shown = safe::terminal(&path.display().to_string()).into_owned();
     let unreadable = |why: String| send(Message::Unreadable(format!("{shown}: {why}")));
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(HEAD);
     let opened = file::open_regular(path).and_then(|file| match file {
         Some(file) => Ok(file),
         None => std::fs::File::open(path),
@@ -320,7 +335,7 @@ fn read_file(search: &Search, path: &Path, named: bool, send: &dyn Fn(Message)) 
         Ok(file) => file,
         Err(error) => return unreadable(file::reason(&error)),
     };
-    if let Err(error) = file.by_ref().take(HEAD).read_to_end(&mut bytes) {
+    if let Err(error) = file.by_ref().take(HEAD as u64).read_to_end(&mut bytes) {
         return unreadable(file::reason(&error));
     }
     if is_list(path, named, &bytes) {
@@ -333,9 +348,11 @@ fn read_file(search: &Search, path: &Path, named: bool, send: &dyn Fn(Message)) 
     if is_something_else(&bytes) {
         return send(Message::Other);
     }
-    match file::read_to_bound(file, MAX_BUNDLE - bytes.len() as u64) {
-        Ok(rest) => bytes.extend(rest),
-        Err(error) => return unreadable(file::reason(&error)),
+    if bytes.len() >= HEAD {
+        match file::read_to_bound(file, MAX_BUNDLE - HEAD as u64) {
+            Ok(rest) => bytes.extend(rest),
+            Err(error) => return unreadable(file::reason(&error)),
+        }
     }
     let placed = match contents::certificates(&bytes, &search.passwords) {
         Ok(placed) => placed,
@@ -441,7 +458,12 @@ fn chain(certificates: &[(String, Certificate)], index: usize) -> Vec<Vec<u8>> {
 /// Statuses of what is no certificate, or none any more.
 pub const GONE: [&str; 3] = ["revoked", "expired", "not-issued"];
 /// Bytes that tell what a file is.
-const HEAD: u64 = 4096;
+const HEAD: usize = 4096;
+/// Files that a reader takes from the walk at once: taken singly, readers would mostly wait for each other. More would leave the last reader alone
+/// with a row of stores, each of which takes a tenth of a second to open.
+const FILES_AT_ONCE: usize = 8;
+/// Messages that go to the gatherer at once.
+const MESSAGES_AT_ONCE: usize = 64;
 /// Certificates of a file in which chains are looked for: of more the time would grow with their square.
 const MAX_CHAIN_FILE: usize = 64;
 /// Lines about what cannot be read that are kept: a tree that belongs to somebody else may have millions.

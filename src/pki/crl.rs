@@ -7,14 +7,14 @@ use super::revocation::{
 };
 use super::serial_number::SerialNumber;
 use super::x509::{Extension, Signed, sequence_bytes, serial_number, timestamp};
-use der::asn1::ContextSpecific;
+use der::asn1::{AnyRef, ContextSpecific};
 use der::oid::db::rfc5280::{
     ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CERTIFICATE_ISSUER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS,
     ID_CE_DELTA_CRL_INDICATOR, ID_CE_HOLD_INSTRUCTION_CODE, ID_CE_INVALIDITY_DATE, ID_CE_ISSUING_DISTRIBUTION_POINT,
 };
-use der::{Decode, DecodeValue, Encode, FixedTag, Header, Reader, SliceReader, Tag, TagNumber};
+use der::{Decode, DecodeValue, Encode, FixedTag, Header, Length, Reader, SliceReader, Tag, TagNumber};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::borrow::Cow;
 use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 use x509_cert::ext::pkix::{CrlReason, IssuingDistributionPoint};
 use x509_cert::time::Time;
@@ -26,8 +26,16 @@ pub struct Crl {
     from: Timestamp,
     until: Option<Timestamp>,
     covers: Covers,
-    /// By serial number.
-    revoked: HashMap<SerialNumber, Entry>,
+    revoked: Entries,
+}
+
+/// The entries as they came, and where each begins: of a million, 4 bytes each beside the list itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Entries {
+    /// A SEQUENCE of entries; empty where the list has none.
+    list: Vec<u8>,
+    /// Where entries begin in it, in the order of their serial numbers.
+    places: Vec<u32>,
 }
 
 /// The fields of what is signed (RFC 5280, section 5.1.2). The entries stay as they came: `x509_cert` would make every one of a
@@ -67,12 +75,16 @@ impl Crl {
     ///
     /// # Errors
     /// It is none, or somebody else's, or it must not be used.
-    pub fn parse(bytes: &[u8], issuer: &Certificate) -> Result<Self, UnknownReason> {
+    pub fn parse(mut bytes: Vec<u8>, issuer: &Certificate) -> Result<Self, UnknownReason> {
         if bytes.len() > MAX_STATUS_BYTES {
             return Err(UnknownReason::TooLong);
         }
-        let der = published_der(bytes, "X509 CRL");
-        let signed = Signed::from_der(&der).map_err(|_| UnknownReason::Unreadable)?;
+        // Taken over where it is DER: it may be as long as all that the program needs otherwise.
+        match published_der(&bytes, "X509 CRL") {
+            Cow::Owned(der) => bytes = der,
+            Cow::Borrowed(der) => bytes.truncate(der.len()),
+        }
+        let signed = Signed::from_der(&bytes).map_err(|_| UnknownReason::Unreadable)?;
         let fields = TbsCertList::from_der(signed.content).map_err(|_| UnknownReason::Unreadable)?;
         if fields.issuer != issuer.subject {
             return Err(UnknownReason::OtherIssuer);
@@ -80,13 +92,17 @@ impl Crl {
         if !issuer.signs_crls || issuer.verify(&signed).is_err() {
             return Err(UnknownReason::NotSigned);
         }
-        Ok(Self {
-            issuer: issuer.clone(),
-            from: timestamp(fields.this_update),
-            until: fields.next_update.map(timestamp),
-            covers: covers(&fields.extensions)?,
-            revoked: entries(fields.entries, fields.issuer)?,
-        })
+        let (from, until) = (timestamp(fields.this_update), fields.next_update.map(timestamp));
+        let covers = covers(&fields.extensions)?;
+        let place = fields.entries.map(|list| (list.as_ptr().addr() - bytes.as_ptr().addr(), list.len()));
+        if let Some((begin, length)) = place {
+            bytes.truncate(begin + length);
+            bytes.drain(..begin);
+        } else {
+            bytes.clear();
+        }
+        let revoked = Entries::read(bytes, &issuer.subject)?;
+        Ok(Self { issuer: issuer.clone(), from, until, covers, revoked })
     }
 
     /// Until when the list holds.
@@ -103,7 +119,7 @@ impl Crl {
         if let Err(doubt) = holds(self.from, self.until, now) {
             return RevocationStatus::Unknown(doubt);
         }
-        match self.revoked.get(&id.serial) {
+        match self.revoked.of(&id.serial, &self.issuer.subject) {
             // Only a list of changes says so: its certificate was on hold and is no more.
             Some(Entry { reason: Some(RevocationReason::RemoveFromCrl), .. }) if self.covers.changes => {
                 RevocationStatus::Lifted { as_of: self.from }
@@ -148,41 +164,72 @@ impl<'a> DecodeValue<'a> for TbsCertList<'a> {
     }
 }
 
-/// The entries by their serial numbers.
-///
-/// # Errors
-/// One of them cannot be read, or says something that makes the whole list one that must not be used.
-fn entries(list: Option<&[u8]>, issuer: &[u8]) -> Result<HashMap<SerialNumber, Entry>, UnknownReason> {
-    let mut revoked = HashMap::new();
-    let Some(list) = list else { return Ok(revoked) };
-    let mut forbidden = Ok(());
-    let read = SliceReader::new(list).and_then(|mut reader| {
-        reader.sequence(|list| {
-            while !list.is_finished() {
-                let (serial, entry) = list.sequence(|fields| {
-                    let serial = serial_number(fields)?;
-                    let at = timestamp(fields.decode()?);
-                    let extensions: Option<Vec<Extension<'_>>> =
-                        (!fields.is_finished()).then(|| fields.decode()).transpose()?;
-                    let reason = entry_reason(&extensions.unwrap_or_default(), issuer).unwrap_or_else(|why| {
-                        forbidden = Err(why);
-                        None
-                    });
-                    Ok((serial, Entry { at, reason }))
-                })?;
-                // A list with two entries for one certificate contradicts itself; the end outweighs a hold.
-                let known = revoked.entry(serial).and_modify(|known| {
-                    if !is_final(known) {
-                        *known = entry;
-                    }
-                });
-                known.or_insert(entry);
-            }
-            Ok(())
-        })
-    });
-    read.map_err(|_| UnknownReason::Unreadable)?;
-    forbidden.map(|()| revoked)
+impl Entries {
+    /// Reads all of them once, so that none of them can be found unreadable later.
+    ///
+    /// # Errors
+    /// One of them cannot be read, or says something that makes the whole list one that must not be used.
+    fn read(list: Vec<u8>, issuer: &[u8]) -> Result<Self, UnknownReason> {
+        if list.is_empty() {
+            return Ok(Self::default());
+        }
+        let (mut places, mut forbidden) = (Vec::new(), Ok(()));
+        let read = SliceReader::new(&list).and_then(|mut reader| {
+            reader.sequence(|entries| {
+                let mut place = list.len() - length(entries.remaining_len());
+                while !entries.is_finished() {
+                    let one = entries.tlv_bytes()?;
+                    let (_, reason) = entry(one, issuer)?;
+                    forbidden = forbidden.and(reason.map(drop));
+                    places.push(u32::try_from(place).map_err(|_| der::ErrorKind::Overflow)?);
+                    place += one.len();
+                }
+                Ok(())
+            })
+        });
+        read.map_err(|_| UnknownReason::Unreadable)?;
+        forbidden?;
+        places.shrink_to_fit();
+        places.sort_unstable_by(|one, other| serial_at(&list, *one).cmp(serial_at(&list, *other)));
+        Ok(Self { list, places })
+    }
+
+    /// The entry of a serial number. A list with two entries for one certificate contradicts itself; the end outweighs a hold.
+    fn of(&self, serial: &SerialNumber, issuer: &[u8]) -> Option<Entry> {
+        let first = self.places.partition_point(|place| serial_at(&self.list, *place) < serial.octets());
+        let same = self.places[first..].iter().take_while(|place| serial_at(&self.list, **place) == serial.octets());
+        let entries = same.filter_map(|place| {
+            let (at, reason) = entry(&self.list[*place as usize..], issuer).ok()?;
+            Some(Entry { at, reason: reason.ok()? })
+        });
+        entries.reduce(|known, next| if is_final(&known) { known } else { next })
+    }
+}
+
+/// The date of the entry at the beginning and, where the list may be used at all, its reason.
+fn entry(der: &[u8], issuer: &[u8]) -> der::Result<(Timestamp, Result<Option<RevocationReason>, UnknownReason>)> {
+    SliceReader::new(der)?.sequence(|fields| {
+        serial_number(fields)?;
+        let at = timestamp(fields.decode()?);
+        let extensions: Option<Vec<Extension<'_>>> = (!fields.is_finished()).then(|| fields.decode()).transpose()?;
+        Ok((at, entry_reason(&extensions.unwrap_or_default(), issuer)))
+    })
+}
+
+/// The octets of an entry's serial number, without leading zeros.
+fn serial_at(list: &[u8], place: u32) -> &[u8] {
+    let read = || -> der::Result<&[u8]> {
+        let mut reader = SliceReader::new(&list[place as usize..])?;
+        Header::decode(&mut reader)?;
+        let octets = AnyRef::decode(&mut reader)?.value();
+        let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+        Ok(&octets[zeros..])
+    };
+    read().unwrap_or_default()
+}
+
+fn length(length: Length) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 fn is_final(entry: &Entry) -> bool {
@@ -281,7 +328,7 @@ mod tests {
     #[test]
     fn a_crl_tells_of_its_issuers_certificates_in_its_time() {
         let ca = certificate(world!("ca.der"));
-        let list = Crl::parse(world!("ca.crl"), &ca).unwrap();
+        let list = Crl::parse(world!("ca.crl").to_vec(), &ca).unwrap();
         for (bytes, expected) in [
             (world!("good.der"), Ok(None)),
             (world!("revoked.der"), Ok(Some("keyCompromise"))),
@@ -311,17 +358,17 @@ mod tests {
             certificate(world!("revoked.der")),
             certificate(world!("good.der")),
         );
-        let parsed = |bytes: &[u8], issuer: &Certificate| Crl::parse(bytes, issuer).err();
+        let parsed = |bytes: &[u8], issuer: &Certificate| Crl::parse(bytes.to_vec(), issuer).err();
         assert_eq!(parsed(world!("forged.crl"), &ca), Some(UnknownReason::NotSigned));
         assert_eq!(parsed(world!("forged.crl"), &other), None);
         assert_eq!(parsed(world!("ca.crl"), &other), Some(UnknownReason::NotSigned));
         assert_eq!(parsed(world!("ca.crl"), &certificate(world!("no-crls.der"))), Some(UnknownReason::NotSigned));
         assert_eq!(parsed(world!("ca.crl"), &good), Some(UnknownReason::OtherIssuer));
-        assert_eq!(parsed(&vec![0x30; 33 * 1024 * 1024], &ca), Some(UnknownReason::TooLong));
+        assert_eq!(parsed(&vec![0x30; 65 * 1024 * 1024], &ca), Some(UnknownReason::TooLong));
         for (bytes, doubt) in
             [(world!("expired.crl"), UnknownReason::OutOfDate), (world!("future.crl"), UnknownReason::NotYet)]
         {
-            let list = Crl::parse(bytes, &ca).unwrap();
+            let list = Crl::parse(bytes.to_vec(), &ca).unwrap();
             for certificate in [&good, &revoked] {
                 assert_eq!(said(&list.status(&id(certificate, &ca), at(0))), Err(doubt));
             }
@@ -336,7 +383,7 @@ mod tests {
             (world!("cas.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
             (world!("delta.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
         ] {
-            let list = Crl::parse(bytes, &ca).unwrap();
+            let list = Crl::parse(bytes.to_vec(), &ca).unwrap();
             for (id, unlisted) in [(id(&good, &ca), unlisted), (bare(&good, &ca), unlisted_number)] {
                 assert_eq!(said(&list.status(&id, at(0))), unlisted);
             }
@@ -387,7 +434,7 @@ mod tests {
 
         fn said(&self, list: &[u8], serial: u8) -> Result<Option<&'static str>, UnknownReason> {
             let id = CertId::bare(SerialNumber::from_der(&[serial]), Rc::new(self.certificate.clone()));
-            Ok(match Crl::parse(list, &self.certificate)?.status(&id, at(0)) {
+            Ok(match Crl::parse(list.to_vec(), &self.certificate)?.status(&id, at(0)) {
                 RevocationStatus::Revoked { reason, .. } => Some(reason.map_or("", RevocationReason::name)),
                 RevocationStatus::OnHold { .. } => Some("on hold"),
                 RevocationStatus::Lifted { .. } => Some("lifted"),
@@ -474,10 +521,10 @@ mod tests {
             text.replace('\n', "\r\n").into_bytes(),
             format!("\u{feff}\n{text}").into_bytes(),
         ] {
-            assert!(Crl::parse(&bytes, &ca).is_ok());
+            assert!(Crl::parse(bytes.clone(), &ca).is_ok());
         }
         for bytes in [[der, b"x"].concat(), b"".to_vec(), base64.as_bytes()[4..].to_vec()] {
-            assert_eq!(Crl::parse(&bytes, &ca).err(), Some(UnknownReason::Unreadable));
+            assert_eq!(Crl::parse(bytes.clone(), &ca).err(), Some(UnknownReason::Unreadable));
         }
     }
 
@@ -490,10 +537,10 @@ mod tests {
             for flip in [0x01, 0x80, 0xFF] {
                 let mut changed = list.to_owned();
                 changed[index] ^= flip;
-                let status = Crl::parse(&changed, &ca).map(|list| list.status(&revoked, at(0)));
+                let status = Crl::parse(changed.clone(), &ca).map(|list| list.status(&revoked, at(0)));
                 assert_ne!(status, Ok(RevocationStatus::Good), "byte {index}");
             }
-            assert!(Crl::parse(&list[..index], &ca).is_err());
+            assert!(Crl::parse(list[..index].to_vec(), &ca).is_err());
         }
     }
 

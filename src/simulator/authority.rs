@@ -301,7 +301,7 @@ mod tests {
             let one = revoked("0A1B", RevocationReason::KeyCompromise);
             vec![one, revoked("0xFFFFFFFFFFFFFFFF01", RevocationReason::Unspecified)]
         };
-        let crl = |revocations| Crl::parse(&authority.crl(revocations, at(0)).unwrap(), &issuer).unwrap();
+        let crl = |revocations| Crl::parse(authority.crl(revocations, at(0)).unwrap(), &issuer).unwrap();
         let find = |serial: &SerialNumber| match revocations().into_iter().find(|one| one.serial == *serial) {
             Some(one) => CertificateStatus::Revoked(one.at, one.reason),
             None if *serial == id("07").serial => CertificateStatus::Good,

@@ -161,11 +161,13 @@ async fn read(mut response: Response, most: usize) -> Result<StatusBody, FetchEr
         let came = if begin.is_empty() { String::new() } else { excerpt(media_type.as_deref(), &begin) };
         return Err(FetchError::Status(response.status().as_u16(), came));
     }
-    if response.content_length().is_some_and(|length| length > most as u64) {
+    let announced = response.content_length().unwrap_or_default();
+    if announced > most as u64 {
         return Err(FetchError::TooLong(most));
     }
     let codings = codings(response.headers());
-    let mut bytes = Vec::new();
+    // Growth would copy a long list again and again.
+    let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or_default());
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if bytes.len() + chunk.len() <= most => bytes.extend_from_slice(&chunk),

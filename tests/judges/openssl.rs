@@ -34,7 +34,7 @@ fn openssl_and_we_say_the_same_of_every_certificate() {
             }
         }
         authority.openssl(&["ca", "-gencrl", "-config", "ca.cnf", "-crldays", "1", "-out", "ca.crl"]);
-        let list = Crl::parse(&authority.read("ca.crl"), &authority.certificate).unwrap();
+        let list = Crl::parse(authority.read("ca.crl"), &authority.certificate).unwrap();
         for (name, reason) in CERTIFICATES {
             let place = format!("{key:?} {name}");
             let file = format!("{name}.pem");

@@ -16,7 +16,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -556,14 +555,20 @@ async fn fetch_list<W: StatusFetcher, C: Clock>(
     // Long lists are held one by one.
     let Ok(_place) = permits.acquire().await else { return };
     let body = fetcher.fetch(StatusRequest::Get(url.clone()), MAX_STATUS_BYTES).await;
-    let body = body.map(|StatusBody { media_type, bytes }| (media_type, Arc::<[u8]>::from(bytes)));
-    for (issuer, group) in groups {
-        let list = match &body {
-            Ok((media_type, bytes)) => parsed(bytes, &issuer).await.map_err(|doubt| match doubt {
-                UnknownReason::Unreadable => format!("{doubt}: {}", excerpt(media_type.as_deref(), bytes)),
-                doubt => doubt.to_string(),
-            }),
-            Err(why) => Err(why.to_string()),
+    let body = body.map(|StatusBody { media_type, bytes }| (excerpt(media_type.as_deref(), &bytes), bytes));
+    let mut body = body.map_err(|why| why.to_string());
+    let mut groups = groups.into_iter().peekable();
+    while let Some((issuer, group)) = groups.next() {
+        let list = match &mut body {
+            Ok((excerpt, bytes)) => {
+                // The last one takes it over, which mostly is the first one, too: there may be 64 MiB of it.
+                let bytes = if groups.peek().is_some() { bytes.clone() } else { std::mem::take(bytes) };
+                parsed(bytes, &issuer).await.map_err(|doubt| match doubt {
+                    UnknownReason::Unreadable => format!("{doubt}: {excerpt}"),
+                    doubt => doubt.to_string(),
+                })
+            }
+            Err(why) => Err(why.clone()),
         };
         let list = list.map_err(|why| Rc::<str>::from(format!("{why} ({url})")));
         let now = clock.now();
@@ -584,10 +589,10 @@ fn id_of(case: &VerifyTarget) -> Option<&CertId> {
     case.certificate.as_ref().and_then(|known| known.id.get())
 }
 
-/// A list may be 32 MiB long: parsing it on this thread would hold up everything else.
-async fn parsed(bytes: &Arc<[u8]>, issuer: &Certificate) -> Result<Crl, UnknownReason> {
-    let (bytes, issuer) = (Arc::clone(bytes), issuer.clone());
-    let parsed = tokio::task::spawn_blocking(move || Crl::parse(&bytes, &issuer)).await;
+/// A list may be 64 MiB long: parsing it on this thread would hold up everything else.
+async fn parsed(bytes: Vec<u8>, issuer: &Certificate) -> Result<Crl, UnknownReason> {
+    let issuer = issuer.clone();
+    let parsed = tokio::task::spawn_blocking(move || Crl::parse(bytes, &issuer)).await;
     parsed.unwrap_or(Err(UnknownReason::Unreadable))
 }
 
@@ -640,7 +645,7 @@ fn no_issuer(urls: &[String], missing: &HashMap<String, String>) -> String {
 }
 
 const EXPIRED: &str = "the certificate has expired, and expired ones need not be listed";
-/// Each may be 32 MiB long.
+/// Each may be 64 MiB long.
 const LISTS_AT_ONCE: usize = 3;
 const QUESTIONS_AT_ONCE: usize = 64;
 const QUESTIONS_TO_ONE: usize = 8;
