@@ -304,7 +304,7 @@ mod tests {
                 assert_eq!(said(&status(answer, &id, NonceCheck::Unsent, at(later))), expected, "{name}");
             }
         }
-        let long = vec![0x30; 33 * 1024 * 1024];
+        let long = vec![0x30; 65 * 1024 * 1024];
         assert_eq!(said(&status(&long, &id(&good, &ca), NonceCheck::Unsent, at(0))), Err(UnknownReason::TooLong));
         // A number that the other CA of that name has given too.
         let answered = status(world!("good.ocsp"), &bare(&good, &other), NonceCheck::Unsent, at(0));
