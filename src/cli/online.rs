@@ -12,7 +12,7 @@ use crate::journal::dir::OpenRun;
 use crate::journal::{JournalError, Reader, RunDir, RunFacts, RunMaker};
 use crate::pki::ocsp::Nonce;
 use crate::plan::{Action, wait};
-use crate::provider::rows::ListedRow;
+use crate::provider::listing::ListedRow;
 use crate::provider::{Catalog, stages};
 use crate::run::{Ordinal, RunOrigin, Seen, StatusSource, StatusSources};
 use crate::time::Clock;

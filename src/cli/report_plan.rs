@@ -12,7 +12,7 @@ use crate::plan::checked::NamedFile;
 use crate::plan::export::{duration, flow, members, settings_to_plan};
 use crate::plan::wait::{Wait, entry_and_step};
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings, calendar, check};
-use crate::provider::expression::StepOutput;
+use crate::provider::answer::StepOutput;
 use crate::provider::model::Parameter;
 use crate::provider::stages::{self, Brought};
 use crate::provider::{Catalog, Operation};

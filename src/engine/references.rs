@@ -5,7 +5,7 @@ use super::sender::Sender;
 use crate::journal::{History, JournalError, Phase, Reader, ToSend};
 use crate::plan::Action;
 use crate::plan::checked::{NeverSent, Parameters};
-use crate::provider::expression::StepOutput;
+use crate::provider::answer::StepOutput;
 use crate::provider::stages;
 use std::rc::Rc;
 use std::time::Duration;

@@ -6,8 +6,8 @@
 
 use super::retry::NextStep;
 use crate::journal::{Reply, ToSend};
-use crate::provider::expression::Captures;
 use crate::provider::model::{Operation, Stage, StatusQueryRule};
+use crate::provider::stages::Captures;
 use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages, target_state, verdict};
 use crate::run::{Effect, Outcome};
 use jiff::Timestamp;

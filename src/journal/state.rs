@@ -2,7 +2,7 @@
 
 use super::record::{IssuedCertificate, Record, Reply};
 use crate::pki::RevocationReason;
-use crate::provider::expression::Captures;
+use crate::provider::stages::Captures;
 use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
 use jiff::Timestamp;
 

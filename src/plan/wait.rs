@@ -3,7 +3,7 @@
 
 use super::checked::Parameters;
 use crate::pki::{SerialNotation, SerialNumber, SerialSpelling, TlsServer};
-use crate::provider::expression::is_name;
+use crate::provider::stages::is_name;
 use crate::run::{StatusSource, StatusSources};
 use serde_json::{Map, Value};
 use std::time::Duration;

@@ -1,9 +1,10 @@
-//! Answers: what a provider sent back, JSON pointers (RFC 6901) into it, and the classes and states that documents give them. Classifies
-//! nothing itself: that is [`super::verdict`]'s.
+//! Answers: what a provider sent back, how its bytes become JSON, pointers (RFC 6901) into it, what steps keep of it, and the rules, classes and
+//! states by which documents say what it means. Says why a body cannot be read, and never guesses what it might have meant. Classifies nothing
+//! itself: that is [`super::verdict`]'s.
 
-use super::body;
 use crate::text::page;
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -40,11 +41,11 @@ impl Answer {
     /// An answer that arrived whole. Its body is parsed here, once for all who read it.
     pub fn new(status: u16, headers: HeaderFields, body: Vec<u8>) -> Self {
         let content_type = headers.get("content-type").unwrap_or_default();
-        let media_type = body::media_type(content_type);
-        let content = match body::json(&body, content_type) {
+        let media_type = media_type(content_type);
+        let content = match read_json(&body, content_type) {
             _ if body.trim_ascii().is_empty() => Content::Empty,
             Ok(value) => Content::Json(value),
-            Err(why) if body::is_json(&media_type) => Content::Unreadable(why),
+            Err(why) if is_json(&media_type) => Content::Unreadable(why),
             Err(why) if media_type.is_empty() && body.trim_ascii_start().starts_with(b"{") => Content::Unreadable(why),
             Err(_) => Content::Other,
         };
@@ -78,7 +79,7 @@ impl Answer {
 
     /// The body's media type, in lower case, without parameters; `None` where the answer does not tell.
     pub fn media_type(&self) -> Option<String> {
-        self.header("content-type").map(body::media_type).filter(|media_type| !media_type.is_empty())
+        self.header("content-type").map(media_type).filter(|media_type| !media_type.is_empty())
     }
 
     /// What came, for people: the status, the media type, where it leads to, the first words of what it holds. Verbatim but for markup:
@@ -111,16 +112,6 @@ impl Answer {
         self.headers.get(name)
     }
 }
-
-/// A further `Content-Type` that says something else than the first.
-fn contradicting<'a>(headers: &'a HeaderFields, first: &str) -> Option<&'a str> {
-    let meant = |text: &str| (body::media_type(text), page::charset(text).unwrap_or("utf-8").to_ascii_lowercase());
-    let mut all = headers.iter().filter(|(name, _)| *name == "content-type").map(|(_, value)| value);
-    all.find(|other| meant(other) != meant(first))
-}
-
-/// Characters of a `Location` that are shown.
-const MAX_LOCATION: usize = 200;
 
 /// Header fields, names in lower case, in the order in which they arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -170,6 +161,30 @@ impl AnswerLocation {
             }
             Self::Body(pointer) => pointer.of(answer.json()).filter(|value| !value.is_null()).cloned(),
         }
+    }
+}
+
+/// What a step keeps of its answer for those that follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// Where the answer holds it.
+    pub place: AnswerLocation,
+}
+
+/// An output of a step, by both their names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepOutput {
+    /// The step.
+    pub step: String,
+    /// Its output.
+    pub output: String,
+}
+
+impl fmt::Display for StepOutput {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "$steps.{}.outputs.{}", self.step, self.output)
     }
 }
 
@@ -262,6 +277,74 @@ impl TargetState {
     }
 }
 
+/// What the body of an answer is, as `responses` declare it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseContent {
+    /// `404`, `4XX` or `default`.
+    pub status: String,
+    /// Media types and media ranges (`text/*`), in lower case. None where the answer has no body.
+    pub media_types: Vec<String>,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone)]
+pub struct AnswerRule {
+    /// The HTTP statuses; empty for any.
+    pub status: Vec<u16>,
+    /// Conditions on the body; all must hold.
+    pub when: Vec<Condition>,
+    /// Whether the body must be empty (`Some(true)`) or not (`Some(false)`).
+    pub empty: Option<bool>,
+    /// The class that the answer then has.
+    pub class: AnswerClass,
+    /// A sentence for people.
+    pub explanation: Option<String>,
+    /// What of the body is told behind it, each with a word for it: the record that a person must put somewhere.
+    pub shows: Vec<(String, Pointer)>,
+}
+
+/// A condition on a JSON value. Scalars are compared as text, so `0` and `"0"` are equal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Into the value.
+    pub pointer: Pointer,
+    /// What must hold there.
+    pub test: Test,
+}
+
+/// The closed list of tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// The scalar's text is one of these.
+    OneOf(Vec<String>),
+    /// The scalar's text is there and none of these.
+    NoneOf(Vec<String>),
+    /// The scalar's text begins with one of these.
+    Prefix(Vec<String>),
+    /// The scalar's text contains one of these.
+    Contains(Vec<String>),
+    /// There is something but null (`true`), or nothing or null (`false`).
+    Present(bool),
+}
+
+/// Where a throttling answer holds the time to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThrottleHint {
+    /// Into the answer's body.
+    pub pointer: Pointer,
+    /// How the text there is read.
+    pub form: ThrottleForm,
+}
+
+/// The closed list of forms of a throttling hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThrottleForm {
+    /// A limit and its window inside a sentence: `…,limit:30,time:1 minute`; asks to wait for one window. `limit-time`.
+    LimitTime,
+    /// A number of seconds. `seconds`.
+    Seconds,
+}
+
 /// A JSON pointer: empty, or segments that each begin with `/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pointer {
@@ -326,9 +409,112 @@ pub fn naming_text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The media type of a `Content-Type` field (RFC 9110, section 8.3.1), in lower case, without parameters.
+pub(super) fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether a media type, in lower case, is JSON (RFC 6839, section 3.1 for those that end in `+json`; AWS has names of its own).
+pub(super) fn is_json(media_type: &str) -> bool {
+    matches!(media_type, "application/json" | "text/json")
+        || media_type.ends_with("+json")
+        || media_type.starts_with("application/x-amz-json-")
+}
+
+/// Reads a body as JSON, by the charset that its `Content-Type` names.
+///
+/// # Errors
+/// Why it cannot be read, as a sentence. An object that gives a member twice says two things, and which of them was meant nobody
+/// knows: RFC 8259, section 4, calls the behaviour of readers unpredictable.
+fn read_json(body: &[u8], content_type: &str) -> Result<Value, String> {
+    let text = page::decode(body, content_type)?;
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    let value = Once.deserialize(&mut reader).map_err(|error| error.to_string())?;
+    reader.end().map_err(|error| error.to_string())?;
+    Ok(value)
+}
+
+/// A further `Content-Type` that says something else than the first.
+fn contradicting<'a>(headers: &'a HeaderFields, first: &str) -> Option<&'a str> {
+    let meant = |text: &str| (media_type(text), page::charset(text).unwrap_or("utf-8").to_ascii_lowercase());
+    let mut all = headers.iter().filter(|(name, _)| *name == "content-type").map(|(_, value)| value);
+    all.find(|other| meant(other) != meant(first))
+}
+
+/// Reads any JSON value in which no object gives a member twice.
+struct Once;
+
+impl<'de> DeserializeSeed<'de> for Once {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::from(text))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(Self)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("the member `{name}` is given twice")));
+            }
+            let value = members.next_value_seed(Self)?;
+            object.insert(name, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// Characters of a `Location` that are shown.
+const MAX_LOCATION: usize = 200;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn what_came_is_said_in_a_few_words() {
@@ -415,5 +601,40 @@ mod tests {
             assert_eq!(found.text_of(&value).as_deref(), expected, "{pointer}");
         }
         assert_eq!(Pointer::parse("a"), None);
+    }
+
+    #[test]
+    fn json_is_read_by_its_charset_and_never_where_it_says_two_things() {
+        let utf16 = |text: &str, big: bool| -> Vec<u8> {
+            text.encode_utf16().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
+        };
+        let plain = "application/json";
+        for (body, content_type, expected) in [
+            (br#"{"a":[1,-2,1.0,true,null,"x"]}"#.to_vec(), plain, Ok(json!({"a": [1, -2, 1.0, true, null, "x"]}))),
+            (b"\xef\xbb\xbf{\"a\":1}".to_vec(), plain, Ok(json!({"a": 1}))),
+            (b"{\"a\":\"d\xe9j\xe0\"}".to_vec(), "application/json; charset=ISO-8859-1", Ok(json!({"a": "déjà"}))),
+            (b"{\"a\":\"d\xe9j\xe0\"}".to_vec(), "application/json;Charset=\"iso-8859-1\"", Ok(json!({"a": "déjà"}))),
+            (b"{\"a\":\"\x83e\"}".to_vec(), "application/json; charset=Shift_JIS", Ok(json!({"a": "テ"}))),
+            (b"{\"a\":\"d\xe9j\xe0\"}".to_vec(), plain, Err("it is not UTF-8")),
+            (b"{}".to_vec(), "application/json; charset=klingon", Err("its charset klingon is not known")),
+            (utf16("{\"a\":\"é\"}", true), "application/json; charset=UTF-16", Ok(json!({"a": "é"}))),
+            (utf16("{\"a\":\"é\"}", false), "application/json; charset=UTF-16", Ok(json!({"a": "é"}))),
+            (utf16("\u{feff}{\"a\":1}", true), "application/json; charset=utf-8", Ok(json!({"a": 1}))),
+            (utf16("\u{feff}{\"a\":1}", false), plain, Ok(json!({"a": 1}))),
+            (utf16("[1]", true), plain, Ok(json!([1]))),
+            (b"{\"a\":1,\"b\":2,\"a\":3}".to_vec(), plain, Err("the member `a` is given twice")),
+            (b"[{\"a\":{\"c\":1,\"c\":1}}]".to_vec(), plain, Err("the member `c` is given twice")),
+            (b"{\"a\":1,\"\\u0061\":2}".to_vec(), plain, Err("the member `a` is given twice")),
+            (b"{\"a\":{\"b\":1},\"b\":1}".to_vec(), plain, Ok(json!({"a": {"b": 1}, "b": 1}))),
+            (b"{} {}".to_vec(), plain, Err("trailing characters")),
+            (b"{\"a\":1".to_vec(), plain, Err("EOF")),
+            (vec![0x1f, 0x8b, 8, 0], plain, Err("it is not UTF-8")),
+            ([b"[".repeat(200), b"]".repeat(200)].concat(), plain, Err("recursion limit")),
+        ] {
+            match (read_json(&body, content_type), expected) {
+                (Err(why), Err(words)) => assert!(why.contains(words), "{why}"),
+                (found, expected) => assert_eq!(found, expected.map_err(str::to_owned), "{content_type}"),
+            }
+        }
     }
 }

@@ -179,27 +179,3 @@ const BUILT_IN: &[(&str, &str)] = &[
 
 /// A provider document beyond this is none.
 pub const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::provider::SecurityRequirement;
-
-    #[test]
-    fn the_first_complete_way_to_authenticate_is_taken() {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
-        let huawei = catalog.get("huawei").unwrap();
-        for (there, expected) in [
-            (&["auth_token", "access_key", "secret_key"][..], Some("token")),
-            (&["iam_user", "iam_password", "iam_domain", "access_key", "secret_key"], Some("aksk")),
-            (&["iam_user", "iam_password", "iam_domain", "access_key"], Some("iam")),
-            (&["access_key", "security_token"], None),
-            (&[], None),
-        ] {
-            let scheme = huawei.auth_for(|name| there.contains(&name));
-            assert_eq!(scheme.map(SecurityRequirement::name).as_deref(), expected, "{there:?}");
-        }
-        assert_eq!(huawei.credential_names().len(), 8);
-        assert!(huawei.credential_names().iter().all(|name| huawei.environment.contains_key(*name)));
-    }
-}

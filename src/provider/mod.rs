@@ -4,27 +4,19 @@
 //! it refuses ([`openapi`]); it reads documents and nothing else, and sends nothing.
 
 pub mod answer;
-mod body;
 pub mod catalog;
 pub mod challenge;
-pub mod expression;
-mod idempotency_key;
 pub mod listing;
 pub mod model;
 pub mod openapi;
 pub mod paging;
 pub mod params;
-pub mod replacement;
 pub mod request;
-pub mod rows;
-mod sample;
 pub mod samples;
 pub mod security;
-mod sign_in;
 pub mod stages;
 pub mod target_state;
 pub mod verdict;
-mod window;
 
 pub use answer::{Answer, AnswerClass, HeaderFields, TargetState};
 pub use catalog::Catalog;

@@ -1,18 +1,17 @@
-//! A provider as the rest of the program sees it: values that [`super::openapi`] has checked, and the small questions that they answer
-//! by themselves. Plain data: no I/O, no secret.
+//! A provider as the rest of the program sees it: values that [`super::openapi`] has checked, from its rate limits to its samples, and the
+//! small questions that they answer by themselves. Plain data: no I/O, no secret.
 
-pub use super::answer::AnswerLocation;
-use super::answer::{AnswerClass, Pointer, TargetState, scalar_text};
-use super::expression::{Output, StepOutput};
-pub use super::idempotency_key::{IdempotencyKey, KeyForm};
-pub use super::paging::{PageForm, Pages};
-pub use super::sample::{Sample, SampleAction, SampleAnswer};
+use super::answer::{
+    AnswerLocation, AnswerRule, Condition, Output, Pointer, ResponseContent, StepOutput, TargetState, ThrottleHint,
+    scalar_text,
+};
+use super::paging::Pages;
 use super::security::SecurityRequirement;
-pub use super::window::Window;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 /// A CA's management API, as its document describes it.
@@ -53,6 +52,15 @@ pub struct ServerVariable {
     pub allowed: Vec<String>,
     /// For people.
     pub description: String,
+}
+
+/// At most `count` requests in any window of `length`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// Requests, at least 1.
+    pub count: u32,
+    /// The window's length, above zero.
+    pub length: Duration,
 }
 
 /// One request that a provider accepts.
@@ -310,6 +318,26 @@ pub struct CertificateRule {
     pub refuses_expired: bool,
 }
 
+/// A parameter that tells the provider which requests are one and the same, with a value that is made once for an action and kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The parameter.
+    pub parameter: String,
+    /// What it looks like.
+    pub form: KeyForm,
+    /// How long the provider knows it; `None` where nothing is said. A request behind that counts as another.
+    pub valid_for: Option<Duration>,
+}
+
+/// The forms of an idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyForm {
+    /// A UUID (RFC 9562, version 4). `uuid`.
+    Uuid,
+    /// 32 hexadecimal digits. `hex`.
+    Hex,
+}
+
 /// A parameter value that reaches further than one target.
 #[derive(Debug, Clone)]
 pub struct WideRule {
@@ -449,74 +477,6 @@ pub const LIST_COLUMNS: [&str; 9] = [
 pub const LISTED_STATUSES: [(&str, &str); 4] =
     [("valid", "valid"), ("revoked", "revoked"), ("expired", "expired"), ("not-issued", "not-issued")];
 
-/// What the body of an answer is, as `responses` declare it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResponseContent {
-    /// `404`, `4XX` or `default`.
-    pub status: String,
-    /// Media types and media ranges (`text/*`), in lower case. None where the answer has no body.
-    pub media_types: Vec<String>,
-}
-
-/// What an answer means.
-#[derive(Debug, Clone)]
-pub struct AnswerRule {
-    /// The HTTP statuses; empty for any.
-    pub status: Vec<u16>,
-    /// Conditions on the body; all must hold.
-    pub when: Vec<Condition>,
-    /// Whether the body must be empty (`Some(true)`) or not (`Some(false)`).
-    pub empty: Option<bool>,
-    /// The class that the answer then has.
-    pub class: AnswerClass,
-    /// A sentence for people.
-    pub explanation: Option<String>,
-    /// What of the body is told behind it, each with a word for it: the record that a person must put somewhere.
-    pub shows: Vec<(String, Pointer)>,
-}
-
-/// A condition on a JSON value. Scalars are compared as text, so `0` and `"0"` are equal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
-    /// Into the value.
-    pub pointer: Pointer,
-    /// What must hold there.
-    pub test: Test,
-}
-
-/// The closed list of tests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Test {
-    /// The scalar's text is one of these.
-    OneOf(Vec<String>),
-    /// The scalar's text is there and none of these.
-    NoneOf(Vec<String>),
-    /// The scalar's text begins with one of these.
-    Prefix(Vec<String>),
-    /// The scalar's text contains one of these.
-    Contains(Vec<String>),
-    /// There is something but null (`true`), or nothing or null (`false`).
-    Present(bool),
-}
-
-/// Where a throttling answer holds the time to wait.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ThrottleHint {
-    /// Into the answer's body.
-    pub pointer: Pointer,
-    /// How the text there is read.
-    pub form: ThrottleForm,
-}
-
-/// The closed list of forms of a throttling hint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ThrottleForm {
-    /// A limit and its window inside a sentence: `…,limit:30,time:1 minute`; asks to wait for one window. `limit-time`.
-    LimitTime,
-    /// A number of seconds. `seconds`.
-    Seconds,
-}
-
 /// One parameter of an operation.
 #[derive(Debug, Clone)]
 pub struct Parameter {
@@ -631,6 +591,58 @@ pub enum ParameterType {
     Integers,
 }
 
+/// A sample of an operation: what `providers check` runs and the simulator serves.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// What it shows.
+    pub name: String,
+    /// The parameters, by name.
+    pub parameters: Map<String, Value>,
+    /// The path and query below the base URL that they must give.
+    pub path: String,
+    /// The JSON body that they must give; `None` for none.
+    pub body: Option<Value>,
+    /// The action for which a status query's or a stage's answers are read; `None` in samples of actions.
+    pub for_action: Option<SampleAction>,
+    /// Answers, each with its expected class (action) or state (status query).
+    pub answers: Vec<SampleAnswer>,
+}
+
+/// For which action the answers of a status query's or a stage's sample are read.
+#[derive(Debug, Clone)]
+pub struct SampleAction {
+    /// The action's name.
+    pub action: String,
+    /// The stage of it by whose rules they are read; `None` in samples of status queries.
+    pub stage: Option<String>,
+    /// The action's parameters, by name.
+    pub parameters: Map<String, Value>,
+}
+
+/// An answer and its expected reading.
+#[derive(Debug, Clone)]
+pub struct SampleAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Header fields beside those of every answer, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// JSON body; `None` for none.
+    pub body: Option<Value>,
+    /// A body that is not JSON, verbatim; `None` where `body` has it.
+    pub text: Option<String>,
+    /// The word of the expected [`AnswerClass`](super::AnswerClass) (actions, stages), or of the expected [`TargetState`] (status queries, read for the
+    /// action of [`Sample::for_action`]).
+    pub expected: String,
+    /// The rows that the answer of a list holds, by column; `None` where they are not compared.
+    pub rows: Option<Value>,
+    /// What a status query's answer shows, by column; `None` where that is not compared.
+    pub columns: Option<Value>,
+    /// What the answer brings; only what is named here is compared.
+    pub outputs: Map<String, Value>,
+    /// The expected reference, where the sample gives one.
+    pub reference: Option<String>,
+}
+
 impl Provider {
     /// The operation of a name.
     pub fn operation(&self, name: &str) -> Option<&Operation> {
@@ -643,29 +655,35 @@ impl Provider {
     }
 }
 
+impl Window {
+    /// Reads `100/5s`, `1000/3m`.
+    ///
+    /// # Errors
+    /// A sentence that says what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || format!("`{text}` is not a rate; write requests/window, such as `100/5s` or `1000/3m`");
+        let (count, length) = text.trim().split_once('/').ok_or_else(expected)?;
+        let count: u32 = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(expected)?;
+        let length = crate::time::parse_duration(length.trim()).map_err(|_| expected())?;
+        if length.is_zero() { Err(expected()) } else { Ok(Self { count, length }) }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.length.subsec_millis() == 0 {
+            write!(formatter, "{}/{}s", self.count, self.length.as_secs())
+        } else {
+            write!(formatter, "{}/{}ms", self.count, self.length.as_millis())
+        }
+    }
+}
+
 impl ActionRules {
     /// Whether an action with these parameters waits for a person's approval.
     pub fn waits_for_approval(&self, parameters: &Map<String, Value>) -> bool {
         let is_spared = |rule: &ApprovalRule| parameters.get(&rule.unless).and_then(Value::as_bool) == Some(true);
         self.approval.as_ref().is_some_and(|rule| !is_spared(rule))
-    }
-
-    /// The order of the certificate, where these parameters name it and the provider acts on whole orders.
-    pub fn order(&self, parameters: &Map<String, Value>) -> Option<String> {
-        let value = parameters.get(&self.whole_order.as_ref()?.parameter)?;
-        scalar_text(value).map(Cow::into_owned)
-    }
-
-    /// What an action with these parameters reaches beyond one certificate, in a few words.
-    pub fn reaches(&self, parameters: &Map<String, Value>) -> Option<String> {
-        let text = |name: &String| parameters.get(name).and_then(scalar_text);
-        let wide = self.wide.iter().find(|wide| text(&wide.parameter).is_some_and(|value| value == wide.value));
-        match self.target.kind {
-            _ if wide.is_some() => wide.map(|wide| wide.reaches.clone()),
-            TargetKind::Certificate | TargetKind::Request => None,
-            TargetKind::Order => Some("every certificate of the order".to_owned()),
-            TargetKind::Ca => Some("the CA and everything below it".to_owned()),
-        }
     }
 }
 
@@ -722,14 +740,6 @@ impl Parameter {
             ValueFormat::Serial(rule) => Some(rule),
             _ => None,
         }
-    }
-}
-
-impl RowMatch {
-    /// Where the item must hold this value of the parameter.
-    pub fn pointer_of(&self, value: &str) -> &Pointer {
-        let is_serial = self.serial.is_some_and(|rule| rule.read(value).is_some());
-        self.serial_pointer.as_ref().filter(|_| is_serial).unwrap_or(&self.pointer)
     }
 }
 

@@ -1,11 +1,16 @@
 //! Requests: the base URL with its server variables filled in (a plan can choose a region, but never another host), and below it the
-//! path, query and JSON body that an operation and its parameters give.
+//! path, query and body that an operation and its parameters give; the value of an idempotency key; which of a provider's ways to sign in is
+//! taken.
 //!
-//! Pure. It trusts that the parameters have passed the operation's schema, and checks only server variables; it never sends.
+//! Pure. It trusts that the parameters have passed the operation's schema, and checks only server variables; it never sends, signs nothing, and
+//! makes no randomness.
 
 use super::answer::scalar_text;
-use super::model::{BodyForm, Location, Operation, Parameter, Provider, ServerVariable, ValueFormat};
+use super::model::{
+    BodyForm, IdempotencyKey, KeyForm, Location, Operation, Parameter, Provider, ServerVariable, ValueFormat,
+};
 use super::params::Violation;
+use super::security::SecurityRequirement;
 use crate::pki::{csr, pem};
 use crate::text::damage::did_you_mean;
 use crate::text::nearest;
@@ -15,6 +20,108 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+impl Provider {
+    /// The value of every server variable: what is given, else the document's default.
+    ///
+    /// # Errors
+    /// Every given name or value that will not do.
+    pub fn variables_with(&self, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Vec<Violation>> {
+        let mut wrong = Vec::new();
+        for (name, value) in given {
+            match self.variables.get(name) {
+                None => wrong.push(self.no_such_variable(name)),
+                Some(variable) => wrong.extend(check_variable(name, variable, value, self.is_in_host(name))),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let value = |(name, variable): (&String, &ServerVariable)| {
+            (name.clone(), given.get(name).unwrap_or(&variable.default).clone())
+        };
+        Ok(self.variables.iter().map(value).collect())
+    }
+
+    /// The base URL with its variables filled in; no trailing `/`.
+    ///
+    /// # Errors
+    /// As [`Self::variables_with`].
+    pub fn base_url_with(&self, given: &BTreeMap<String, String>) -> Result<String, Vec<Violation>> {
+        Ok(fill(&self.base_url, &self.variables_with(given)?))
+    }
+
+    /// All ways to authenticate: the document's, and those of single operations.
+    pub fn requirements(&self) -> impl Iterator<Item = &SecurityRequirement> {
+        self.auth.iter().chain(self.operations.iter().filter_map(|operation| operation.security.as_ref()).flatten())
+    }
+
+    /// How requests of an operation are likely to be signed: by the first way whose required credentials are all there, else by the first.
+    pub fn auth_of<'p>(
+        &'p self,
+        operation: &'p Operation,
+        is_there: impl Fn(&str) -> bool,
+    ) -> Option<&'p SecurityRequirement> {
+        let all = operation.security.as_ref().unwrap_or(&self.auth);
+        all.iter().find(|requirement| requirement.required().into_iter().all(&is_there)).or(all.first())
+    }
+
+    /// The first way to authenticate, in the document's order, whose required credentials are all there.
+    pub fn auth_for(&self, is_there: impl Fn(&str) -> bool) -> Option<&SecurityRequirement> {
+        self.auth.iter().find(|requirement| requirement.required().into_iter().all(&is_there))
+    }
+
+    /// The names of all credentials that the provider knows, in the document's order, each once.
+    pub fn credential_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in
+            self.requirements().flat_map(|requirement| [requirement.required(), requirement.optional()].concat())
+        {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn is_in_host(&self, variable: &str) -> bool {
+        host(&self.base_url).contains(&format!("{{{variable}}}"))
+    }
+
+    fn no_such_variable(&self, name: &str) -> Violation {
+        let names = || self.variables.keys().map(String::as_str);
+        let help = match (nearest::nearest(name, names()), self.variables.is_empty()) {
+            (Some(right), _) => did_you_mean(name, right),
+            (None, true) => "it has none; `base_url` replaces the whole URL".to_owned(),
+            (None, false) => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        let what = format!("the provider `{}` has no variable `{name}`", self.id);
+        Violation { parameter: Some(name.to_owned()), what, help: Some(help) }
+    }
+}
+
+impl IdempotencyKey {
+    /// Whether the provider still knows a key of this age, and will when a request that is sent now arrives: the last tenth of the time does not count.
+    pub fn is_known(&self, age: Duration) -> bool {
+        self.valid_for.is_none_or(|valid| age < valid - valid / 10)
+    }
+
+    /// A key of 16 random octets.
+    pub fn of(&self, random: [u8; 16]) -> String {
+        match self.form {
+            KeyForm::Hex => hex::encode(random),
+            KeyForm::Uuid => {
+                let mut octets = random;
+                // RFC 9562, sections 4.1 and 4.2: the bits of the variant and of the version.
+                octets[6] = octets[6] & 0x0f | 0x40;
+                octets[8] = octets[8] & 0x3f | 0x80;
+                let digits = hex::encode(octets);
+                [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+            }
+        }
+    }
+}
 
 /// Adds the path below the base URL with its query, percent-encoded, to a URL. Query parameters come in document order; a list
 /// repeats its key; what is not given is left out, unless the document fixes a value for it.
@@ -193,56 +300,6 @@ fn next_placeholder(path: &str) -> Option<(&str, &str, &str)> {
     Some((before, name, after))
 }
 
-/// Bytes that most bodies do not exceed.
-const BODY_BYTES: usize = 256;
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-impl Provider {
-    /// The value of every server variable: what is given, else the document's default.
-    ///
-    /// # Errors
-    /// Every given name or value that will not do.
-    pub fn variables_with(&self, given: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Vec<Violation>> {
-        let mut wrong = Vec::new();
-        for (name, value) in given {
-            match self.variables.get(name) {
-                None => wrong.push(self.no_such_variable(name)),
-                Some(variable) => wrong.extend(check_variable(name, variable, value, self.is_in_host(name))),
-            }
-        }
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        let value = |(name, variable): (&String, &ServerVariable)| {
-            (name.clone(), given.get(name).unwrap_or(&variable.default).clone())
-        };
-        Ok(self.variables.iter().map(value).collect())
-    }
-
-    /// The base URL with its variables filled in; no trailing `/`.
-    ///
-    /// # Errors
-    /// As [`Self::variables_with`].
-    pub fn base_url_with(&self, given: &BTreeMap<String, String>) -> Result<String, Vec<Violation>> {
-        Ok(fill(&self.base_url, &self.variables_with(given)?))
-    }
-
-    fn is_in_host(&self, variable: &str) -> bool {
-        host(&self.base_url).contains(&format!("{{{variable}}}"))
-    }
-
-    fn no_such_variable(&self, name: &str) -> Violation {
-        let names = || self.variables.keys().map(String::as_str);
-        let help = match (nearest::nearest(name, names()), self.variables.is_empty()) {
-            (Some(right), _) => did_you_mean(name, right),
-            (None, true) => "it has none; `base_url` replaces the whole URL".to_owned(),
-            (None, false) => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
-        };
-        let what = format!("the provider `{}` has no variable `{name}`", self.id);
-        Violation { parameter: Some(name.to_owned()), what, help: Some(help) }
-    }
-}
-
 /// Puts variables into a template such as `https://ccm.{region}.example.com`. Names that are not there stay as they are.
 pub fn fill(template: &str, variables: &BTreeMap<String, String>) -> String {
     let filled =
@@ -286,11 +343,18 @@ fn is_path_segment(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(plain) && text != "." && text != ".."
 }
 
+/// Bytes that most bodies do not exceed.
+const BODY_BYTES: usize = 256;
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::diag::Diagnostics;
+    use crate::provider::Catalog;
     use crate::provider::model::{ParameterType, RequestBody};
     use crate::provider::openapi::testing;
+    use crate::text::SourceMap;
     use serde_json::json;
 
     /// An operation of these parameters, for this test and those above.
@@ -474,5 +538,42 @@ pub(crate) mod tests {
                 (found, expected) => panic!("{given:?}: {found:?}, not {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_key_is_known_until_a_tenth_of_its_time_is_left() {
+        let key = |valid_for: Option<u64>| IdempotencyKey {
+            parameter: "token".to_owned(),
+            form: KeyForm::Hex,
+            valid_for: valid_for.map(Duration::from_secs),
+        };
+        for (valid_for, age, expected) in [
+            (None, u64::MAX, true),
+            (Some(300), 0, true),
+            (Some(300), 269, true),
+            (Some(300), 270, false),
+            (Some(300), 301, false),
+            (Some(300), u64::MAX, false),
+        ] {
+            assert_eq!(key(valid_for).is_known(Duration::from_secs(age)), expected, "{valid_for:?} {age}");
+        }
+    }
+
+    #[test]
+    fn the_first_complete_way_to_authenticate_is_taken() {
+        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let huawei = catalog.get("huawei").unwrap();
+        for (there, expected) in [
+            (&["auth_token", "access_key", "secret_key"][..], Some("token")),
+            (&["iam_user", "iam_password", "iam_domain", "access_key", "secret_key"], Some("aksk")),
+            (&["iam_user", "iam_password", "iam_domain", "access_key"], Some("iam")),
+            (&["access_key", "security_token"], None),
+            (&[], None),
+        ] {
+            let scheme = huawei.auth_for(|name| there.contains(&name));
+            assert_eq!(scheme.map(SecurityRequirement::name).as_deref(), expected, "{there:?}");
+        }
+        assert_eq!(huawei.credential_names().len(), 8);
+        assert!(huawei.credential_names().iter().all(|name| huawei.environment.contains_key(*name)));
     }
 }

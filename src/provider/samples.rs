@@ -1,9 +1,9 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
 use super::answer::{Answer, AnswerClass, HeaderFields, TargetState};
-use super::expression::captured;
+use super::listing::ListedRow;
 use super::model::{Operation, Provider, Sample, SampleAction, SampleAnswer, Stage};
-use super::rows::ListedRow;
+use super::stages::captured;
 use super::{listing, params, request, target_state, verdict};
 use jiff::Timestamp;
 use serde_json::Value;

@@ -1,21 +1,32 @@
-//! Stages of an action: the parameters of each one's request, how its answer is read, and the new certificate that they bring. Pure: what is
-//! sent when, and what a lost answer taints, is the engine's.
+//! Stages of an action: the runtime expressions by which they refer to each other, a named subset of those of OpenAPI's Arazzo (1.0.1, section
+//! "Runtime Expressions"); the parameters of each one's request, how its answer is read, what it brings, and the new certificate. Pure: what is
+//! sent when, and what a lost answer taints, is the engine's; who may refer to what is [`super::openapi`]'s to say.
 
-use super::expression::{Captures, Expression, StepOutput, captured};
+use super::answer::{AnswerLocation, Output, Pointer, StepOutput};
 use super::model::{ActionRules, Idempotency, Operation, Provider, Stage, StageValue};
 use super::target_state::typed;
 use super::{Answer, Verdict, params, verdict};
 use crate::pki::{Certificate, SerialNotation};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
-impl ActionRules {
-    /// Whether asking twice for the action as a whole costs once: not where one of its stages costs each time.
-    pub fn idempotency_of_all(&self) -> Idempotency {
-        let costs = |stage: &Stage| stage.idempotency == Idempotency::NotIdempotent;
-        if self.stages.iter().any(costs) { Idempotency::NotIdempotent } else { self.idempotency }
-    }
+/// A runtime expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expression {
+    /// `$inputs.NAME`: a parameter of the action.
+    Input(String),
+    /// `$steps.NAME.outputs.NAME`: what an earlier step brought.
+    Output(StepOutput),
+    /// `$response.body`, `$response.body#/POINTER`, `$response.header.NAME`: a part of a step's own answer.
+    Response(AnswerLocation),
 }
+
+/// What the steps of one action have brought so far, by step and output.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Captures(BTreeMap<String, Map<String, Value>>);
 
 /// One item of the list that a stage is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +35,72 @@ pub struct Item<'a> {
     pub value: &'a Value,
     /// The URL of the challenge that was chosen of it, where it is an authorization.
     pub challenge_url: Option<&'a str>,
+}
+
+/// What an action brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Brought {
+    /// As the provider sent it.
+    Value(Value),
+    /// A serial number, in hexadecimal.
+    SerialNumber(String),
+}
+
+impl Expression {
+    /// Reads an expression.
+    ///
+    /// # Errors
+    /// What is wrong, as a sentence, with what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || format!("`{text}` is no expression; there are {FORMS}");
+        let rest = text.strip_prefix('$').ok_or_else(expected)?;
+        if let Some(name) = rest.strip_prefix("inputs.").filter(|name| !name.is_empty()) {
+            return Ok(Self::Input(name.to_owned()));
+        }
+        if let Some(rest) = rest.strip_prefix("steps.") {
+            let (step, output) = rest.split_once(".outputs.").ok_or_else(expected)?;
+            if !is_name(step) || !is_name(output) {
+                return Err(expected());
+            }
+            return Ok(Self::Output(StepOutput { step: step.to_owned(), output: output.to_owned() }));
+        }
+        if let Some(name) = rest.strip_prefix("response.header.") {
+            // RFC 9110, section 5.1: field names are case-insensitive.
+            let plain =
+                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            let header = || Self::Response(AnswerLocation::Header(name.to_ascii_lowercase()));
+            return plain.then(header).ok_or_else(expected);
+        }
+        let pointer = rest.strip_prefix("response.body").ok_or_else(expected)?;
+        let pointer = if pointer.is_empty() { Some("") } else { pointer.strip_prefix('#') };
+        let pointer = pointer.and_then(Pointer::parse).ok_or_else(expected)?;
+        Ok(Self::Response(AnswerLocation::Body(pointer)))
+    }
+}
+
+impl Captures {
+    /// Keeps what a step brought. What it brought before (an earlier answer to the same poll) is replaced.
+    pub fn keep(&mut self, step: &str, outputs: Map<String, Value>) {
+        self.0.insert(step.to_owned(), outputs);
+    }
+
+    /// What a step brought, where it did.
+    pub fn get(&self, wanted: &StepOutput) -> Option<&Value> {
+        self.0.get(&wanted.step)?.get(&wanted.output)
+    }
+
+    /// Whether no step has brought anything.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl ActionRules {
+    /// Whether asking twice for the action as a whole costs once: not where one of its stages costs each time.
+    pub fn idempotency_of_all(&self) -> Idempotency {
+        let costs = |stage: &Stage| stage.idempotency == Idempotency::NotIdempotent;
+        if self.stages.iter().any(costs) { Idempotency::NotIdempotent } else { self.idempotency }
+    }
 }
 
 /// The parameters of a stage's request. `inputs` are the action's parameters, `captures` what its earlier steps brought.
@@ -95,6 +172,11 @@ pub fn outputs(action: &ActionRules, stage: Option<&Stage>, answer: &Answer) -> 
     captured(stage.map_or(&action.outputs, |stage| &stage.outputs), answer)
 }
 
+/// What an answer brings of these outputs. What it does not hold is left out: whether that matters, shows where it is needed.
+pub fn captured(outputs: &[Output], answer: &Answer) -> Map<String, Value> {
+    outputs.iter().filter_map(|output| Some((output.name.clone(), output.place.value_of(answer)?))).collect()
+}
+
 /// The texts of the new certificate that the steps brought, PEM or DER in base64, the leaf first. Empty where they brought none.
 pub fn new_certificate(action: &ActionRules, captures: &Captures) -> Vec<String> {
     let values = action.new_certificate.iter().filter_map(|output| captures.get(output));
@@ -103,6 +185,11 @@ pub fn new_certificate(action: &ActionRules, captures: &Captures) -> Vec<String>
         one => std::slice::from_ref(one),
     });
     items.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Whether a text can be the name of a step or of an output (Arazzo, "Step Object": `[A-Za-z0-9_\-]+`).
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 /// Whether a value is what an earlier step of the plan brings (`$steps.NAME.outputs.FIELD`). The check lets nothing else through that begins so.
@@ -166,15 +253,6 @@ pub fn brought(own: &Operation, captures: &Captures, reference: Option<&str>, ou
     }
 }
 
-/// What an action brought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Brought {
-    /// As the provider sent it.
-    Value(Value),
-    /// A serial number, in hexadecimal.
-    SerialNumber(String),
-}
-
 /// The parameters of an action with what earlier steps brought in the places that name it.
 ///
 /// # Errors
@@ -205,6 +283,11 @@ pub fn with_brought(
     }
 }
 
+/// The operation that a step of an action asks: that of a stage, or the action's own.
+pub fn operation<'p>(provider: &'p Provider, own: &'p Operation, stage: Option<&Stage>) -> &'p Operation {
+    stage.map_or(own, |stage| &provider.operations[stage.operation])
+}
+
 /// The provider's own request or order id.
 const REFERENCE: &str = "reference";
 /// That of the new certificate.
@@ -212,15 +295,11 @@ const SERIAL_NUMBER: &str = "serial_number";
 /// The new certificate, the leaf first.
 const CERTIFICATE: &str = "certificate";
 
-/// The operation that a step of an action asks: that of a stage, or the action's own.
-pub fn operation<'p>(provider: &'p Provider, own: &'p Operation, stage: Option<&Stage>) -> &'p Operation {
-    stage.map_or(own, |stage| &provider.operations[stage.operation])
-}
+const FORMS: &str = "`$inputs.NAME`, `$steps.NAME.outputs.NAME`, `$response.body#/POINTER` and `$response.header.NAME`";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::model::Idempotency;
     use crate::provider::openapi::testing;
     use crate::provider::{AnswerClass, HeaderFields};
     use serde_json::json;
@@ -232,6 +311,59 @@ mod tests {
 
     fn answer(status: u16, kind: &str, body: &str) -> Answer {
         Answer::new(status, [("content-type", kind)].into_iter().collect::<HeaderFields>(), body.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn expressions_are_read_and_bring_what_answers_hold() {
+        let answer = |body: &str, kind: &str| {
+            let headers: HeaderFields = [("location", "/orders/7"), ("content-type", kind)].into_iter().collect();
+            Answer::new(201, headers, body.as_bytes().to_vec())
+        };
+        let json_answer = answer(r#"{"id":7,"none":null,"chain":["a","b"]}"#, "application/json");
+        let pem = answer("-----BEGIN", "application/x-pem-file");
+        for (text, answer, expected) in [
+            ("$response.body#/id", &json_answer, Some(json!(7))),
+            ("$response.body#/chain", &json_answer, Some(json!(["a", "b"]))),
+            ("$response.body#/none", &json_answer, None),
+            ("$response.body", &json_answer, Some(json!({"id": 7, "none": null, "chain": ["a", "b"]}))),
+            ("$response.body", &pem, Some(json!("-----BEGIN"))),
+            ("$response.body#/id", &pem, None),
+            ("$response.header.Location", &pem, Some(json!("/orders/7"))),
+            ("$response.header.Retry-After", &pem, None),
+        ] {
+            let Ok(Expression::Response(place)) = Expression::parse(text) else { panic!("{text}") };
+            assert_eq!(place.value_of(answer), expected, "{text}");
+        }
+        let output = StepOutput { step: "issued".to_owned(), output: "id".to_owned() };
+        assert_eq!(Expression::parse("$steps.issued.outputs.id"), Ok(Expression::Output(output.clone())));
+        assert_eq!(output.to_string(), "$steps.issued.outputs.id");
+        assert_eq!(Expression::parse("$inputs.a.b"), Ok(Expression::Input("a.b".to_owned())));
+        for wrong in [
+            "",
+            "x",
+            "$",
+            "$inputs.",
+            "$steps.a.outputs.",
+            "$steps.a.b",
+            "$steps..outputs.b",
+            "$response",
+            "$response.body/id",
+            "$response.body#id",
+            "$response.header.",
+            "$response.header.a b",
+            "$statusCode",
+            "$steps.a b.outputs.c",
+        ] {
+            assert!(Expression::parse(wrong).is_err(), "{wrong}");
+        }
+        let mut captures = Captures::default();
+        captures.keep("issued", captured(&[], &pem));
+        assert_eq!(captures.get(&output), None);
+        captures.keep("issued", json!({"id": 7}).as_object().unwrap().clone());
+        assert_eq!(captures.get(&output), Some(&json!(7)));
+        let text = serde_json::to_string(&captures).unwrap();
+        assert_eq!(text, r#"{"issued":{"id":7}}"#);
+        assert_eq!(serde_json::from_str::<Captures>(&text).unwrap(), captures);
     }
 
     #[test]

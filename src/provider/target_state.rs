@@ -1,17 +1,40 @@
-//! Target states: which status queries can be asked for an action, and the state of its target by their answers. Pure: asking is the
-//! engine's.
+//! The target of an action: what the action reaches; which status queries can be asked, and the target's state by their answers; and of a
+//! certificate that a new one replaces, the names that would be dropped. Pure: asking is the engine's.
 
-use super::answer::naming_text;
-use super::answer::{Answer, HeaderFields, TargetState};
+use super::answer::{Answer, AnswerLocation, HeaderFields, TargetState, naming_text, scalar_text};
+use super::listing::{ListedRow, rows_by_steps, state};
 use super::model::{
-    ActionRules, AnswerLocation, Idempotency, Location, Operation, Parameter, ParameterSource, ParameterType, Provider,
-    SerialRule, StatusQueryRule, TargetKind, ValueFormat,
+    ActionRules, CsrRule, Idempotency, Location, Operation, Parameter, ParameterSource, ParameterType, Provider,
+    ReplacedRule, SerialRule, StatusQueryRule, TargetKind, ValueFormat,
 };
-use super::rows::{self, ListedRow};
 use super::verdict::{self, Verdict};
 use super::{AnswerClass, paging, params};
+use crate::pki::RequestedCertificate;
+use crate::pki::names::{comparable, is_host};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+impl ActionRules {
+    /// The order of the certificate, where these parameters name it and the provider acts on whole orders.
+    pub fn order(&self, parameters: &Map<String, Value>) -> Option<String> {
+        let value = parameters.get(&self.whole_order.as_ref()?.parameter)?;
+        scalar_text(value).map(Cow::into_owned)
+    }
+
+    /// What an action with these parameters reaches beyond one certificate, in a few words.
+    pub fn reaches(&self, parameters: &Map<String, Value>) -> Option<String> {
+        let text = |name: &String| parameters.get(name).and_then(scalar_text);
+        let wide = self.wide.iter().find(|wide| text(&wide.parameter).is_some_and(|value| value == wide.value));
+        match self.target.kind {
+            _ if wide.is_some() => wide.map(|wide| wide.reaches.clone()),
+            TargetKind::Certificate | TargetKind::Request => None,
+            TargetKind::Order => Some("every certificate of the order".to_owned()),
+            TargetKind::Ca => Some("the CA and everything below it".to_owned()),
+        }
+    }
+}
 
 /// The status queries of an action whose parameters can all be filled, in order of preference: the index into
 /// [`ActionRules::status_queries`], and the parameters of the status query's first request. `parameters` are the action's, `answer` the
@@ -23,6 +46,21 @@ pub fn choose_queries(
     answer: Option<&Answer>,
 ) -> Vec<(usize, Map<String, Value>)> {
     choose(provider, &action.status_queries, parameters, answer)
+}
+
+/// The same of a stage: its status queries, and the parameters of its own request.
+pub fn choose(
+    provider: &Provider,
+    queries: &[StatusQueryRule],
+    parameters: &Map<String, Value>,
+    answer: Option<&Answer>,
+) -> Vec<(usize, Map<String, Value>)> {
+    let body = answer.map_or(&Value::Null, Answer::json);
+    let filled = |(index, rule): (usize, &StatusQueryRule)| {
+        let operation = provider.operation(&rule.operation)?;
+        fill(rule, operation, parameters, body).map(|filled| (index, filled))
+    };
+    queries.iter().enumerate().filter_map(filled).collect()
 }
 
 /// Whether an action revokes. A reissue has a CSR or is not idempotent; what it makes is valid. An approval acts on a request, and the revocation
@@ -50,21 +88,6 @@ pub fn meets_the_new(reissue: &Operation, revocation: &Operation) -> bool {
     new.csr.as_ref().is_some_and(|csr| csr.replaces)
         && revokes(revocation)
         && ids.iter().all(|name| old.target.parameters.contains(name) && !is_own(name))
-}
-
-/// The same of a stage: its status queries, and the parameters of its own request.
-pub fn choose(
-    provider: &Provider,
-    queries: &[StatusQueryRule],
-    parameters: &Map<String, Value>,
-    answer: Option<&Answer>,
-) -> Vec<(usize, Map<String, Value>)> {
-    let body = answer.map_or(&Value::Null, Answer::json);
-    let filled = |(index, rule): (usize, &StatusQueryRule)| {
-        let operation = provider.operation(&rule.operation)?;
-        fill(rule, operation, parameters, body).map(|filled| (index, filled))
-    };
-    queries.iter().enumerate().filter_map(filled).collect()
 }
 
 /// An answer that holds only the reference of an earlier one (the provider's own id, from a report), at the place where the operation's answers hold it; for
@@ -106,7 +129,7 @@ pub fn next_page(rule: &StatusQueryRule, pages: &[Value]) -> Option<Value> {
 
 /// The state of an action's target by the pages of a status query, and what was seen, for people. `parameters` are the action's.
 pub fn read_state(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages: &[Value]) -> (TargetState, String) {
-    let rows = pages.iter().flat_map(|page| rows::rows(&rule.rows.steps, parameters, page));
+    let rows = pages.iter().flat_map(|page| rows_by_steps(&rule.rows.steps, parameters, page));
     let rows: Vec<&Value> = rows.map(|row| row.item).collect();
     let states: Vec<TargetState> = rows.iter().map(|row| row_state(rule, row)).collect();
     match (states.as_slice(), states.first()) {
@@ -133,11 +156,46 @@ pub fn read_state(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages
 
 /// What the pages of a status query show of an action's target beside its state; nothing where they have several rows of it, or none.
 pub fn read_shown(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages: &[Value]) -> ListedRow {
-    let mut found = pages.iter().flat_map(|page| rows::rows(&rule.rows.steps, parameters, page));
+    let mut found = pages.iter().flat_map(|page| rows_by_steps(&rule.rows.steps, parameters, page));
     match (found.next(), found.next()) {
         (Some(row), None) => row.cells(&rule.rows.columns),
         _ => ListedRow::new(),
     }
+}
+
+/// The names that an action asks for, as they are compared: its parameters', and those of its certificate request.
+pub fn asked_names(
+    rule: &CsrRule,
+    parameters: &Map<String, Value>,
+    request: Option<&RequestedCertificate>,
+) -> BTreeSet<String> {
+    let given = |name: &Option<String>| name.as_ref().and_then(|name| parameters.get(name));
+    let common = given(&rule.common_name).and_then(Value::as_str);
+    let listed = given(&rule.dns_names).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let requested = request.map(|request| request.names.as_slice()).unwrap_or_default();
+    let all = common.into_iter().chain(listed.iter().filter_map(Value::as_str));
+    all.chain(requested.iter().map(String::as_str)).map(comparable).collect()
+}
+
+/// The names of the certificate that is replaced, by what the provider tells of it. `parameters` are the action's.
+pub fn replaced_names(rule: &ReplacedRule, parameters: &Map<String, Value>, body: &Value) -> Vec<String> {
+    let rows = rows_by_steps(&rule.query.rows.steps, parameters, body);
+    let found = rows.iter().flat_map(|row| rule.names.iter().filter_map(|pointer| pointer.of(row.item)));
+    let texts = found.flat_map(|found| match found {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        // A common name need not be a host's: a person's, a product's.
+        Value::String(text) if is_host(text) => vec![text.clone()],
+        _ => Vec::new(),
+    });
+    texts.collect()
+}
+
+/// What is dropped, as the old certificate writes it, each once: neither asked for nor meant to go. Nothing where no name is asked for at all: the
+/// provider then takes those that it has.
+pub fn dropped_names(old: &[String], asked: &BTreeSet<String>, meant: &[String]) -> Vec<String> {
+    let mut known: BTreeSet<String> = asked.iter().cloned().chain(meant.iter().map(|name| comparable(name))).collect();
+    let is_dropped = |name: &&String| !asked.is_empty() && known.insert(comparable(name));
+    old.iter().filter(is_dropped).cloned().collect()
 }
 
 fn fill(
@@ -194,7 +252,7 @@ fn whole(rule: &StatusQueryRule, pages: &[Value]) -> bool {
 
 /// The state by one row: that of the first rule that holds for it.
 pub fn row_state(rule: &StatusQueryRule, row: &Value) -> TargetState {
-    rows::state(&rule.rows.states, row).unwrap_or(TargetState::Unknown)
+    state(&rule.rows.states, row).unwrap_or(TargetState::Unknown)
 }
 
 /// The values that the rules look at, as `statusCode -5`.
@@ -429,5 +487,32 @@ mod tests {
         let huawei = catalog.get("huawei").unwrap();
         let rule = &huawei.operation("revoke-ca").unwrap().action.as_ref().unwrap().status_queries[0];
         assert_eq!(next_page(rule, &[json!({})]), None);
+    }
+
+    #[test]
+    fn a_name_is_dropped_where_it_is_neither_asked_for_nor_meant_to_go() {
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let rule = CsrRule {
+            field: "csr".into(),
+            common_name: Some("cn".into()),
+            dns_names: Some("dns".into()),
+            fills_names: false,
+            replaces: true,
+        };
+        for (old, given, meant, expected) in [
+            (&["a.example", "b.example"][..], json!({"cn": "a.example", "dns": ["b.example"]}), &[][..], &[][..]),
+            (&["a.example", "B.example"], json!({"cn": "A.EXAMPLE"}), &[], &["B.example"]),
+            (&["a.example", "b.example", "b.example"], json!({"cn": "a.example"}), &[], &["b.example"]),
+            (&["a.example", "b.example"], json!({"cn": "a.example"}), &["b.EXAMPLE"], &[]),
+            // A wildcard does not name what it covers: whether it will do is for people.
+            (&["a.example"], json!({"cn": "*.example"}), &[], &["a.example"]),
+            (&["가게.example"], json!({"dns": ["xn--o39akk.example"]}), &[], &[]),
+            (&["192.0.2.1"], json!({"dns": ["192.0.2.1"]}), &[], &[]),
+            // The provider takes those of its order.
+            (&["a.example"], json!({}), &[], &[]),
+        ] {
+            let asked = asked_names(&rule, &map(&given), None);
+            assert_eq!(dropped_names(&texts(old), &asked, &texts(meant)), texts(expected), "{old:?} {given}");
+        }
     }
 }

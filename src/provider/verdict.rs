@@ -1,11 +1,11 @@
 //! What an answer means: the document's rules first, then what HTTP itself says; with it the words of problem documents (RFC 9457) and
 //! how long the provider asks to wait. Pure and total: any answer gets a verdict, and what nothing declares is never a success.
 
-use super::answer::{Answer, AnswerClass, Content, Pointer};
-use super::body;
-use super::model::{
-    AnswerLocation, AnswerRule, Condition, Operation, ResponseContent, Test, ThrottleForm, ThrottleHint, Window,
+use super::answer::{
+    Answer, AnswerClass, AnswerLocation, AnswerRule, Condition, Content, Pointer, ResponseContent, Test, ThrottleForm,
+    ThrottleHint, is_json,
 };
+use super::model::{Operation, Window};
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
@@ -98,7 +98,7 @@ enum Origin {
 fn origin(operation: &Operation, answer: &Answer) -> Origin {
     let response = response(&operation.responses, answer.status);
     let media_types = response.map_or(&[][..], |response| &response.media_types);
-    let is_json = match answer.content() {
+    let holds_json = match answer.content() {
         // `default` stands for statuses that the document's author did not think of, and says nothing about a body that is missing.
         Content::Empty if response.is_some_and(|found| found.media_types.is_empty() && found.status != "default") => {
             return Origin::EmptyAsDeclared;
@@ -112,10 +112,8 @@ fn origin(operation: &Operation, answer: &Answer) -> Origin {
         // RFC 9110, section 8.3: without a `Content-Type` the body itself may be looked at.
         None => matches!(answer.json(), Value::Object(_) | Value::Array(_)),
         // Where nothing is declared, JSON is meant: that is what rules read.
-        Some(found) if media_types.is_empty() => body::is_json(&found),
-        Some(found) => {
-            media_types.iter().any(|declared| is_of(&found, declared)) && (is_json || !body::is_json(&found))
-        }
+        Some(found) if media_types.is_empty() => is_json(&found),
+        Some(found) => media_types.iter().any(|declared| is_of(&found, declared)) && (holds_json || !is_json(&found)),
     };
     if is_declared { Origin::Provider } else { Origin::Unknown }
 }
@@ -126,7 +124,7 @@ fn is_of(found: &str, declared: &str) -> bool {
     let in_range = |range: &str| found.strip_prefix(range).is_some_and(|rest| rest.starts_with('/'));
     found == declared
         || declared == "*/*"
-        || (body::is_json(found) && body::is_json(declared))
+        || (is_json(found) && is_json(declared))
         || declared.strip_suffix("/*").is_some_and(in_range)
 }
 

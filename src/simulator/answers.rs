@@ -2,8 +2,8 @@
 //! the places that the document declares for codes and messages. Decides nothing about state.
 
 use super::message::Response;
-use crate::provider::answer::Pointer;
-use crate::provider::model::{ActionRules, AnswerLocation, ParameterType, Sample, SampleAnswer, StageValue};
+use crate::provider::answer::{AnswerLocation, Pointer};
+use crate::provider::model::{ActionRules, ParameterType, Sample, SampleAnswer, StageValue};
 use crate::provider::{Operation, Provider, verdict};
 use jiff::Timestamp;
 use serde_json::{Map, Value};

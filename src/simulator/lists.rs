@@ -7,12 +7,10 @@ use super::message::Response;
 use super::status_queries::{bounds, put_page};
 use super::targets::SimulatedTarget;
 use crate::pki::SerialNumber;
-use crate::provider::answer::scalar_text;
+use crate::provider::answer::{Test, scalar_text};
 use crate::provider::listing;
-use crate::provider::model::{
-    LIST_COLUMNS, ListRule, ListedPlace, Operation, Provider, RowRule, RowStep, TargetKind, Test,
-};
-use crate::provider::{Idempotency, TargetState, rows};
+use crate::provider::model::{LIST_COLUMNS, ListRule, ListedPlace, Operation, Provider, RowRule, RowStep, TargetKind};
+use crate::provider::{Idempotency, TargetState};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -125,9 +123,9 @@ fn known_rows<'t>(
 fn item(rule: &RowRule<&'static str>, sample: &Value, row: &KnownRow) -> Option<Value> {
     let (first, inner) = rule.steps.split_first()?;
     let is_wanted = |item: &&Value| is_revoked(rule, item) == row.revoked;
-    let all = rows::items(&first.list, sample);
+    let all = listing::items(&first.list, sample);
     let leaf = |item: &Value| -> Option<Value> {
-        inner.iter().try_fold(item.clone(), |item, step| rows::items(&step.list, &item).first().cloned())
+        inner.iter().try_fold(item.clone(), |item, step| listing::items(&step.list, &item).first().cloned())
     };
     let outer = all.iter().find(|item| leaf(item).as_ref().is_some_and(|leaf| is_wanted(&leaf)));
     let mut outer = outer.or_else(|| all.iter().find(|item| leaf(item).is_some()))?.clone();

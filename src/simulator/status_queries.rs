@@ -3,11 +3,9 @@
 use super::answers;
 use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
-use crate::provider::answer::{Pointer, scalar_text};
-use crate::provider::model::{
-    Condition, PageForm, Pages, ParameterSource, RowStep, Sample, StateRule, StatusQueryRule, TargetKind, Test,
-};
-use crate::provider::paging::ListEnd;
+use crate::provider::answer::{Condition, Pointer, Test, scalar_text};
+use crate::provider::model::{ParameterSource, RowStep, Sample, StateRule, StatusQueryRule, TargetKind};
+use crate::provider::paging::{ListEnd, PageForm, Pages};
 use crate::provider::{Operation, Provider, TargetState, target_state};
 use serde_json::{Map, Value};
 

@@ -4,7 +4,7 @@
 use super::world::{Faults, World, json_answer};
 use super::{Bench, Cut, replayable, scaled, seeds, virtual_time};
 use certsweep::journal::{Phase, RunDir};
-use certsweep::provider::expression::StepOutput;
+use certsweep::provider::answer::StepOutput;
 use certsweep::provider::{Answer, HeaderFields};
 use certsweep::run::{Outcome, StopReason};
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use crate::engine::stages::{FIRST_POLL, Lookup, StageKind, Subject};
 use crate::engine::status_query::DoubtfulAction;
 use crate::journal::{Phase, Record, Reply};
 use crate::provider::Answer;
-use crate::provider::expression::Captures;
+use crate::provider::stages::Captures;
 use crate::run::{Event, Ordinal};
 use crate::time::Clock;
 use crate::wire::Transport;

@@ -5,7 +5,7 @@ use super::queries::ToldState;
 use super::state::Dispatcher;
 use crate::engine::sender::Sender;
 use crate::engine::status_query::{Asker, DoubtfulAction, StatusQuery};
-use crate::provider::{replacement, verdict};
+use crate::provider::{target_state, verdict};
 use crate::run::{Event, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -65,12 +65,12 @@ where
             // It passes: `resume --retry failed` takes it up again.
             return Some((Outcome::Failed, format!("never sent: {why}")));
         }
-        let names = replacement::replaced_names(replaced, parameters, body);
+        let names = target_state::replaced_names(replaced, parameters, body);
         let requested = sender.requested_certificate(operation, parameters);
-        let asked = replacement::asked(csr, parameters, requested.as_ref());
+        let asked = target_state::asked_names(csr, parameters, requested.as_ref());
         let (action, _) = self.run.reader.history(query.subject.action.ordinal).ok()?;
         let meant = action.certificate.map(|facts| facts.drop_names).unwrap_or_default();
-        let dropped = replacement::dropped(&names, &asked, &meant);
+        let dropped = target_state::dropped_names(&names, &asked, &meant);
         (!dropped.is_empty()).then(|| {
             let (shown, list) = (dropped.join("`, `"), dropped.join(", "));
             let what =

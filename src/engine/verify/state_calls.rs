@@ -11,7 +11,7 @@ use crate::engine::step::{JournalFailed, Purpose};
 use crate::engine::timing::Moment;
 use crate::journal::{ActionState, Reader};
 use crate::plan::Action;
-use crate::provider::rows::ListedRow;
+use crate::provider::listing::ListedRow;
 use crate::provider::{Provider, TargetState, target_state};
 use crate::run::{Ordinal, StatusSource};
 use crate::time::Clock;

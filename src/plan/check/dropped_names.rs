@@ -9,7 +9,7 @@ use crate::pki::names::{comparable, is_host};
 use crate::pki::{Certificate, RequestedCertificate};
 use crate::plan::read::texts;
 use crate::provider::model::{ActionRules, Operation};
-use crate::provider::replacement;
+use crate::provider::target_state;
 use crate::text::{Span, safe};
 use crate::tree::Field;
 use serde_json::{Map, Value};
@@ -61,7 +61,7 @@ impl Checker<'_> {
             return meant.into_iter().map(|(name, _)| name).collect();
         }
         let request = new.csr.and_then(|(csr, _)| Some(RequestedCertificate::of(&csr.as_ref().as_ref().ok()?.csr)));
-        let asked = replacement::asked(rule, new.parameters, request.as_ref());
+        let asked = target_state::asked_names(rule, new.parameters, request.as_ref());
         for (name, place) in meant.iter().filter(|(name, _)| asked.contains(&comparable(name))) {
             let what = format!("`{}` is asked for, and `{FIELD}` says that it is to go", safe::terminal(name));
             self.report(Diagnostic::error("drop-names", *place, what).help("take it out of one of the two"));
@@ -73,7 +73,7 @@ impl Checker<'_> {
         let addresses = old.alternative_names().ip.iter().map(ToString::to_string);
         let names: Vec<String> =
             common.into_iter().chain(old.alternative_names().dns.iter().cloned()).chain(addresses).collect();
-        let dropped = replacement::dropped(&names, &asked, &meant);
+        let dropped = target_state::dropped_names(&names, &asked, &meant);
         if !dropped.is_empty() {
             let place =
                 named.iter().flatten().find_map(|index| new.given[*index]).map_or(row.span, |field| field.value.span);

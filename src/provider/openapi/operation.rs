@@ -8,12 +8,12 @@ use super::schema;
 use super::security::Signing;
 use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
-use crate::provider::answer::scalar_text;
+use crate::provider::answer::{ResponseContent, is_json, media_type, scalar_text};
 use crate::provider::model::{
     ActionRules, ApprovalRule, CertificateRule, CsrRule, Idempotency, IdempotencyKey, KeyForm, Location, Operation,
-    Parameter, ParameterType, ReasonRule, ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
+    Parameter, ParameterType, ReasonRule, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
 };
-use crate::provider::{body, verdict};
+use crate::provider::verdict;
 use crate::text::nearest;
 use crate::tree::{Field, Node};
 use serde_json::Value;
@@ -148,7 +148,7 @@ fn responses<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, own: &AnswerRe
     let mut responses = Vec::new();
     for field in reader.map(node) {
         let content = reader.resolve(&field.value).and_then(|response| response.get("content"));
-        let media_types = content.into_iter().flat_map(Node::fields).map(|field| body::media_type(&field.name));
+        let media_types = content.into_iter().flat_map(Node::fields).map(|field| media_type(&field.name));
         responses.push(ResponseContent { status: field.name.clone(), media_types: media_types.collect() });
     }
     for (rule, span) in &own.rules {
@@ -163,7 +163,7 @@ fn responses<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, own: &AnswerRe
 fn accept(responses: &[ResponseContent]) -> String {
     let mut types: Vec<&str> = Vec::new();
     for media_type in responses.iter().filter(|of| of.status.starts_with('2')).flat_map(|of| &of.media_types) {
-        if !types.contains(&media_type.as_str()) && !body::is_json(media_type) {
+        if !types.contains(&media_type.as_str()) && !is_json(media_type) {
             types.push(media_type);
         }
     }

@@ -4,8 +4,7 @@
 use super::reader::{DocumentReader, EXTENSION, is_header_name, placeholders};
 use super::schema;
 use crate::diag::Diagnostic;
-use crate::provider::answer::scalar_text;
-use crate::provider::body;
+use crate::provider::answer::{is_json, media_type, scalar_text};
 use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody, ValueFormat};
 use crate::provider::security::ACME_JWS;
 use crate::text::Span;
@@ -136,7 +135,7 @@ impl DeclaredParameters {
         let signs = signs_bodies(reader);
         let honoured = |media_type: &str| body_form(media_type).is_some() && (media_type != SIGNED || signs);
         // Others are alternatives: one is sent, and the first that can be.
-        let Some(media) = fields.iter().find(|field| honoured(&body::media_type(&field.name))) else {
+        let Some(media) = fields.iter().find(|field| honoured(&media_type(&field.name))) else {
             for field in fields {
                 let what = format!("the media type `{}` is not honoured", field.name);
                 let help = "`application/json`, any other JSON (`application/*+json`) and `application/x-www-form-urlencoded` are";
@@ -144,7 +143,7 @@ impl DeclaredParameters {
             }
             return;
         };
-        let media_type = body::media_type(&media.name);
+        let media_type = media_type(&media.name);
         let Some(form) = body_form(&media_type) else { return };
         let schema = if media_type == SIGNED {
             // On the wire this is a JWS; the parameters of plans are the members of its payload.
@@ -308,7 +307,7 @@ struct Within<'w> {
 fn body_form(media_type: &str) -> Option<BodyForm> {
     match media_type {
         "application/x-www-form-urlencoded" => Some(BodyForm::Urlencoded),
-        json if body::is_json(json) => Some(BodyForm::Json),
+        json if is_json(json) => Some(BodyForm::Json),
         _ => None,
     }
 }

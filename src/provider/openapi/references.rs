@@ -5,13 +5,12 @@ use super::operation::named;
 use super::reader::DocumentReader;
 use super::{rows, rules, schema};
 use crate::diag::Diagnostic;
-use crate::provider::answer::scalar_text;
-use crate::provider::answer::{AnswerClass, TargetState};
+use crate::provider::answer::{AnswerClass, AnswerRule, TargetState, scalar_text};
 use crate::provider::model::{
-    AnswerRule, LIST_COLUMNS, Operation, PageForm, Pages, Parameter, ParameterSource, ReplacedRule, RowRule, Sample,
-    SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, WholeOrderRule,
+    LIST_COLUMNS, Operation, Parameter, ParameterSource, ReplacedRule, RowRule, Sample, SampleAction, SampleAnswer,
+    SerialRule, Stage, StatusQueryRule, TargetKind, WholeOrderRule,
 };
-use crate::provider::paging::ListEnd;
+use crate::provider::paging::{ListEnd, PageForm, Pages};
 use crate::provider::{params, target_state};
 use crate::text::Span;
 use crate::tree::Node;

@@ -2,9 +2,9 @@
 //! matches whenever it would, is a mistake in a document, always.
 
 use super::reader::{DocumentReader, is_header_name};
-use crate::provider::answer::AnswerClass;
-use crate::provider::answer::Pointer;
-use crate::provider::model::{AnswerLocation, AnswerRule, Condition, Test, ThrottleForm, ThrottleHint};
+use crate::provider::answer::{
+    AnswerClass, AnswerLocation, AnswerRule, Condition, Pointer, Test, ThrottleForm, ThrottleHint,
+};
 use crate::text::Span;
 use crate::tree::{Node, Shape};
 

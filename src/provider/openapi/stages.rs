@@ -4,9 +4,9 @@
 use super::reader::{DocumentReader, is_new_certificate};
 use super::{references, rules, schema};
 use crate::diag::Diagnostic;
-use crate::provider::answer::{AnswerClass, scalar_text};
-use crate::provider::expression::{Expression, Output, StepOutput, is_name};
-use crate::provider::model::{AnswerRule, Idempotency, Location, Operation, Stage, StageValue, Unless};
+use crate::provider::answer::{AnswerClass, AnswerRule, Output, StepOutput, scalar_text};
+use crate::provider::model::{Idempotency, Location, Operation, Stage, StageValue, Unless};
+use crate::provider::stages::{Expression, is_name};
 use crate::provider::{params, verdict};
 use crate::text::Span;
 use crate::tree::Node;
