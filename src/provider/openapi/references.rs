@@ -1,19 +1,21 @@
-//! What refers from one operation to another, read with all of them known: how an action's state is read back (its status queries), and samples.
-//! [`crate::provider::samples`] runs those.
+//! What refers from one operation to another, read with all of them known: how an action's state is read back (its status queries) and what its
+//! preview asks, what an operation lists and what is asked about its rows, and samples; with it how a document says which rows an answer has and
+//! what they tell. [`crate::provider::samples`] runs the samples.
 
 use super::operation::named;
 use super::reader::DocumentReader;
-use super::{rows, rules, schema};
+use super::{rules, schema};
 use crate::diag::Diagnostic;
 use crate::provider::answer::{AnswerClass, AnswerRule, TargetState, scalar_text};
 use crate::provider::model::{
-    LIST_COLUMNS, Operation, Parameter, ParameterSource, ReplacedRule, RowRule, Sample, SampleAction, SampleAnswer,
-    SerialRule, Stage, StatusQueryRule, TargetKind, WholeOrderRule,
+    DetailRule, LIST_COLUMNS, LISTED_STATUSES, ListRule, ListedPlace, Operation, Parameter, ParameterSource,
+    ReplacedRule, RowMatch, RowRule, RowStep, Sample, SampleAction, SampleAnswer, SerialRule, Stage, StateRule,
+    StatusQueryRule, TargetKind, WholeOrderRule,
 };
 use crate::provider::paging::{ListEnd, PageForm, Pages};
 use crate::provider::{params, target_state};
 use crate::text::Span;
-use crate::tree::Node;
+use crate::tree::{Node, Shape};
 use serde_json::{Map, Value};
 
 /// Reads `lookups`, with all operations known.
@@ -66,7 +68,7 @@ pub(super) fn previews<'a>(
     if let Some(node) = extension.get("preview") {
         reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "columns"]);
         reader.required(node, "columns");
-        let states = node.get("standings").map(|list| rows::states(reader, list, &TargetState::ALL));
+        let states = node.get("standings").map(|list| states(reader, list, &TargetState::ALL));
         let asked = query(reader, node, action, operations, Asks::Preview);
         if asked
             .as_ref()
@@ -114,6 +116,39 @@ pub(super) fn whole_order<'a>(
         return None;
     }
     Some(WholeOrderRule { operation: name.to_owned(), parameter: parameter?.name.clone() })
+}
+
+/// Reads `list`: what a row tells is named as the parameters that name targets are.
+pub(super) fn list<'a>(
+    reader: &mut DocumentReader<'a>,
+    extension: &'a Node,
+    operation: &Operation,
+    operations: &[Operation],
+) -> Option<ListRule> {
+    let node = extension.get("list")?;
+    reader.closed(node, &["rows", "pages", "parameters", "columns", "status", "details"]);
+    if operation.action.is_some() || !operation.is_safe {
+        let what = format!(
+            "`{}` lists nothing: a list is read by a GET, or by what says `safe: true`, without a `target`",
+            operation.name
+        );
+        reader.error("wrong-value", node.span, what);
+    }
+    reader.required(node, "rows");
+    let rows = row_rule(reader, node, operations);
+    let pages = node.get("pages").and_then(|node| pages(reader, node, operation));
+    let mut parameters = Vec::new();
+    for field in node.get("parameters").map(|node| reader.map(node)).unwrap_or_default() {
+        let value = schema::json(&field.value);
+        check_asked(reader, operation, &field.name, field.span);
+        check_fixed(reader, operation, &field.name, &value, field.value.span);
+        parameters.push((field.name.clone(), value));
+    }
+    let mut details = Vec::new();
+    for detail in node.get("details").map(|node| reader.list(node)).unwrap_or_default() {
+        details.extend(self::detail(reader, detail, (operation, &rows), operations));
+    }
+    Some(ListRule { rows, pages, parameters, details })
 }
 
 /// Reads `samples`, with all operations known.
@@ -196,7 +231,7 @@ fn status_query<'a>(
 ) -> Option<StatusQueryRule> {
     reader.closed(node, &["operation", "parameters", "rows", "pages", "standings", "absent", "advice", "columns"]);
     let mut asked = query(reader, node, action, operations, Asks::State)?;
-    let states = reader.required(node, "standings").map(|list| rows::states(reader, list, &TargetState::ALL));
+    let states = reader.required(node, "standings").map(|list| states(reader, list, &TargetState::ALL));
     asked.rows.states = states.unwrap_or_default();
     let absent = node.get("absent").and_then(|node| {
         let word = reader.word(node, &TargetState::ALL)?;
@@ -254,10 +289,10 @@ fn query<'a>(
             reader.error("missing-key", node.span, what);
         }
     }
-    let steps = node.get("rows").map(|node| rows::steps(reader, node, Some(action))).unwrap_or_default();
+    let steps = node.get("rows").map(|node| row_steps(reader, node, Some(action))).unwrap_or_default();
     let known: Vec<&str> = LIST_COLUMNS.into_iter().chain(target_state::PREVIEW_COLUMNS).collect();
     let none = "is none of what is shown of certificates";
-    let columns = reader.key(node, "columns").map(|node| rows::columns(reader, node, &known, none)).unwrap_or_default();
+    let columns = reader.key(node, "columns").map(|node| columns(reader, node, &known, none)).unwrap_or_default();
     Some(StatusQueryRule {
         operation: asked.name.clone(),
         parameters,
@@ -268,14 +303,14 @@ fn query<'a>(
     })
 }
 
-pub(super) fn check_asked(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, span: Span) {
+fn check_asked(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, span: Span) {
     if !asked.parameters.iter().any(|parameter| parameter.name == name) {
         let names = asked.parameters.iter().map(|parameter| parameter.name.as_str());
         reader.no_such(span, format!("`{}` has no parameter `{name}`", asked.name), name, names);
     }
 }
 
-pub(super) fn check_fixed(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, value: &Value, span: Span) {
+fn check_fixed(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, value: &Value, span: Span) {
     let Some(parameter) = asked.parameters.iter().find(|parameter| parameter.name == name) else { return };
     let text = scalar_text(value).unwrap_or_default();
     if let Err(wrong) = params::scalar(parameter, &text, None) {
@@ -314,7 +349,7 @@ fn source<'a>(
     }
 }
 
-pub(super) fn pages<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation) -> Option<Pages> {
+fn pages<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation) -> Option<Pages> {
     let parameter = reader.required(node, "parameter").and_then(|name| named(reader, name, &asked.parameters));
     let form = if let Some(token) = node.get("token") {
         reader.closed(node, &["parameter", "token"]);
@@ -349,6 +384,175 @@ pub(super) fn pages<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: 
         }
     };
     Some(Pages { parameter: parameter?.name.clone(), form })
+}
+
+/// Reads `rows`, `columns` and `status`.
+fn row_rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operations: &[Operation]) -> RowRule<&'static str> {
+    let steps = node.get("rows").map(|node| row_steps(reader, node, None)).unwrap_or_default();
+    let targets =
+        operations.iter().filter_map(|other| other.action.as_ref()).flat_map(|action| &action.target.parameters);
+    let known: Vec<&str> = targets.map(String::as_str).chain(LIST_COLUMNS).collect();
+    let none = "is no column: it names no target, and is none of what is known of certificates";
+    let columns = reader.required(node, "columns").map(|node| columns(reader, node, &known, none));
+    let states = node.get("status").map(|node| states(reader, node, &LISTED_STATUSES));
+    RowRule { steps, columns: columns.unwrap_or_default(), states: states.unwrap_or_default() }
+}
+
+fn detail<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    (list, of): (&Operation, &RowRule<&'static str>),
+    operations: &[Operation],
+) -> Option<DetailRule> {
+    reader.closed(node, &["operation", "parameters", "rows", "columns", "status"]);
+    let name = reader.required(node, "operation")?;
+    let text = reader.text(name)?;
+    let reads = |operation: &Operation| operation.action.is_none() && operation.is_safe;
+    let Some(operation) = operations.iter().position(|operation| operation.name == text && reads(operation)) else {
+        let names = operations.iter().filter(|other| reads(other)).map(|other| other.name.as_str());
+        let what = format!("there is no operation `{text}` that only reads");
+        reader.no_such(name.span, what, text, names);
+        return None;
+    };
+    let asked = &operations[operation];
+    let mut parameters = Vec::new();
+    for field in reader.required(node, "parameters").map(|node| reader.map(node)).unwrap_or_default() {
+        check_asked(reader, asked, &field.name, field.span);
+        let Some(column) = reader.text(&field.value) else { continue };
+        if !of.columns.iter().any(|(known, _)| known == column) {
+            let names = of.columns.iter().map(|(name, _)| name.as_str());
+            reader.no_such(field.value.span, format!("the list has no column `{column}`"), column, names);
+        }
+        parameters.push((field.name.clone(), column.to_owned()));
+    }
+    for parameter in asked.parameters.iter().filter(|parameter| parameter.required && parameter.fixed.is_none()) {
+        // What the list is asked with is asked with here, too.
+        let is_shared = list.parameters.iter().any(|one| one.name == parameter.name);
+        if !is_shared && !parameters.iter().any(|(name, _)| *name == parameter.name) {
+            let what = format!("`{}` needs `{}`, which is not given here", asked.name, parameter.name);
+            reader.error("missing-key", node.span, what);
+        }
+    }
+    Some(DetailRule { operation, parameters, rows: row_rule(reader, node, operations) })
+}
+
+/// Reads `rows`: one step or several, each a pointer to a list, or `{list, match}`, where an action's parameters tell its row from others.
+fn row_steps<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: Option<&Operation>) -> Vec<RowStep> {
+    reader.one_or_many(node).iter().filter_map(|node| row_step(reader, node, action)).collect()
+}
+
+fn row_step<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: Option<&Operation>) -> Option<RowStep> {
+    if !matches!(node.shape, Shape::Map(_)) {
+        return reader.pointer(node).map(|list| RowStep { list, matches: Vec::new() });
+    }
+    // A list is of all that there is.
+    let Some(action) = action else {
+        reader.closed(node, &["list"]);
+        let list = reader.required(node, "list").and_then(|node| reader.pointer(node));
+        return list.map(|list| RowStep { list, matches: Vec::new() });
+    };
+    reader.closed(node, &["list", "match"]);
+    let list = reader.required(node, "list").and_then(|node| reader.pointer(node));
+    let mut matches = Vec::new();
+    for field in node.get("match").map(|node| reader.map(node)).unwrap_or_default() {
+        let pointer = reader.pointer_text(&field.name, field.span);
+        let (parameter, any, at) = if matches!(field.value.shape, Shape::Map(_)) {
+            reader.closed(&field.value, &["parameter", "any", "serial_number"]);
+            let (any, at) = (reader.optional_text(&field.value, "any"), field.value.get("serial_number"));
+            (reader.required(&field.value, "parameter"), any, at)
+        } else {
+            (Some(&field.value), None, None)
+        };
+        let serial_pointer = at.and_then(|node| reader.pointer(node));
+        let parameter = parameter.and_then(|node| named(reader, node, &action.parameters));
+        if let (Some(pointer), Some(parameter)) = (pointer, parameter) {
+            let (serial, any) = (parameter.serial(), any.map(str::to_owned));
+            if let (None, Some(at)) = (serial, at) {
+                let what = format!("`{}` takes no serial number (`format: serial-number`)", parameter.name);
+                reader.error("wrong-value", at.span, what);
+            }
+            let csr = action.action.as_ref().and_then(|rules| rules.csr.as_ref());
+            let is_request = csr.is_some_and(|csr| csr.field == parameter.name);
+            matches.push(RowMatch {
+                pointer,
+                serial_pointer,
+                parameter: parameter.name.clone(),
+                serial,
+                is_request,
+                any,
+            });
+        }
+    }
+    Some(RowStep { list: list?, matches })
+}
+
+/// Reads columns: each a known name, and where a row holds it. `none` says of any other name what it is not.
+fn columns<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    known: &[&str],
+    none: &str,
+) -> Vec<(String, ListedPlace)> {
+    let mut columns = Vec::new();
+    for field in reader.map(node) {
+        if !known.contains(&field.name.as_str()) {
+            let what = format!("`{}` {none}", field.name);
+            reader.no_such(field.span, what, &field.name, known.iter().copied());
+        }
+        columns.extend(place(reader, &field.value).map(|place| (field.name.clone(), place)));
+    }
+    columns
+}
+
+/// A pointer into a row; or `{pointer, behind}` or `{pointer, form}` where what stands there must be read.
+fn place<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ListedPlace> {
+    if !matches!(node.shape, Shape::Map(_)) {
+        return reader.pointer(node).map(|pointer| ListedPlace { pointer, behind: None, is_unix_time: false });
+    }
+    reader.closed(node, &["pointer", "behind", "form"]);
+    let pointer = reader.required(node, "pointer").and_then(|pointer| reader.pointer(pointer));
+    let behind = reader.optional_text(node, "behind").map(str::to_owned);
+    let form = node.get("form").and_then(|form| reader.word(form, &[(true, "unix-time")]));
+    if behind.is_some() == form.is_some() {
+        let what = "say by one of `behind` and `form` how the value is read; a pointer alone needs neither";
+        reader.error("wrong-value", node.span, what);
+    }
+    Some(ListedPlace { pointer: pointer?, behind, is_unix_time: form.is_some() })
+}
+
+/// Reads rules `{when, is}`; `words` are the states that there are.
+fn states<'a, S: Copy>(
+    reader: &mut DocumentReader<'a>,
+    list: &'a Node,
+    words: &[(S, &'static str)],
+) -> Vec<StateRule<S>> {
+    let mut read: Vec<(StateRule<S>, Span)> = Vec::new();
+    for node in reader.list(list) {
+        reader.closed(node, &["when", "is"]);
+        let when = reader.required(node, "when").map(|when| rules::conditions(reader, when));
+        let state = reader.required(node, "is").and_then(|node| reader.word(node, words));
+        if let (Some(when), Some(state)) = (when, state) {
+            read.push((StateRule { when, state }, node.span));
+        }
+    }
+    if list.items().is_empty() {
+        reader.error("wrong-value", list.span, "no rule stands here, so nothing is told");
+    }
+    for (hidden, by) in unreachable_states(&read) {
+        let finding = Diagnostic::error("unreachable-rule", hidden, "this rule is unreachable");
+        reader.push(finding.related(by, "this one always wins"));
+    }
+    read.into_iter().map(|(rule, _)| rule).collect()
+}
+
+/// The rules that are never reached, each with the earlier one that wins.
+fn unreachable_states<S>(read: &[(StateRule<S>, Span)]) -> Vec<(Span, Span)> {
+    let mut found = Vec::new();
+    for (index, (rule, span)) in read.iter().enumerate() {
+        let earlier = read[..index].iter().find(|(first, _)| rules::all_implied(&first.when, &rule.when));
+        found.extend(earlier.map(|(_, by)| (*span, *by)));
+    }
+    found
 }
 
 fn sample<'a>(
