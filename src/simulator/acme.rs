@@ -1,19 +1,20 @@
-//! What an ACME server (RFC 8555) asks for before anything else: the directory, nonces, one account, and whether a JWS is good. Decides about
-//! no certificate.
+//! An ACME server (RFC 8555): the directory, nonces, one account, and whether a JWS is good; and its orders, made, finalized and fetched, whose names
+//! are all validated already, as for a client that has done so before. Signs no certificate.
 //!
 //! Written from the RFCs, apart from the signer that it checks, so that an error in either shows.
 
 use super::message::{Received, Response};
 use super::options::ACCOUNT_KEY;
-use super::orders::{Orders, problem};
+use crate::pki::Csr;
+use crate::provider::Provider;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
-use std::collections::HashSet;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, HashSet};
 use x509_cert::Certificate;
 use x509_cert::der::asn1::UintRef;
 use x509_cert::der::oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION};
@@ -35,6 +36,38 @@ pub(super) enum AcmeEndpoint {
     Directory,
     Nonce,
     Account,
+}
+
+/// All orders of one server, by number.
+#[derive(Debug, Default)]
+pub(super) struct Orders(BTreeMap<u32, AcmeOrder>);
+
+/// An order.
+#[derive(Debug)]
+struct AcmeOrder {
+    /// What it is about, of all targets.
+    target: Option<usize>,
+    names: Vec<String>,
+    /// The certificate with its chain, in PEM, once it is finalized.
+    certificate: Option<String>,
+    /// Whether it was looked at since: until then the certificate is being made.
+    seen: bool,
+}
+
+/// What a request to an order comes to.
+pub(super) enum OrderReply {
+    /// An answer.
+    Answer(Response),
+    /// The order is to be finalized with this request, in PEM.
+    Finalize(Finalization),
+}
+
+/// A finalization that may be carried out.
+pub(super) struct Finalization {
+    pub(super) number: u32,
+    pub(super) target: Option<usize>,
+    pub(super) names: Vec<String>,
+    pub(super) request: String,
 }
 
 impl Acme {
@@ -124,6 +157,85 @@ impl Acme {
     }
 }
 
+impl Orders {
+    /// What a request to an operation comes to; `None` where it is about no order. `base` is the URL of the directory.
+    pub(super) fn serve(
+        &mut self,
+        path: &str,
+        parameters: &Map<String, Value>,
+        target: Option<usize>,
+        base: &str,
+    ) -> Option<OrderReply> {
+        if path == NEW_ORDER {
+            let number = self.0.last_key_value().map_or(0, |(last, _)| last.saturating_add(1));
+            let order = AcmeOrder { target, names: identifiers(parameters), certificate: None, seen: false };
+            let shown = Response::json(201, Some(&order.shown(number, base)));
+            self.0.insert(number, order);
+            return Some(OrderReply::Answer(shown.with("location", format!("{base}/order/{number}"))));
+        }
+        let (_, name) = path.split_once("/{").filter(|(kind, _)| KINDS.contains(kind))?;
+        let url = parameters.get(name.trim_end_matches('}')).and_then(Value::as_str)?;
+        let Some((number, order)) = order_number(url).and_then(|number| Some((number, self.0.get_mut(&number)?)))
+        else {
+            return Some(OrderReply::Answer(problem(404, "malformed", "there is no such order")));
+        };
+        Some(match (path, &order.certificate) {
+            ("/order/{order}", _) => {
+                let shown = Response::json(200, Some(&order.shown(number, base)));
+                order.seen |= order.certificate.is_some();
+                OrderReply::Answer(shown)
+            }
+            ("/certificate/{certificate}", Some(chain)) => OrderReply::Answer(Response {
+                status: 200,
+                media_type: "application/pem-certificate-chain".into(),
+                body: chain.clone().into_bytes(),
+                ..Response::default()
+            }),
+            ("/certificate/{certificate}", None) => {
+                OrderReply::Answer(problem(404, "malformed", "there is no such certificate"))
+            }
+            (_, Some(_)) => {
+                OrderReply::Answer(problem(403, "orderNotReady", "the order is not in a state to be finalized"))
+            }
+            (_, None) => {
+                let request = parameters.get("csr").and_then(Value::as_str);
+                let der = request.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+                match der.map(|der| Csr::parse_der(&der)) {
+                    Some(Ok(csr)) => OrderReply::Finalize(Finalization {
+                        number,
+                        target: order.target,
+                        names: order.names.clone(),
+                        request: csr.to_pem(),
+                    }),
+                    Some(Err(why)) => OrderReply::Answer(problem(400, "badCSR", &why)),
+                    None => OrderReply::Answer(problem(400, "malformed", "`csr` is not base64url")),
+                }
+            }
+        })
+    }
+
+    /// An order's certificate is made.
+    pub(super) fn finalized(&mut self, order: &Finalization, chain: Option<String>, base: &str) -> Response {
+        let Some(known) = self.0.get_mut(&order.number).filter(|_| chain.is_some()) else {
+            return problem(500, "serverInternal", "the simulator could sign no certificate");
+        };
+        known.certificate = chain;
+        Response::json(200, Some(&known.shown(order.number, base)))
+    }
+
+    /// Brings back an order that an earlier server has made, with its certificate where that was made, too. Later orders get other numbers.
+    pub(super) fn learn(
+        &mut self,
+        number: u32,
+        parameters: &Map<String, Value>,
+        target: usize,
+        certificate: Option<String>,
+    ) {
+        let order = AcmeOrder { target: Some(target), names: identifiers(parameters), certificate, seen: true };
+        self.0.insert(number, order);
+    }
+}
+
 /// The request with what its JWS carries in the place of its body; as it is where it carries none.
 pub(super) fn opened(request: &Received) -> Received {
     let payload = Jws::read(&request.body).map(|jws| jws.payload);
@@ -136,6 +248,11 @@ pub(super) fn opened(request: &Received) -> Received {
 /// The URL of a request, as its client knows it.
 pub(super) fn url(request: &Received) -> String {
     format!("http://{}{}", request.header("host").unwrap_or_default(), request.target)
+}
+
+/// The URL of the directory, as the client knows it.
+pub(super) fn directory(request: &Received, base: &str) -> String {
+    format!("http://{}{base}", request.header("host").unwrap_or_default())
 }
 
 /// The serial number of a certificate in base64url, as reports show it.
@@ -152,10 +269,24 @@ pub(super) fn bad_nonce() -> Response {
     problem(400, "badNonce", "the nonce is unknown, or it was used")
 }
 
-/// The path of nonces below the directory.
-pub(super) const NEW_NONCE: &str = "new-nonce";
-/// The path of accounts below the directory.
-pub(super) const NEW_ACCOUNT: &str = "new-account";
+/// After how many of its requests an action has finalized its order; `None` where it makes none.
+pub(super) fn finalized_after(provider: &Provider, operation: usize) -> Option<usize> {
+    let operation = provider.operations.get(operation).filter(|operation| operation.path == NEW_ORDER)?;
+    let mut stages = operation.action.as_ref()?.stages.iter();
+    let finalizes = stages.position(|stage| provider.operations[stage.operation].path.starts_with("/finalize/"))?;
+    // Its own request comes before the stages.
+    Some(finalizes + 2)
+}
+
+/// The number of an order, a finalization or a certificate, at the end of its URL.
+pub(super) fn order_number(url: &str) -> Option<u32> {
+    url.rsplit('/').next()?.parse().ok()
+}
+
+/// What makes the serial number of an order's certificate: the same in each process, and no number of another effect.
+pub(super) fn certificate_number(account: usize, order: u32) -> u64 {
+    ((account as u64 + 1) << u32::BITS) | u64::from(order)
+}
 
 struct Jws {
     protected: Value,
@@ -230,10 +361,42 @@ fn own_jwk() -> Value {
     json!({"crv": "P-256", "kty": "EC", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
 }
 
-/// The URL of the directory, as the client knows it.
-pub(super) fn directory(request: &Received, base: &str) -> String {
-    format!("http://{}{base}", request.header("host").unwrap_or_default())
+fn identifiers(parameters: &Map<String, Value>) -> Vec<String> {
+    let names = parameters.get("identifiers").and_then(Value::as_array).into_iter().flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
 }
+
+impl AcmeOrder {
+    fn shown(&self, number: u32, base: &str) -> Value {
+        let status = match (&self.certificate, self.seen) {
+            (None, _) => "ready",
+            (Some(_), false) => "processing",
+            (Some(_), true) => "valid",
+        };
+        let names: Vec<Value> = self.names.iter().map(|name| json!({"type": "dns", "value": name})).collect();
+        let mut shown = json!({
+            "status": status, "identifiers": names, "authorizations": [], "finalize": format!("{base}/finalize/{number}")
+        });
+        if status == "valid" {
+            shown["certificate"] = json!(format!("{base}/certificate/{number}"));
+        }
+        shown
+    }
+}
+
+/// A problem document of ACME's.
+fn problem(status: u16, kind: &str, detail: &str) -> Response {
+    let kind = format!("urn:ietf:params:acme:error:{kind}");
+    let body = json!({"type": kind, "detail": detail, "status": status});
+    Response { media_type: "application/problem+json".into(), ..Response::json(status, Some(&body)) }
+}
+
+/// The path of nonces below the directory.
+pub(super) const NEW_NONCE: &str = "new-nonce";
+/// The path of accounts below the directory.
+pub(super) const NEW_ACCOUNT: &str = "new-account";
+const NEW_ORDER: &str = "/newOrder";
+const KINDS: [&str; 3] = ["/order", "/finalize", "/certificate"];
 
 #[cfg(test)]
 mod tests {
@@ -291,5 +454,58 @@ mod tests {
             let text = String::from_utf8(refusal.body).unwrap();
             assert!(text.contains(expected), "{expected}: {text}");
         }
+    }
+
+    fn answer(reply: Option<OrderReply>) -> (u16, Value) {
+        let Some(OrderReply::Answer(response)) = reply else { panic!("no answer") };
+        (response.status, serde_json::from_slice(&response.body).unwrap_or(Value::Null))
+    }
+
+    #[test]
+    fn an_order_is_finalized_once() {
+        const BASE: &str = "http://localhost/acme";
+        let mut orders = Orders::default();
+        let named = Map::from_iter([("identifiers".to_owned(), json!(["shop.example.com"]))]);
+        let (status, made) = answer(orders.serve("/newOrder", &named, None, BASE));
+        assert_eq!((status, &made["status"]), (201, &json!("ready")));
+        let url = |kind: &str, number: usize| json!(format!("{BASE}/{kind}/{number}"));
+        assert_eq!(made["finalize"], url("finalize", 0));
+        let csr = Csr::parse(include_bytes!("../../examples/shop.csr")).unwrap();
+        let der = crate::pki::csr::der_of_pem(&csr.to_pem()).unwrap();
+        let parameters = json!({"finalize": url("finalize", 0), "csr": URL_SAFE_NO_PAD.encode(der)});
+        let reply = orders.serve("/finalize/{finalize}", parameters.as_object().unwrap(), None, BASE);
+        let Some(OrderReply::Finalize(order)) = reply else { panic!("it is not finalized") };
+        assert_eq!(orders.finalized(&order, Some("chain".to_owned()), BASE).status, 200);
+        let again = orders.serve("/finalize/{finalize}", parameters.as_object().unwrap(), None, BASE);
+        assert_eq!(answer(again).0, 403);
+        let mut show = || {
+            let parameters = Map::from_iter([("order".to_owned(), url("order", 0))]);
+            answer(orders.serve("/order/{order}", &parameters, None, BASE)).1
+        };
+        assert_eq!(show()["status"], json!("processing"));
+        let seen = show();
+        assert_eq!((&seen["status"], &seen["certificate"]), (&json!("valid"), &url("certificate", 0)));
+        let unknown = Map::from_iter([("order".to_owned(), url("order", 7))]);
+        assert_eq!(answer(orders.serve("/order/{order}", &unknown, None, BASE)).0, 404);
+        assert!(orders.serve("/revokeCert", &unknown, None, BASE).is_none());
+    }
+
+    #[test]
+    fn an_order_of_an_earlier_server_goes_on_where_it_stood() {
+        const BASE: &str = "http://localhost/acme";
+        let named = Map::from_iter([("identifiers".to_owned(), json!(["shop.example.com"]))]);
+        let mut orders = Orders::default();
+        for (number, certificate, status) in [(3, None, "ready"), (5, Some("chain".to_owned()), "valid")] {
+            let url = format!("{BASE}/order/{number}");
+            orders.learn(order_number(&url).unwrap(), &named, 0, certificate);
+            let parameters = Map::from_iter([("order".to_owned(), json!(url))]);
+            let (_, shown) = answer(orders.serve("/order/{order}", &parameters, None, BASE));
+            let expected = json!([{"type": "dns", "value": "shop.example.com"}]);
+            assert_eq!((&shown["status"], &shown["identifiers"]), (&json!(status), &expected));
+        }
+        let (_, next) = answer(orders.serve("/newOrder", &named, None, BASE));
+        assert_eq!(next["finalize"], json!(format!("{BASE}/finalize/6")));
+        assert_eq!(order_number("https://ca.example/order/none"), None);
+        assert_ne!(certificate_number(0, 6), certificate_number(1, 6));
     }
 }

@@ -1,10 +1,10 @@
 //! Keys, signatures and tokens: whether a request carries the credentials that the simulator accepts (header keys, NAVER Cloud's gateway
-//! signature v2, Huawei Cloud's SDK-HMAC-SHA256, bearer tokens; AWS's signature is [`super::aws`]'s, ACME's JWS [`super::acme`]'s). Pure;
-//! the time is an argument.
+//! signature v2, Huawei Cloud's SDK-HMAC-SHA256, AWS's Signature Version 4, bearer tokens; ACME's JWS is [`super::acme`]'s). Pure; the time is an
+//! argument.
 //!
-//! Written from the vendors' descriptions, apart from the signers that it checks, so that an error in either shows.
+//! Written from the vendors' descriptions (of AWS's <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>),
+//! apart from the signers that it checks, so that an error in either shows.
 
-use super::aws::{self, AwsKeys};
 use super::message::{Received, decode, encode};
 use super::options::credential;
 use crate::provider::security::{SecurityRequirement, SecurityScheme, SignerKind};
@@ -111,7 +111,7 @@ fn verify_scheme(
                 secret_key: expected("secret_key").reveal().to_owned(),
                 session_token: expected("session_token").reveal().to_owned(),
             };
-            Some(aws::verify(request, &keys, (service, region), now))
+            Some(verify_aws(request, &keys, (service, region), now))
         }
         SignerKind::Token(token) => {
             let given = request.header(&token.header)?;
@@ -124,9 +124,6 @@ fn verify_scheme(
 fn same(given: &str, expected: &str, name: &str) -> Result<(), String> {
     if given == expected { Ok(()) } else { Err(format!("the key in {name} is wrong")) }
 }
-
-/// The header field that holds the signature.
-const NAVER_SIGNATURE: &str = "x-ncp-apigw-signature-v2";
 
 /// Verifies the access key, the clock and the signature, which is over the method, the path with its query as sent, the
 /// timestamp and the access key; the body is not signed.
@@ -150,11 +147,6 @@ fn sign_naver(secret_key: &str, message: &str) -> String {
     mac.update(message.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
-
-const NAVER_TIMESTAMP: &str = "x-ncp-apigw-timestamp";
-const NAVER_ACCESS_KEY: &str = "x-ncp-iam-access-key";
-/// The gateway refuses clocks that are further off (<https://api.ncloud-docs.com/docs/en/common-ncpapi>).
-const NAVER_TOLERANCE_MS: u64 = 5 * 60 * 1000;
 
 /// The keys that are accepted.
 struct HuaweiKeys {
@@ -251,10 +243,111 @@ fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// The keys of AWS's signature that are accepted.
+struct AwsKeys {
+    access_key: String,
+    secret_key: String,
+    session_token: String,
+}
+
+/// Verifies key, scope, clock and the signature over method, path, query, the signed header fields and the body.
+fn verify_aws(
+    request: &Received,
+    keys: &AwsKeys,
+    (service, region): (&str, &str),
+    now: Timestamp,
+) -> Result<(), String> {
+    let given = request.header("authorization").unwrap_or_default();
+    let fields = given.strip_prefix("AWS4-HMAC-SHA256 ").ok_or("IncompleteSignatureException: no AWS4-HMAC-SHA256")?;
+    let field = |wanted: &str| {
+        let mut all = fields.split(',').filter_map(|field| field.trim().split_once('='));
+        let found = all.find(|(name, _)| *name == wanted).map(|(_, value)| value);
+        found.ok_or_else(|| format!("IncompleteSignatureException: Authorization header requires '{wanted}' parameter"))
+    };
+    let (credential, signed, signature) = (field("Credential")?, field("SignedHeaders")?, field("Signature")?);
+    let moment = request.header("x-amz-date").ok_or("the header X-Amz-Date is missing")?;
+    let (key, scope) = credential.split_once('/').unwrap_or((credential, ""));
+    let [day, in_region, of_service, "aws4_request"] = scope.split('/').collect::<Vec<_>>()[..] else {
+        return Err("InvalidSignatureException: Credential should be scoped to a valid region".to_owned());
+    };
+    // A region that is still a variable was not told to the simulator, which plays them all.
+    if of_service != service || !(in_region == region || region.contains('{')) || !moment.starts_with(day) {
+        return Err(format!("InvalidSignatureException: Credential should be scoped to {region}/{service}"));
+    }
+    if key != keys.access_key {
+        return Err("UnrecognizedClientException: The security token included in the request is invalid.".to_owned());
+    }
+    if request.header("x-amz-security-token").is_some_and(|token| token != keys.session_token) {
+        return Err("UnrecognizedClientException: The security token included in the request is invalid.".to_owned());
+    }
+    let sent = DateTime::strptime("%Y%m%dT%H%M%SZ", moment).ok().and_then(|at| at.to_zoned(TimeZone::UTC).ok());
+    let sent = sent.ok_or("X-Amz-Date is not a time such as 20150830T123600Z")?.timestamp();
+    if now.as_second().abs_diff(sent.as_second()) > AWS_TOLERANCE_SECONDS {
+        return Err("InvalidSignatureException: Signature expired".to_owned());
+    }
+    let names: Vec<&str> = signed.split(';').collect();
+    // "You must include the host header, and any x-amz-* headers in the request."
+    let must = request.headers.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with("x-amz-"));
+    if let Some(missing) = must.chain(["host"]).find(|name| !names.contains(name)) {
+        return Err(format!("InvalidSignatureException: '{missing}' must be a 'SignedHeader'"));
+    }
+    let mut lines = vec![request.method.clone(), aws_path(request), aws_query(request)];
+    for name in &names {
+        let value = request.header(name).ok_or_else(|| format!("the signed header {name} is missing"))?;
+        lines
+            .push(format!("{name}:{}", value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")));
+    }
+    lines.extend([String::new(), signed.to_owned(), hex::encode(Sha256::digest(&request.body))]);
+    let digest = hex::encode(Sha256::digest(lines.join("\n")));
+    let mut key = format!("AWS4{}", keys.secret_key).into_bytes();
+    for part in [day, in_region, of_service, "aws4_request"] {
+        key = hmac_sha256(&key, part);
+    }
+    let expected = hex::encode(hmac_sha256(&key, &format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{digest}")));
+    if signature == expected {
+        Ok(())
+    } else {
+        Err("InvalidSignatureException: The request signature we calculated does not match the signature you provided."
+            .to_owned())
+    }
+}
+
+/// "URI-encode each path segment twice", except for S3.
+fn aws_path(request: &Received) -> String {
+    let path = request.path();
+    let segments: Vec<String> = path.split('/').map(encode).collect();
+    if path.is_empty() { "/".to_owned() } else { segments.join("/") }
+}
+
+fn aws_query(request: &Received) -> String {
+    let mut pairs: Vec<String> = request
+        .query()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") })
+        .collect();
+    pairs.sort_by(|one, other| one.split_once('=').cmp(&other.split_once('=')));
+    pairs.join("&")
+}
+
+fn hmac_sha256(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("an HMAC takes a key of any length");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// The header field that holds the signature.
+const NAVER_SIGNATURE: &str = "x-ncp-apigw-signature-v2";
+const NAVER_TIMESTAMP: &str = "x-ncp-apigw-timestamp";
+const NAVER_ACCESS_KEY: &str = "x-ncp-iam-access-key";
+/// The gateway refuses clocks that are further off (<https://api.ncloud-docs.com/docs/en/common-ncpapi>).
+const NAVER_TOLERANCE_MS: u64 = 5 * 60 * 1000;
 const HUAWEI_ALGORITHM: &str = "SDK-HMAC-SHA256";
 const HUAWEI_DATE: &str = "x-sdk-date";
 /// The gateway refuses clocks that are further off.
 const HUAWEI_TOLERANCE_SECONDS: u64 = 15 * 60;
+/// AWS refuses requests whose time is further off.
+const AWS_TOLERANCE_SECONDS: u64 = 5 * 60;
 
 #[cfg(test)]
 mod tests {
@@ -410,5 +503,50 @@ mod tests {
         {
             assert!(HuaweiAuthorization::read(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_botocore_signed_is_accepted_and_nothing_else() {
+        let body = r#"{"CertificateAuthorityArn":"arn:aws:acm-pca:us-east-1:111122223333:certificate-authority/12345678-1234-1234-1234-123456789012","CertificateSerial":"67:07:44","RevocationReason":"KEY_COMPROMISE"}"#;
+        let authorization = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261129/us-east-1/acm-pca/aws4_request, \
+                             SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
+                             Signature=3e99ee9654024fb2a3ba90bacd9af9db16798e8f303d863eacd97ecfa81e93ea";
+        let headers = [
+            ("authorization", authorization),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("host", "acm-pca.us-east-1.amazonaws.com"),
+            ("x-amz-date", "20261129T080000Z"),
+            ("x-amz-target", "ACMPrivateCA.RevokeCertificate"),
+        ];
+        let good = Received {
+            shows_certificate: false,
+            method: "POST".into(),
+            target: "/".into(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            body: body.into(),
+        };
+        let keys = AwsKeys {
+            access_key: "AKIDEXAMPLE".into(),
+            secret_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(),
+            session_token: "TOKENEXAMPLE".into(),
+        };
+        let now: Timestamp = "2026-11-29T08:00:00Z".parse().unwrap();
+        let here = ("acm-pca", "us-east-1");
+        assert_eq!(verify_aws(&good, &keys, here, now), Ok(()));
+        assert_eq!(verify_aws(&good, &keys, ("acm-pca", "{region}"), now), Ok(()));
+        assert!(verify_aws(&good, &keys, ("acm-pca", "eu-west-1"), now).is_err());
+        assert!(verify_aws(&good, &keys, ("acm", "us-east-1"), now).is_err());
+        assert!(
+            verify_aws(&good, &keys, here, "2026-11-29T08:06:00Z".parse().unwrap()).unwrap_err().contains("expired")
+        );
+        let other = |change: &dyn Fn(&mut Received)| {
+            let mut other = good.clone();
+            change(&mut other);
+            verify_aws(&other, &keys, here, now)
+        };
+        assert!(other(&|request| request.body.push(b' ')).is_err());
+        assert!(other(&|request| request.target.push_str("?x=1")).is_err());
+        let unsigned = other(&|request| request.headers.push(("x-amz-security-token".into(), "TOKENEXAMPLE".into())));
+        assert!(unsigned.unwrap_err().contains("must be a 'SignedHeader'"));
     }
 }

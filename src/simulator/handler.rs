@@ -1,21 +1,15 @@
 //! One request after another, decided: faults, credentials, parameters, limits, state. Pure but for its own state: no socket, no
 //! clock; the server does what is decided here. The limits are exact: no window admits more than its count.
 
-use super::acme::{self, Acme};
+use super::acme::{self, Acme, Finalization, OrderReply};
 use super::answers::{self, Reference};
 use super::authentication::verify;
 use super::authority::Authority;
-use super::limits::Limits;
-use super::lists;
 use super::message::{Reaction, ReactionKind, Received, Response};
-use super::options::{Fault, FaultDraw};
-use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
-use super::orders::{self, Finalization, OrderReply};
+use super::options::{Fault, FaultDraw, KnownTarget, Limits, SimulatedAccount, SimulatorOptions};
+use super::queries;
 use super::routes::{Route, Routes, StatusService, account_path, base_path, is_acme, request_parameters};
-use super::stages;
-use super::status_queries;
-use super::targets::{self, TargetStore};
-use super::targets::{AccountEffects, Counters, Effects};
+use super::targets::{self, AccountEffects, Counters, Effects, TargetStore};
 use super::tokens::Tokens;
 use crate::pki::SerialNumber;
 use crate::provider::model::TargetKind;
@@ -131,11 +125,11 @@ impl RequestHandler {
         target: usize,
         known: &KnownTarget,
     ) -> Option<Option<String>> {
-        let finalized_after = orders::finalized_after(provider, operation)?;
-        let order = orders::number_of(known.reference.as_deref()?)?;
+        let finalized_after = acme::finalized_after(provider, operation)?;
+        let order = acme::order_number(known.reference.as_deref()?)?;
         let is_finalized = usize::from(known.carried_out) >= finalized_after;
         let at = known.done.map_or_else(|| self.options.clock.now(), |effect| effect.at);
-        let number = orders::certificate_number(account, order);
+        let number = acme::certificate_number(account, order);
         let issue = || self.issue(&provider.operations[operation], &known.parameters, number, at);
         let chain = if is_finalized { issue() } else { None };
         let acme = self.accounts[account].acme.as_mut()?;
@@ -362,22 +356,22 @@ impl RequestHandler {
         let is_list = !is_status_query || self.targets.of_account(asked.account).next().is_none();
         if let Some(list) = operation.list.as_ref().filter(|_| is_list) {
             let targets = self.targets.of_account(asked.account);
-            return lists::answer(asked.provider, operation, list, parameters, targets);
+            return queries::answer_list(asked.provider, operation, list, parameters, targets);
         }
         if !is_status_query {
             return answers::granted(operation, parameters, Reference::Fresh(self.effects)).response;
         }
         let found = self.targets.found(asked.account, asked.operation, parameters);
-        let mut response = status_queries::answer(asked.provider, operation, parameters, &self.targets, &found);
+        let mut response = queries::answer(asked.provider, operation, parameters, &self.targets, &found);
         let issuer = (self.authority.as_ref(), asked.now);
-        lists::with_certificate(asked.provider, asked.operation, parameters, &mut response, issuer);
+        queries::with_certificate(asked.provider, asked.operation, parameters, &mut response, issuer);
         response
     }
 
     /// Answers a request that is a stage of an action.
     fn stage(&mut self, asked: &OperationRequest<'_>, parameters: &Map<String, Value>) -> Option<Response> {
         let operation = &asked.provider.operations[asked.operation];
-        let mut stages = stages::asked(asked.provider, asked.operation).peekable();
+        let mut stages = answers::asked_stages(asked.provider, asked.operation).peekable();
         stages.peek()?;
         let of_action = stages.peek().and_then(|stage| stage.of_action(parameters));
         let is_begun =
@@ -466,7 +460,7 @@ impl RequestHandler {
     /// Makes the certificate of an order: the effect of the action that has made the order.
     fn finalize(&mut self, asked: &OperationRequest<'_>, order: &Finalization, directory: &str) -> Response {
         self.effects += 1;
-        let number = orders::certificate_number(asked.account, order.number);
+        let number = acme::certificate_number(asked.account, order.number);
         let chain = self.authority.as_ref().and_then(|own| own.issue(&order.request, &order.names, number, asked.now));
         if let Some(target) = order.target {
             self.targets.set_issued(target, chain.clone());
@@ -489,7 +483,7 @@ impl RequestHandler {
         let same = |account: &SimulatedAccount| account.provider.id == provider.id;
         let accounts: Vec<usize> =
             (0..self.options.accounts.len()).filter(|account| same(&self.options.accounts[*account])).collect();
-        for (target, state) in status_queries::decided(provider, &self.targets, &accounts, decision) {
+        for (target, state) in queries::decided(provider, &self.targets, &accounts, decision) {
             self.targets.settle(target, state, now);
         }
     }

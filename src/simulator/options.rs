@@ -1,5 +1,5 @@
-//! What the simulator is asked to play: accounts, targets and [`Faults`], which of them strikes which request, and the credentials that
-//! it accepts. Plays nothing. Every draw depends on the seed, the account, the request's number and the kind of fault alone, so a drill can
+//! What the simulator is asked to play: accounts, the limits that they are held to, targets and [`Faults`], which of them strikes which request, and
+//! the credentials that it accepts. Plays nothing. Every draw depends on the seed, the account, the request's number and the kind of fault alone, so a drill can
 //! be repeated.
 
 use crate::pki::SerialNumber;
@@ -11,6 +11,7 @@ use crate::text::{Secret, nearest};
 use crate::time::{Clock, parse_duration};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,17 +107,6 @@ pub fn credential_of(provider: &Provider, name: &str) -> Secret {
     }
 }
 
-/// The service account that may ask for tokens, and its key: it is the same in every run, and protects nothing.
-pub(super) const SERVICE_ACCOUNT_EMAIL: &str = "simulated@simulated.iam.gserviceaccount.com";
-pub(super) const SERVICE_ACCOUNT_KEY: &str = include_str!("service-account-key.pem");
-
-/// A certificate and its key, for accounts that sign in by one: they are the same in every run, and protect nothing.
-const CLIENT_CERTIFICATE: &str = include_str!("client.pem");
-const CLIENT_KEY: &str = include_str!("client-key.pem");
-
-/// The private key of the one ACME account: it is the same in every run, and protects nothing.
-pub(super) const ACCOUNT_KEY: &str = include_str!("account-key.pem");
-
 impl fmt::Debug for SimulatorOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -188,6 +178,12 @@ pub(super) struct FaultDraw {
     pub(super) fault: Option<Fault>,
     /// Chance, for what the fault leaves open.
     pub(super) chance: u64,
+}
+
+/// The rate limits of one account with the requests that they still hold. They are exact: no window admits more than its count.
+#[derive(Debug)]
+pub(super) struct Limits {
+    windows: Vec<(Window, VecDeque<Duration>)>,
 }
 
 impl Faults {
@@ -268,6 +264,32 @@ impl Fault {
     }
 }
 
+impl Limits {
+    pub(super) fn new(windows: &[Window]) -> Self {
+        Self { windows: windows.iter().map(|window| (*window, VecDeque::new())).collect() }
+    }
+
+    /// Admits a request that arrived at `now`, or refuses it. A refused one is not counted.
+    pub(super) fn admit(&mut self, now: Duration) -> bool {
+        for (window, admitted) in &mut self.windows {
+            // A window is half open: a request just `length` old no longer counts. The engine must be no stricter and no laxer.
+            while admitted.front().is_some_and(|first| now.saturating_sub(*first) >= window.length) {
+                admitted.pop_front();
+            }
+        }
+        let full = |(window, admitted): &(Window, VecDeque<Duration>)| {
+            u32::try_from(admitted.len()).map_or(true, |held| held >= window.count)
+        };
+        if self.windows.iter().any(full) {
+            return false;
+        }
+        for (_, admitted) in &mut self.windows {
+            admitted.push_back(now);
+        }
+        true
+    }
+}
+
 fn parse_one(text: &str) -> Result<FaultRule, String> {
     let (account, rest) = match text.split_once(':') {
         Some((account, rest)) => (Some(account.to_owned()), rest),
@@ -315,6 +337,14 @@ fn mix(state: u64) -> u64 {
     state ^ (state >> 31)
 }
 
+/// The service account that may ask for tokens, and its key: it is the same in every run, and protects nothing.
+pub(super) const SERVICE_ACCOUNT_EMAIL: &str = "simulated@simulated.iam.gserviceaccount.com";
+pub(super) const SERVICE_ACCOUNT_KEY: &str = include_str!("service-account-key.pem");
+/// A certificate and its key, for accounts that sign in by one: they are the same in every run, and protect nothing.
+const CLIENT_CERTIFICATE: &str = include_str!("client.pem");
+const CLIENT_KEY: &str = include_str!("client-key.pem");
+/// The private key of the one ACME account: it is the same in every run, and protects nothing.
+pub(super) const ACCOUNT_KEY: &str = include_str!("account-key.pem");
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
 const EXPECTED: &str = "write one of latency=200ms, 429=1/20, bare-429=1/500, 5xx=1/50, reset=1/100, lost-answer=1/100, hang=1/1000, html=1/500, limit=1/3, \
@@ -381,5 +411,21 @@ mod tests {
             assert_eq!(always.draw(1, "a", number).fault, Some(Fault::Html));
             assert_eq!(never.draw(1, "a", number).fault, None);
         }
+    }
+
+    fn admitted(windows: &[&str], at: &[u64]) -> Vec<bool> {
+        let windows: Vec<Window> = windows.iter().map(|text| Window::parse(text).unwrap()).collect();
+        let mut limits = Limits::new(&windows);
+        at.iter().map(|at| limits.admit(Duration::from_millis(*at))).collect()
+    }
+
+    #[test]
+    fn windows_slide_and_all_hold() {
+        assert_eq!(admitted(&[], &[0, 0, 0]), [true, true, true]);
+        assert_eq!(admitted(&["2/1s"], &[0, 500, 999, 1000, 1499, 1500]), [true, true, false, true, false, true]);
+        assert_eq!(
+            admitted(&["2/1s", "3/10s"], &[0, 0, 1000, 2000, 9999, 10_000]),
+            [true, true, true, false, false, true]
+        );
     }
 }

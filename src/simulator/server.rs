@@ -1,10 +1,15 @@
-//! The socket: accepts connections, reads requests, does what [`super::handler`] decides. Decides nothing itself.
+//! The socket: accepts connections, by TLS too where a provider's clients show a certificate, reads requests, does what [`super::handler`] decides.
+//! Decides nothing itself: whether a request had to come with a certificate is [`super::authentication`]'s to say. Its keys are checked in, the same
+//! in every run, and protect nothing.
 
+use super::authority::CERTIFICATE;
 use super::handler::RequestHandler;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
+use super::routes;
 use super::targets::Effects;
-use super::{routes, tls};
+use crate::pki::Certificate;
+use crate::pki::pem::{self, Piece};
 use crate::provider::SecurityRequirement;
 use crate::time::Clock;
 use axum::Router;
@@ -26,7 +31,9 @@ use std::thread::JoinHandle;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::Error as TlsError;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{Error as TlsError, RootCertStore, ServerConfig, crypto};
 
 /// A simulator that runs until it is dropped.
 #[derive(Debug)]
@@ -90,7 +97,7 @@ pub fn start(options: SimulatorOptions) -> Result<Simulator, SimulatorError> {
     if !with_certificates.is_empty() {
         let (at, listener) = bound(0).map_err(listen)?;
         secure = Some(at);
-        secured = Some((listener, tls::acceptor().map_err(SimulatorError::Tls)?));
+        secured = Some((listener, acceptor().map_err(SimulatorError::Tls)?));
     }
     let bases = options.accounts.iter().map(|account| (account.name.clone(), routes::base_path(&account.provider)));
     let bases = bases.collect();
@@ -263,6 +270,33 @@ where
     let _ = connection.await;
 }
 
+/// What takes connections by TLS on 127.0.0.1. A certificate that has expired, or that another CA has issued, ends the handshake; none at all does not, for
+/// the provider may have other ways to sign in.
+///
+/// # Errors
+/// The files that are checked in cannot be used, which a test sees first.
+fn acceptor() -> Result<TlsAcceptor, TlsError> {
+    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    for issuer in certificates(CERTIFICATE)? {
+        roots.add(issuer)?;
+    }
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let clients = clients.allow_unauthenticated().build().map_err(|error| TlsError::General(error.to_string()))?;
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let key = match pem::pieces(SERVER_KEY).into_iter().next() {
+        Some(Piece::Block(block)) => PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(block.der.to_vec())),
+        _ => return Err(TlsError::General("the simulator has no key".to_owned())),
+    };
+    let config = builder.with_client_cert_verifier(clients).with_single_cert(certificates(SERVER)?, key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all = Certificate::parse_all(text.as_bytes()).map_err(|error| TlsError::General(error.to_string()))?;
+    Ok(all.into_iter().map(|one| CertificateDer::from(one.der)).collect())
+}
+
 async fn serve(State(shared): State<Arc<ServerState>>, request: Request) -> HttpResponse {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
@@ -318,3 +352,21 @@ fn http(response: Response) -> HttpResponse {
 /// No request of any provider is larger.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+/// For 127.0.0.1, issued by [`CERTIFICATE`].
+const SERVER: &str = include_str!("server.pem");
+const SERVER_KEY: &str = include_str!("server-key.pem");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_checked_in_can_be_used() {
+        assert!(acceptor().is_ok());
+        let issuer = Certificate::parse_all(CERTIFICATE.as_bytes()).unwrap().remove(0);
+        for text in [SERVER, include_str!("client.pem")] {
+            let own = Certificate::parse_all(text.as_bytes()).unwrap().remove(0);
+            assert!(own.is_signed_by(&issuer) && !own.is_ca);
+        }
+    }
+}

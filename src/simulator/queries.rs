@@ -1,13 +1,33 @@
-//! Answers to status queries from the state: which targets they show, and in which state. Their bodies are made from the document's samples. Changes no state.
+//! Answers to what only reads: to status queries, which show targets in the state that they have, and to operations that list what there is, a row
+//! for each certificate, order or CA that is known (those of the document's samples while nothing is), page by page. All of it is made from the
+//! document and its samples. Changes no state.
 
 use super::answers;
+use super::authority::Authority;
 use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
+use crate::pki::SerialNumber;
 use crate::provider::answer::{Condition, Pointer, Test, scalar_text};
-use crate::provider::model::{ParameterSource, RowStep, Sample, StateRule, StatusQueryRule, TargetKind};
+use crate::provider::model::{
+    LIST_COLUMNS, ListRule, ListedPlace, ParameterSource, RowRule, RowStep, Sample, StateRule, StatusQueryRule,
+    TargetKind,
+};
 use crate::provider::paging::{ListEnd, PageForm, Pages};
-use crate::provider::{Operation, Provider, TargetState, target_state};
+use crate::provider::{Idempotency, Operation, Provider, TargetState, listing, target_state};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// A target with the action and the rule by which a status query shows it.
+type ShownTarget<'a> = (&'a SimulatedTarget, &'a Operation, &'a StatusQueryRule);
+
+/// What is known of one row.
+#[derive(Debug, Default)]
+struct KnownRow {
+    columns: BTreeMap<String, String>,
+    serial: Option<SerialNumber>,
+    revoked: bool,
+}
 
 /// Answers a status query whose parameters are `asked` from the targets that it shows.
 pub(super) fn answer(
@@ -36,8 +56,83 @@ pub(super) fn answer(
     Response::json(200, Some(&body))
 }
 
-/// A target with the action and the rule by which a status query shows it.
-type ShownTarget<'a> = (&'a SimulatedTarget, &'a Operation, &'a StatusQueryRule);
+/// What a decision about a request makes of what waits for that request: what its status query then shows is read by the other's rules.
+pub(super) fn decided(
+    provider: &Provider,
+    targets: &TargetStore,
+    accounts: &[usize],
+    decision: usize,
+) -> Vec<(usize, TargetState)> {
+    let made = targets.target(decision);
+    let Some(action) = provider.operations.get(made.operation) else { return Vec::new() };
+    let Some(rules) = action.action.as_ref() else { return Vec::new() };
+    let read = |(query, found): (usize, Found)| {
+        let query = provider.operations.get(query)?;
+        let rule = rules.status_queries.iter().find(|rule| rule.operation == query.name)?;
+        let (action, parameters) = (action.name.as_str(), &made.parameters);
+        let body = View { query, rule, action, parameters, state: TargetState::Done, issued: None }.first()?;
+        let (waiting, _, rule) = resolve(provider, targets, found)?;
+        let (state, _) = target_state::read_state(rule, &waiting.parameters, &[body]);
+        matches!(state, TargetState::Done | TargetState::NotDone).then_some((found.target, state))
+    };
+    targets.beside(accounts, decision).into_iter().filter_map(read).collect()
+}
+
+/// Answers a list.
+pub(super) fn answer_list<'t>(
+    provider: &Provider,
+    operation: &Operation,
+    rule: &ListRule,
+    asked: &Map<String, Value>,
+    targets: impl Iterator<Item = &'t SimulatedTarget>,
+) -> Response {
+    let samples = || operation.samples.iter().filter(|sample| sample.for_action.is_none());
+    let good = samples().flat_map(|sample| &sample.answers).filter(|answer| answer.expected == "succeeded");
+    let mut bodies = good.filter(|answer| answer.status == 200).filter_map(|answer| answer.body.as_ref());
+    let Some(sample) = bodies.find(|body| !listing::rows(&rule.rows, body).is_empty()) else {
+        return answers::granted(operation, asked, answers::Reference::Fresh(0)).response;
+    };
+    let known = known_rows(provider, rule, targets);
+    let (Some(first), false) = (rule.rows.steps.first(), known.is_empty()) else {
+        // The sample's page may lead to others, of which there are none here.
+        let mut body = sample.clone();
+        put_page(&mut body, rule.pages.as_ref(), 0, usize::MAX, listing::rows(&rule.rows, sample).len());
+        return Response::json(200, Some(&body));
+    };
+    let total = known.len();
+    let (skip, take) = bounds(rule.pages.as_ref(), asked);
+    let items = known.iter().skip(skip).take(take).filter_map(|row| listed_item(&rule.rows, sample, row));
+    let items = Value::Array(items.collect());
+    let mut body = sample.clone();
+    if let Some(place) = body.pointer_mut(&first.list.to_string()) {
+        *place = items;
+    }
+    put_page(&mut body, rule.pages.as_ref(), skip, take, total);
+    Response::json(200, Some(&body))
+}
+
+/// Puts a certificate with the serial number that is asked for into the answer to what a list's document asks about a row, where that is to
+/// bring the certificate: so a search by key or date finds as many as there are.
+pub(super) fn with_certificate(
+    provider: &Provider,
+    operation: usize,
+    asked: &Map<String, Value>,
+    response: &mut Response,
+    (authority, now): (Option<&Authority>, Timestamp),
+) {
+    let lists = provider.operations.iter().filter_map(|other| other.list.as_ref());
+    let mut details = lists.flat_map(|list| &list.details).filter(|detail| detail.operation == operation);
+    let place = details.find_map(|detail| detail.rows.columns.iter().find(|(name, _)| name == "certificate"));
+    let serial = provider.operations[operation].serial_number(asked);
+    let (Some((_, place)), Some(serial), Some(authority), 200) = (place, serial, authority, response.status) else {
+        return;
+    };
+    let Ok(mut body) = serde_json::from_slice::<Value>(&response.body) else { return };
+    if let Some(pem) = authority.certify(&serial, now) {
+        answers::put(&mut body, &place.pointer, &pem);
+        response.body = body.to_string().into_bytes();
+    }
+}
 
 /// One object. Where several targets share it (an order and its certificates), it is told as of the one to which something was done
 /// last, but only by a body in which no other target reads as done that is not; and its certificates are all there, each in its own state.
@@ -100,28 +195,6 @@ fn object(
     views.chain(nobody).find_map(|view| view.bodies(asked).into_iter().map(together).find(is_true))
 }
 
-/// What a decision about a request makes of what waits for that request: what its status query then shows is read by the other's rules.
-pub(super) fn decided(
-    provider: &Provider,
-    targets: &TargetStore,
-    accounts: &[usize],
-    decision: usize,
-) -> Vec<(usize, TargetState)> {
-    let made = targets.target(decision);
-    let Some(action) = provider.operations.get(made.operation) else { return Vec::new() };
-    let Some(rules) = action.action.as_ref() else { return Vec::new() };
-    let read = |(query, found): (usize, Found)| {
-        let query = provider.operations.get(query)?;
-        let rule = rules.status_queries.iter().find(|rule| rule.operation == query.name)?;
-        let (action, parameters) = (action.name.as_str(), &made.parameters);
-        let body = View { query, rule, action, parameters, state: TargetState::Done, issued: None }.first()?;
-        let (waiting, _, rule) = resolve(provider, targets, found)?;
-        let (state, _) = target_state::read_state(rule, &waiting.parameters, &[body]);
-        matches!(state, TargetState::Done | TargetState::NotDone).then_some((found.target, state))
-    };
-    targets.beside(accounts, decision).into_iter().filter_map(read).collect()
-}
-
 /// The body with a row for each target that stands in one of its lists. A single object there becomes a list where there are several: a
 /// document reads either, and a status query that names the order alone must find each certificate.
 fn with_all(query: &Operation, mut body: Value, targets: &[ShownTarget<'_>], whole: bool) -> Value {
@@ -179,7 +252,7 @@ fn page<'a>(
 }
 
 /// The rows that a request for a page asks for: how many come before, and how many at most.
-pub(super) fn bounds(pages: Option<&Pages>, asked: &Map<String, Value>) -> (usize, usize) {
+fn bounds(pages: Option<&Pages>, asked: &Map<String, Value>) -> (usize, usize) {
     let number = |pages: &Pages| {
         let text = asked.get(&pages.parameter).and_then(scalar_text)?;
         text.strip_prefix(TOKEN).unwrap_or(&text).parse::<u32>().ok()
@@ -195,7 +268,7 @@ pub(super) fn bounds(pages: Option<&Pages>, asked: &Map<String, Value>) -> (usiz
 }
 
 /// Says in the body of a page how many rows there are in all, or what the next page is asked by.
-pub(super) fn put_page(body: &mut Value, pages: Option<&Pages>, skip: usize, take: usize, total: usize) {
+fn put_page(body: &mut Value, pages: Option<&Pages>, skip: usize, take: usize, total: usize) {
     match pages.map(|pages| &pages.form) {
         Some(PageForm::Token(place)) if skip.saturating_add(take) < total => {
             answers::put(body, place, &format!("{TOKEN}{}", skip + take));
@@ -365,6 +438,145 @@ fn addressed(sample: &Sample, body: &Value, asked: &Map<String, Value>) -> Value
         }
     }
     body
+}
+
+/// The rows that the known targets give: one for each certificate, order or CA, whatever was done to it.
+fn known_rows<'t>(
+    provider: &Provider,
+    rule: &ListRule,
+    targets: impl Iterator<Item = &'t SimulatedTarget>,
+) -> Vec<KnownRow> {
+    let tells = |name: &str| rule.rows.columns.iter().any(|(column, _)| column == name);
+    let mut rows: Vec<KnownRow> = Vec::new();
+    for target in targets {
+        let operation = &provider.operations[target.operation];
+        let Some(action) = operation.action.as_ref().filter(|action| action.target.kind != TargetKind::Request) else {
+            continue;
+        };
+        let named = action.target.parameters.iter().filter(|name| tells(name)).filter_map(|name| {
+            let text = target.parameters.get(name).and_then(scalar_text)?;
+            Some((name.clone(), text.into_owned()))
+        });
+        let named: BTreeMap<String, String> = named.collect();
+        let serial = operation.serial_number(&target.parameters).or_else(|| target.serial.clone());
+        let serial = serial.filter(|_| tells("serial_number"));
+        if named.is_empty() && serial.is_none() {
+            continue;
+        }
+        let revokes = action.csr.is_none() && action.idempotency == Idempotency::Idempotent;
+        let revoked = revokes && target.state == TargetState::Done;
+        let same = |row: &&mut KnownRow| {
+            let agrees = |(name, value): (&String, &String)| row.columns.get(name).is_some_and(|known| known == value);
+            (serial.is_some() && row.serial == serial) || (!named.is_empty() && named.iter().all(agrees))
+        };
+        match rows.iter_mut().find(same) {
+            Some(row) => {
+                row.columns.extend(named);
+                row.revoked |= revoked;
+            }
+            None => rows.push(KnownRow { columns: named, serial, revoked }),
+        }
+    }
+    rows
+}
+
+/// An item of the outermost list that holds this row and no other.
+fn listed_item(rule: &RowRule<&'static str>, sample: &Value, row: &KnownRow) -> Option<Value> {
+    let (first, inner) = rule.steps.split_first()?;
+    let is_wanted = |item: &&Value| is_revoked(rule, item) == row.revoked;
+    let all = listing::items(&first.list, sample);
+    let leaf = |item: &Value| -> Option<Value> {
+        inner.iter().try_fold(item.clone(), |item, step| listing::items(&step.list, &item).first().cloned())
+    };
+    let outer = all.iter().find(|item| leaf(item).as_ref().is_some_and(|leaf| is_wanted(&leaf)));
+    let mut outer = outer.or_else(|| all.iter().find(|item| leaf(item).is_some()))?.clone();
+    fill_item(rule, &mut outer, inner, row)?;
+    Some(outer)
+}
+
+/// Writes a row into an item, and keeps of each list in it the first item alone.
+fn fill_item(rule: &RowRule<&'static str>, item: &mut Value, inner: &[RowStep], row: &KnownRow) -> Option<()> {
+    for (name, place) in &rule.columns {
+        let serial = || row.serial.as_ref().map(|serial| spelled(place.pointer.of(item), serial));
+        let value = if name == "serial_number" { serial() } else { row.columns.get(name).cloned() };
+        if let Some(value) = value.filter(|_| inner.is_empty() || place.pointer.of(item).is_some()) {
+            // What an item around it has told already is not told once more.
+            let is_new =
+                place.pointer.of(item).is_some() || !LIST_COLUMNS.contains(&name.as_str()) && rule.steps.len() == 1;
+            if is_new {
+                put_cell(item, place, &value);
+            }
+        }
+    }
+    if let Some((step, rest)) = inner.split_first() {
+        let inside = match item.pointer_mut(&step.list.to_string())? {
+            Value::Array(items) => {
+                items.truncate(1);
+                items.first_mut()?
+            }
+            one => one,
+        };
+        return fill_item(rule, inside, rest, row);
+    }
+    if row.revoked != is_revoked(rule, item) {
+        set_status(rule, item, if row.revoked { "revoked" } else { "valid" });
+    }
+    Some(())
+}
+
+/// Writes what a column tells; in a name that is made of several, the part that is its own.
+fn put_cell(item: &mut Value, place: &ListedPlace, value: &str) {
+    let whole = place.pointer.of(item).and_then(Value::as_str).unwrap_or_default();
+    let part = place.behind.as_ref().and_then(|behind| {
+        let (before, rest) = whole.split_once(behind.as_str())?;
+        let after = rest.find('/').map_or("", |end| &rest[end..]);
+        Some(format!("{before}{behind}{value}{after}"))
+    });
+    answers::put(item, &place.pointer, part.as_deref().unwrap_or(value));
+}
+
+/// A serial number as the sample spells its own: with colons or without.
+fn spelled(sample: Option<&Value>, serial: &SerialNumber) -> String {
+    let digits = serial.to_string();
+    let text = sample.and_then(Value::as_str).unwrap_or_default();
+    let pairs: Vec<String> = hex::encode(serial.octets())
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| String::from_utf8_lossy(pair).into_owned())
+        .collect();
+    if text.contains(':') { pairs.join(":") } else { digits }
+}
+
+fn is_revoked(rule: &RowRule<&'static str>, item: &Value) -> bool {
+    let alone = RowRule { steps: Vec::new(), ..rule.clone() };
+    let row = listing::rows(&alone, item).into_iter().next().unwrap_or_default();
+    row.get("status").is_some_and(|status| status.to_lowercase().contains("revoked"))
+}
+
+fn set_status(rule: &RowRule<&'static str>, item: &mut Value, status: &str) {
+    let declared = rule.states.iter().find(|declared| declared.state == status);
+    for condition in declared.into_iter().flat_map(|declared| &declared.when) {
+        match &condition.test {
+            Test::OneOf(words) | Test::Prefix(words) | Test::Contains(words) => {
+                if let Some(word) = words.first() {
+                    answers::put(item, &condition.pointer, word);
+                }
+            }
+            Test::NoneOf(_) | Test::Present(true) => answers::put(item, &condition.pointer, "1"),
+            Test::Present(false) => {}
+        }
+    }
+    if declared.is_none()
+        && let Some((_, place)) = rule.columns.iter().find(|(name, _)| name == "status")
+    {
+        let is_capital = place
+            .pointer
+            .of(item)
+            .and_then(Value::as_str)
+            .is_some_and(|text| text.chars().all(|letter| !letter.is_lowercase()));
+        let word = if status == "valid" { "issued" } else { status };
+        put_cell(item, place, &if is_capital { word.to_uppercase() } else { word.to_owned() });
+    }
 }
 
 /// What a token of the simulator's begins with; the rows before its page follow.
