@@ -1,6 +1,6 @@
-//! Answers: what a provider sent back, how its bytes become JSON, pointers (RFC 6901) into it, what steps keep of it, and the
-//! rules, classes and states by which documents say what it means. Says why a body cannot be read, and never guesses what it might have meant. Classifies nothing itself: that is
-//! [`super::verdict`]'s.
+//! Answers: what a provider sent back, how its bytes become JSON, pointers (RFC 6901) into it, what steps keep of it, and the rules, classes and
+//! states by which documents say what it means. Says why a body cannot be read, and never guesses what it might have meant. Classifies nothing
+//! itself: that is [`super::verdict`]'s.
 
 use crate::text::page;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};

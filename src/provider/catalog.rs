@@ -213,15 +213,3 @@ static BUILT_IN: [(&str, LazyLock<Arc<Provider>>); 14] = [
 
 /// A provider document beyond this is none.
 pub const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_built_in_document_has_the_id_by_which_it_is_asked_for() {
-        for (id, document) in &BUILT_IN {
-            assert_eq!(document.id, *id);
-        }
-    }
-}

@@ -1,8 +1,8 @@
 //! OpenAPI 3.1 documents into [`Provider`] values: a named subset, and the extension `x-certsweep`.
 //!
 //! What is not honoured is refused at its place, never half-read; only what cannot change a request or a reading (titles,
-//! descriptions, examples, tags, other people's `x-` extensions) is passed over. Reads text, opens nothing. Here is the document as a whole: its
-//! head, its servers, what its extension says about the provider, and its paths; the modules below read the parts.
+//! descriptions, examples, tags, other people's `x-` extensions) is passed over. Reads text, opens nothing. Here the document is read as a whole:
+//! its head, its servers, what its extension says about the provider, and its paths; the modules below read the parts.
 //!
 //! # The extension `x-certsweep`
 //!
@@ -64,7 +64,7 @@ use super::request::{check_variable, host};
 use super::security::SecurityRequirement;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::SourceId;
-use crate::tree::{Field, Node, Shape, read_yaml};
+use crate::tree::{Field, Node, Shape, yaml};
 use reader::{DocumentReader, EXTENSION, undeclared};
 use rules::AnswerReading;
 use security::Signing;
@@ -120,7 +120,7 @@ pub fn read_overlaid(
 /// # Errors
 /// Why there is none, as a sentence.
 pub fn draft(text: &str, source: SourceId, file: &str, operation_id: &str) -> Result<String, String> {
-    let root = read_yaml(text, source, &mut Diagnostics::default()).ok_or("it cannot be read as YAML or JSON")?;
+    let root = yaml::read(text, source, &mut Diagnostics::default()).ok_or("it cannot be read as YAML or JSON")?;
     overlay::draft(&root, file, operation_id)
 }
 
@@ -145,8 +145,8 @@ fn is_3_0(root: &Node) -> bool {
     root.get("openapi").and_then(Node::text).is_some_and(|text| text == "3.0" || text.starts_with("3.0."))
 }
 
-/// A document of version 3.0 in the words of 3.1, where the two say the same in different ones. Schemas alone differ in what is honoured here (OpenAPI 3.1.0,
-/// appendix "Revision History"; "Migrating from OpenAPI 3.0 to 3.1.0").
+/// A document of version 3.0 in the words of 3.1, where the two say the same in different ones. Schemas alone differ in what is honoured here
+/// (OpenAPI 3.1.0, appendix "Revision History"; "Migrating from OpenAPI 3.0 to 3.1.0").
 fn to_3_1(mut root: Node) -> Node {
     convert(&mut root);
     if let Shape::Map(fields) = &mut root.shape

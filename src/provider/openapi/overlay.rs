@@ -1,8 +1,7 @@
-//! OpenAPI Overlays (Overlay Specification 1.0.0): another's document and the changes that make a provider of it, merged into one tree that
-//! keeps the places of both. A target that matches nothing is refused: the change that it was for would be missing.
-//!
-//! And the draft of an overlay: what somebody must add to another's document so that one of its operations becomes an action of plans. What the
-//! document tells is filled in; what it cannot tell says `FILL-IN`, which no check lets pass.
+//! OpenAPI Overlays (Overlay Specification 1.0.0), applied and drafted. Another's document and the changes that make a provider of it are merged
+//! into one tree that keeps the places of both. A target that matches nothing is refused: the change that it was for would be missing. A draft
+//! holds what somebody must add so that one operation becomes an action of plans: what the document tells is filled in; what it cannot tell
+//! says `FILL-IN`, which no check lets pass.
 
 use super::operation::RESERVED;
 use super::reader::{DocumentReader, placeholders};
@@ -238,7 +237,7 @@ fn find<'a>(root: &'a Node, operation_id: &str) -> Result<(&'a str, &'a str, &'a
     let found = by_place.or_else(|| all().find(|(.., id)| *id == operation_id));
     found.map(|(path, method, node, _)| (path, method, node)).ok_or_else(|| {
         let names: Vec<&str> = all().map(|(.., id)| id).collect();
-        match nearest(operation_id, names.iter().copied()) {
+        match nearest::nearest(operation_id, names.iter().copied()) {
             Some(right) => format!("the document has no operation `{operation_id}`; {}", did_you_mean(operation_id, right)),
             None if names.is_empty() => {
                 "no operation of the document has an `operationId`; name it by method and path: `--operation \"POST /revoke\"`".to_owned()
