@@ -13,7 +13,6 @@ use crate::find::{Criteria, LocatedCertificate, Looked, NamePatterns, Placement,
 use crate::journal::files::replace;
 use crate::pki::weakness::DebianKeys;
 use crate::pki::{Certificate, SpkiFingerprint, named_keys, pem};
-use crate::text::decode::decode;
 use crate::text::{Secret, file, safe};
 use crate::time::Clock;
 use crate::view::search_progress::{SearchProgress, summary};
@@ -191,7 +190,7 @@ fn password(reference: &str) -> Result<Secret, String> {
 fn read_text(path: &Path) -> Result<String, String> {
     let read = || {
         let bytes = file::read(path, MAX_NAMED)?;
-        let bytes = file::read_to_bound(decode(Box::new(Cursor::new(bytes)))?, MAX_NAMED)?;
+        let bytes = file::read_to_bound(file::decode(Box::new(Cursor::new(bytes)))?, MAX_NAMED)?;
         String::from_utf8(bytes).map_err(|_| io::Error::other("it is neither UTF-8 nor UTF-16 text"))
     };
     read().map_err(|error| unreadable(path, &error))

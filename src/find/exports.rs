@@ -8,7 +8,6 @@ use crate::pki::{Certificate, SerialNotation, SerialNumber, SpkiFingerprint};
 use crate::plan::{ListLayout, ListReader};
 use crate::provider::model::LIST_COLUMNS;
 use crate::provider::rows::ListedRow;
-use crate::text::decode::decode;
 use crate::text::{SourceMap, file, safe};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -104,7 +103,7 @@ pub fn read(path: &Path, columns: &ListColumns, each: &mut dyn FnMut(Sighting)) 
 fn object_in(path: &Path) -> Option<Map<String, Value>> {
     // A pipe is read once.
     let file = path.is_file().then(|| File::open(path).ok())??;
-    let mut text = decode(Box::new(file)).ok()?;
+    let mut text = file::decode(Box::new(file)).ok()?;
     let mut head = Vec::new();
     text.by_ref().take(HEAD).read_to_end(&mut head).ok()?;
     if !head.trim_ascii_start().starts_with(b"{") {

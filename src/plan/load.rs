@@ -2,8 +2,7 @@
 
 use super::checked::ReadFile;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::text::decode::decode;
-use crate::text::file::{self, open_regular, read_to_bound, reason, too_large};
+use crate::text::file::{self, decode, open_regular, read_to_bound, reason, too_large};
 use crate::text::{SourceId, SourceMap, Span};
 use std::fs::File;
 use std::io::{self, Cursor, Read};

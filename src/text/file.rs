@@ -1,9 +1,40 @@
-//! Files that users name, read whole: regular files and open pipes only, and no more than a bound, so that a mistaken name costs neither the
-//! memory nor a wait without end. Never decodes, never writes.
+//! Files that users name. Of them regular files and open pipes only are read, and no more than a bound, so that a mistaken name costs neither
+//! the memory nor a wait without end. Their text is UTF-8: gzip and UTF-16 are undone on the way, told by the first bytes and never by a name,
+//! a block at a time, whatever the file's size. Says nothing about texts in other encodings: their bytes pass as they are. Never writes.
 
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_16BE, UTF_16LE};
+use flate2::bufread::MultiGzDecoder;
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
+use std::rc::Rc;
+
+/// A gzip file of any number of members, as `cat a.gz b.gz` makes them.
+struct Gunzip {
+    inner: MultiGzDecoder<BufReader<Counted>>,
+    /// Bytes of the file that were read.
+    read: Rc<Cell<u64>>,
+    /// Bytes of text that came of them.
+    made: u64,
+}
+
+/// Counts what is read through it.
+struct Counted {
+    inner: Box<dyn Read>,
+    read: Rc<Cell<u64>>,
+}
+
+/// UTF-16 as UTF-8. Half a surrogate pair, or half a character at the end, is an error: replaced, it would pass for text.
+struct Utf16 {
+    inner: BufReader<Box<dyn Read>>,
+    decoder: Decoder,
+    /// Decoded, and not yet handed out.
+    decoded: Box<[u8; BLOCK]>,
+    begin: usize,
+    end: usize,
+    is_done: bool,
+}
 
 /// The bytes of a file that has at most `largest`.
 ///
@@ -62,6 +93,24 @@ pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
+/// An error of the file system as a sentence fragment.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Undoes gzip, then UTF-16 with a byte order mark. A mark at the beginning is no part of the text.
+///
+/// # Errors
+/// Where the file cannot be read. What is wrong further on (a cut or damaged gzip member, half a character) is an error of the reader.
+pub fn decode(raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    let (head, raw) = peek(raw)?;
+    if head.starts_with(GZIP) { unmarked(Box::new(Gunzip::new(raw))) } else { unmarked(raw) }
+}
+
 /// Whether what seems a file is the kernel's own: reading `/proc/kmsg` or `trace_pipe` waits for ever, and takes away what others want to read.
 #[cfg(target_os = "linux")]
 fn is_of_kernel(path: &Path) -> io::Result<bool> {
@@ -74,29 +123,147 @@ fn is_of_kernel(_: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
+fn unmarked(raw: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    let (head, mut raw) = peek(raw)?;
+    let (encoding, mark) = match head.as_slice() {
+        // UTF-32, which nobody sends; its first two bytes are those of UTF-16.
+        [0xff, 0xfe, 0, 0] => return Ok(raw),
+        [0xff, 0xfe, ..] => (Some(UTF_16LE), 2),
+        [0xfe, 0xff, ..] => (Some(UTF_16BE), 2),
+        // Excel's "CSV UTF-8" begins with it, and it would become part of the first field's name.
+        [0xef, 0xbb, 0xbf, ..] => (None, 3),
+        _ => (None, 0),
+    };
+    raw.read_exact(&mut [0; 3][..mark])?;
+    Ok(match encoding {
+        Some(encoding) => Box::new(Utf16::new(raw, encoding)),
+        None => raw,
+    })
+}
+
+/// The first bytes, up to four, and the whole again.
+fn peek(mut raw: Box<dyn Read>) -> io::Result<(Vec<u8>, Box<dyn Read>)> {
+    let mut head = Vec::new();
+    raw.by_ref().take(4).read_to_end(&mut head)?;
+    Ok((head.clone(), Box::new(Cursor::new(head).chain(raw))))
+}
+
+impl Gunzip {
+    fn new(inner: Box<dyn Read>) -> Self {
+        let read = Rc::new(Cell::new(0));
+        let counted = Counted { inner, read: Rc::clone(&read) };
+        Self { inner: MultiGzDecoder::new(BufReader::new(counted)), read, made: 0 }
+    }
+}
+
+impl Read for Gunzip {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::new(error.kind(), "the compressed file ends too early; it was cut")
+            }
+            kind => io::Error::new(kind, format!("the compressed file is damaged: {error}")),
+        })?;
+        self.made += count as u64;
+        if self.made > MAX_EXPANDED && self.made / MAX_RATIO > self.read.get() {
+            let what = format!("the compressed file holds more than {MAX_RATIO} times its size; no list does");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        Ok(count)
+    }
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.read.set(self.read.get() + count as u64);
+        Ok(count)
+    }
+}
+
+impl Utf16 {
+    fn new(inner: Box<dyn Read>, encoding: &'static Encoding) -> Self {
+        Self {
+            inner: BufReader::new(inner),
+            decoder: encoding.new_decoder_without_bom_handling(),
+            decoded: Box::new([0; BLOCK]),
+            begin: 0,
+            end: 0,
+            is_done: false,
+        }
+    }
+}
+
+impl Read for Utf16 {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.begin == self.end && !self.is_done {
+            let from = self.inner.fill_buf()?;
+            let is_last = from.is_empty();
+            let (result, read, written) =
+                self.decoder.decode_to_utf8_without_replacement(from, self.decoded.as_mut_slice(), is_last);
+            self.inner.consume(read);
+            (self.begin, self.end) = (0, written);
+            match result {
+                DecoderResult::Malformed(..) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "this is no UTF-16 from here on; it was cut or damaged",
+                    ));
+                }
+                DecoderResult::InputEmpty => self.is_done = is_last,
+                DecoderResult::OutputFull => {}
+            }
+        }
+        let count = buffer.len().min(self.end - self.begin);
+        buffer[..count].copy_from_slice(&self.decoded[self.begin..self.begin + count]);
+        self.begin += count;
+        Ok(count)
+    }
+}
+
 const KERNELS: &str = "it is a view into the system itself, and no file; write what it holds into a file";
 /// proc, sysfs, debugfs, tracefs, as `statfs(2)` and Linux's `magic.h` number them.
 #[cfg(target_os = "linux")]
 const KERNEL_FILE_SYSTEMS: [rustix::fs::FsWord; 4] = [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163];
-
-/// An error of the file system as a sentence fragment.
-pub fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
+/// What every gzip member begins with (RFC 1952, section 2.3.1).
+const GZIP: &[u8] = b"\x1f\x8b";
+/// Bytes decoded at once.
+const BLOCK: usize = 1 << 14;
+/// Bytes of text that any compressed file may hold.
+const MAX_EXPANDED: u64 = 64 << 20;
+/// A larger one is believed only up to this ratio: lists compress to a tenth, a bomb to a thousandth.
+const MAX_RATIO: u64 = 200;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    fn gz(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn utf16(text: &str, big: bool) -> Vec<u8> {
+        let bytes = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(bytes).collect()
+    }
+
+    fn decoded(raw: &[u8]) -> Result<String, String> {
+        let mut text = Vec::new();
+        let mut reader = decode(Box::new(Cursor::new(raw.to_vec()))).map_err(|error| error.to_string())?;
+        reader.read_to_end(&mut text).map_err(|error| error.to_string())?;
+        String::from_utf8(text).map_err(|error| error.to_string())
+    }
 
     #[test]
     fn only_regular_files_are_read_and_up_to_a_bound() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("five");
-        File::create_new(&path).and_then(|mut file| io::Write::write_all(&mut file, b"12345")).unwrap();
+        File::create_new(&path).and_then(|mut file| file.write_all(b"12345")).unwrap();
         assert_eq!(read(&path, 5).unwrap(), b"12345");
         assert_eq!(read_text(&path, 5).unwrap(), "12345");
         for (path, expected) in [
@@ -120,5 +287,52 @@ mod tests {
             let through = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&given));
             assert_eq!(read(Path::new(&through), 5).unwrap(), b"12345");
         }
+    }
+
+    #[test]
+    fn gzip_and_utf16_are_undone_by_their_first_bytes() {
+        let long = "Müller, 철회, \u{1f512}\r\n".repeat(5000);
+        for text in ["", "a", "a,b\n1,2\n", &long] {
+            let mut two = gz(&text.as_bytes()[..text.len() / 2]);
+            two.extend(gz(&text.as_bytes()[text.len() / 2..]));
+            for raw in [
+                text.as_bytes().to_vec(),
+                format!("\u{feff}{text}").into_bytes(),
+                utf16(text, false),
+                utf16(text, true),
+                gz(text.as_bytes()),
+                gz(&utf16(text, false)),
+                two,
+            ] {
+                assert_eq!(decoded(&raw).as_deref(), Ok(text));
+            }
+        }
+        // Other encodings pass; whoever needs UTF-8 says so.
+        assert!(decoded(b"M\xfcller").is_err());
+    }
+
+    #[test]
+    fn what_was_cut_is_an_error_and_never_a_shorter_text() {
+        let text = (0..20_000).map(|row| format!("{row},x\n")).collect::<String>();
+        let whole = gz(text.as_bytes());
+        for end in [3, 12, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
+            assert!(decoded(&whole[..end]).unwrap_err().contains("cut"), "{end}");
+        }
+        let mut damaged = whole.clone();
+        damaged[whole.len() / 2] ^= 1;
+        assert!(decoded(&damaged).is_err());
+        assert!(decoded(&[whole, b"and more that is no member".to_vec()].concat()).unwrap_err().contains("damaged"));
+        let whole = utf16("ab\u{1f512}", false);
+        for end in [whole.len() - 1, whole.len() - 2] {
+            assert!(decoded(&whole[..end]).unwrap_err().contains("UTF-16"), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_ends() {
+        // As many members as it takes; each is a thousandth of its text.
+        let member = gz("112358,comment\n".repeat(70_000).as_bytes());
+        assert!(decoded(&member.repeat(66)).unwrap_err().contains("200 times"));
+        assert!(decoded(&member.repeat(8)).is_ok());
     }
 }

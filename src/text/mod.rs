@@ -1,7 +1,6 @@
 //! Texts from users and providers: their places in sources, the nearest known name, what is safe to show; the files that they name.
 
 pub mod damage;
-pub mod decode;
 pub mod file;
 pub mod page;
 pub mod safe;

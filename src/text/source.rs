@@ -3,7 +3,7 @@
 //! Owns the names and (for small sources) the texts of everything that was read. A large CSV is only named here: its
 //! lines are read again from the file when an error has to show one. Never parses.
 
-use super::decode::decode;
+use super::file::decode;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
