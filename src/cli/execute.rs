@@ -12,7 +12,7 @@ use super::verify::revokes;
 use crate::engine::verify::PublishedLooks;
 use crate::engine::{self, Ending, Question, Run, RunCommand, Sender, Senders, stop_when_taken};
 use crate::journal::dir::OpenRun;
-use crate::journal::reader::Overview;
+use crate::journal::state::Overview;
 use crate::journal::{JournalError, Reader, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
 use crate::provider::model::TargetKind;

@@ -5,7 +5,7 @@ use super::args::ReportArgs;
 use super::context::Context;
 use super::exit::Exit;
 use super::run_documents::{WithoutCopy, run_catalog};
-use crate::journal::inputs::Inputs;
+use crate::journal::dir::Inputs;
 use crate::journal::{History, Reader, RunDir, RunFacts};
 use crate::pki::{RevocationReason, SerialNotation};
 use crate::plan::checked::NamedFile;

@@ -5,7 +5,7 @@ use super::args;
 use super::context::Context;
 use super::exit::Exit;
 use crate::journal::dir::OpenRun;
-use crate::journal::reader::Overview;
+use crate::journal::state::Overview;
 use crate::journal::{JournalError, Phase, Reader, RunDir, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
 use crate::run::{Event, Ordinal, Outcome};

@@ -12,8 +12,7 @@ use crate::engine::verify::{
     FetchedLooks, FindTarget, KnownCertificate, PublicationUrls, PublishedLooks, ReadCertificate, RequestedReason,
     Verification, VerificationEnd, VerificationProgress, VerifyTarget, has_state_call, verify as ask,
 };
-use crate::journal::dir::OpenRun;
-use crate::journal::inputs::Inputs;
+use crate::journal::dir::{Inputs, OpenRun};
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::ocsp::Nonce;
 use crate::pki::{CertId, Certificate, Meant, SerialNumber, Undecided, meant};

@@ -1,12 +1,12 @@
-//! The run directory: made whole or not at all, locked by one process, files in it replaced whole. Mode 0700; never holds a
-//! credential.
+//! The run directory: made whole or not at all, locked by one process, files in it replaced whole; the copies in it of a plan's files and of its
+//! provider documents, and whether the files have changed since. Mode 0700; never holds a credential, nor a private key.
 //!
 //! ```text
 //! runs/20261122T045210Z-leaked-build-key/
 //!   run.sqlite     the checked actions and the journal
 //!   inputs/        copies of the plan and of every file that it names
 //!   providers/     copies of the provider documents that it uses
-//!   marks          how many records each process has written (see [`super::mark`])
+//!   marks          how many records each process has written (see [`super::integrity`])
 //!   lock           held by the process that works on the run, as is the directory itself
 //!   reserve        room on the disk for the ends of what is in flight; there while a process works on the run
 //!   live.json      how the run goes; there while a process works on the run (see [`super::live_control`])
@@ -14,26 +14,30 @@
 //!   report.csv     written when the run ends or stops; of a rehearsal, report.rehearsal.csv
 //! ```
 
-use super::action_rows::{self, Inserter};
-use super::checksum::RowChecksum;
-use super::facts::RunFacts;
 use super::files::{is_gone, parent_of, private_dir, private_file, remove_abandoned_parts, sync};
-use super::inputs::{self, Changed, Inputs};
-use super::mark::{MARKS, Marks};
-use super::reader::{BRINGS, FACTS, OPERATIONS, PLACES, Reader};
-use super::watch::RunWatch;
+use super::integrity::{MARKS, Marks, RunWatch};
+use super::reader::Reader;
+use super::rows::{Inserter, RowChecksum, name_last_steps};
+use super::schema::{BRINGS, DATABASE, FACTS, OPERATIONS, PLACES, RunFacts};
 use super::{Journal, JournalError, schema};
+use crate::pki::{Certificate, pem};
 use crate::plan::checked::{CheckedPlan, Fingerprint, ReadFile};
-use crate::plan::{Action, wait};
+use crate::plan::{Action, MAX_BUNDLE, wait};
 use crate::provider::Provider;
+use crate::provider::catalog::MAX_DOCUMENT_BYTES;
 use crate::run::Ordinal;
+use crate::text::file::{self, open_regular, read_text};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use zeroize::Zeroizing;
 
 /// A run directory.
 #[derive(Debug)]
@@ -74,6 +78,37 @@ pub struct OpenRun {
     pub watch: Option<RunWatch>,
     thread: Option<JoinHandle<()>>,
     lock: Lock,
+}
+
+/// The copies of a run's files, to be looked for by where they were.
+#[derive(Debug)]
+pub struct Inputs {
+    directory: PathBuf,
+    /// By path; read when it is first needed, which is seldom.
+    copies: OnceCell<HashMap<PathBuf, String>>,
+}
+
+/// A file that a run began with and that is another one now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The file.
+    pub path: PathBuf,
+    /// The first line that differs.
+    pub line: u64,
+}
+
+/// What the index of the copies says about one.
+#[derive(Debug, Serialize, Deserialize)]
+struct Copied {
+    /// The copy's file name.
+    copy: String,
+    /// As the user or the plan named the file.
+    name: String,
+    /// Where it was, absolute; `None` for standard input.
+    path: Option<PathBuf>,
+    /// Whether it holds certificates; the index of former versions does not say so.
+    #[serde(default)]
+    certificates: bool,
 }
 
 impl RunMaker {
@@ -195,7 +230,7 @@ impl RunMaker {
         });
         let brings = brings.to_string();
         let connection = self.actions.finish().map_err(JournalError::database(&database))?;
-        action_rows::name_last_steps(&connection, &self.last_steps).map_err(|error| error.at(&database))?;
+        name_last_steps(&connection, &self.last_steps).map_err(|error| error.at(&database))?;
         let write = || -> rusqlite::Result<()> {
             let constants = [(FACTS, text.as_str()), (OPERATIONS, &operations), (BRINGS, &brings)];
             let places = facts.part.map(|_| (PLACES, places.as_str()));
@@ -213,8 +248,8 @@ impl RunMaker {
         write().map_err(JournalError::database(&database))?;
         connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
         Marks::make(&self.making)?;
-        inputs::copy(&self.making.join(INPUTS), files)?;
-        inputs::copy_documents(&self.making.join(PROVIDERS), providers)?;
+        copy_inputs(&self.making.join(INPUTS), files)?;
+        copy_documents(&self.making.join(PROVIDERS), providers)?;
         make_reserve(&self.making.join(RESERVE), facts.actions)?;
         // A rename may come to the disk before what it names: after a power cut there must be no run directory with an empty database.
         sync(&database)?;
@@ -321,22 +356,35 @@ impl RunDir {
         Ok(OpenRun { dir: self, journal: Journal::nowhere(), watch: None, thread: None, lock })
     }
 
-    /// The plan's files that have changed since the run began.
+    /// The plan's files that have changed since the run began: that are there, and no longer what was copied. A file that is gone, or no file
+    /// any more, has not changed: the copies are all that a run needs. Nor has one with certificates: to replace these where they are served is
+    /// what a campaign is for, and nobody edits a plan by it.
     ///
     /// # Errors
     /// Where the system cannot say.
     pub fn changed_inputs(&self) -> Result<Vec<Changed>, JournalError> {
-        inputs::changed(&self.path.join(INPUTS))
+        let directory = self.path.join(INPUTS);
+        let mut changed = Vec::new();
+        for Copied { copy, path, .. } in copied_inputs(&directory)?.into_iter().filter(|copied| !copied.certificates) {
+            let Some(path) = path else { continue };
+            let Some(line) = difference(&path, &directory.join(copy)) else { continue };
+            if let Some(line) = line.map_err(JournalError::file(&path, "comparing with its copy"))? {
+                changed.push(Changed { path, line });
+            }
+        }
+        Ok(changed)
     }
 
     /// The copies of the files that its plan named.
     pub fn inputs(&self) -> Inputs {
-        Inputs::new(self.path.join(INPUTS))
+        Inputs { directory: self.path.join(INPUTS), copies: OnceCell::new() }
     }
 
-    /// The text of a provider document that the run began with, told by its id and its SHA-256; `None` where the run directory has no such copy.
+    /// The text of a provider document that the run began with, told by its id and its SHA-256, in lower-case hexadecimal. `None` where the run
+    /// directory has no such copy (runs of former versions have none), or another text.
     pub fn document(&self, id: &str, digest: &str) -> Option<Arc<str>> {
-        inputs::document(&self.path.join(PROVIDERS), id, digest)
+        let text = read_text(&document_path(&self.path.join(PROVIDERS), id), MAX_DOCUMENT_BYTES).ok()?;
+        (hex::encode(Sha256::digest(&text)) == digest).then(|| text.into())
     }
 
     /// Whether a process works on the run now.
@@ -376,6 +424,30 @@ impl OpenRun {
             drop(fs::remove_file(self.dir.path.join(RESERVE)));
         }
         drop(self.lock);
+    }
+}
+
+impl Inputs {
+    /// The files with certificates, by where they were, each with its copy.
+    pub fn certificates(&self) -> HashMap<PathBuf, PathBuf> {
+        let index = copied_inputs(&self.directory).unwrap_or_default().into_iter().filter(|copied| copied.certificates);
+        index.filter_map(|Copied { copy, path, .. }| Some((path?, self.directory.join(copy)))).collect()
+    }
+
+    /// Where a file is found as the run began with it: there where it was, or its copy once it is another one.
+    pub fn as_begun(&self, path: &Path) -> PathBuf {
+        let Some(copy) = self.copy_of(path) else { return path.to_owned() };
+        let is_same = difference(path, &copy).is_some_and(|line| matches!(line, Ok(None)));
+        if is_same { path.to_owned() } else { std::path::absolute(&copy).unwrap_or(copy) }
+    }
+
+    /// The copy of the file that was there, where one was made.
+    pub fn copy_of(&self, path: &Path) -> Option<PathBuf> {
+        let copies = self.copies.get_or_init(|| {
+            let index = copied_inputs(&self.directory).unwrap_or_default();
+            index.into_iter().filter_map(|Copied { copy, path, .. }| Some((path?, copy))).collect()
+        });
+        Some(self.directory.join(copies.get(path)?))
     }
 }
 
@@ -491,7 +563,89 @@ fn allocate(_: &File, _: u64) -> io::Result<bool> {
     Ok(false)
 }
 
-const DATABASE: &str = "run.sqlite";
+/// Copies the files into `directory`, with an index of them. All is synced but the directory itself.
+fn copy_inputs(directory: &Path, files: &[ReadFile]) -> Result<(), JournalError> {
+    let mut index = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let base = file.path.as_deref().and_then(Path::file_name).map_or("stdin".into(), |name| name.to_string_lossy());
+        let copy = format!("{number}-{base}");
+        write_copy(&directory.join(&copy), |to| match (&file.text, &file.path) {
+            (Some(text), _) => to.write_all(text.as_bytes()),
+            (None, Some(from)) if file.holds_certificates => to.write_all(&without_private_keys(from)?),
+            (None, Some(from)) => io::copy(&mut File::open(from)?, to).map(drop),
+            (None, None) => Ok(()),
+        })?;
+        let path = file.path.as_deref().and_then(|path| std::path::absolute(path).ok());
+        index.push(Copied { copy, name: file.name.clone(), path, certificates: file.holds_certificates });
+    }
+    write_copy(&directory.join(INDEX), |to| serde_json::to_writer_pretty(to, &index).map_err(io::Error::from))
+}
+
+/// A file with certificates as it may be copied: where a private key stands beside them, they alone.
+fn without_private_keys(path: &Path) -> io::Result<Vec<u8>> {
+    let bytes = Zeroizing::new(file::read(path, MAX_BUNDLE)?);
+    if !pem::holds_private_key(&bytes) {
+        return Ok(bytes.to_vec());
+    }
+    let all = Certificate::parse_all(&bytes).map_err(|why| io::Error::other(why.to_string()))?;
+    Ok(all.iter().map(|certificate| pem::encode("CERTIFICATE", &certificate.der)).collect::<String>().into_bytes())
+}
+
+/// Copies provider documents into `directory`, each by its id. All is synced but the directory itself.
+fn copy_documents(directory: &Path, providers: &[Arc<Provider>]) -> Result<(), JournalError> {
+    providers.iter().try_for_each(|provider| {
+        write_copy(&document_path(directory, &provider.id), |to| to.write_all(provider.text.as_bytes()))
+    })
+}
+
+fn document_path(directory: &Path, id: &str) -> PathBuf {
+    directory.join(format!("{id}.yaml"))
+}
+
+/// The index of the copies.
+fn copied_inputs(directory: &Path) -> Result<Vec<Copied>, JournalError> {
+    let path = directory.join(INDEX);
+    let file = File::open(&path).map_err(JournalError::file(&path, "reading"))?;
+    serde_json::from_reader(BufReader::new(file))
+        .map_err(|error| JournalError::Unreadable { path, what: error.to_string() })
+}
+
+/// The first line in which a file differs from its copy, from 1. `None` where either is gone, or no file any more.
+fn difference(path: &Path, copy: &Path) -> Option<io::Result<Option<u64>>> {
+    let (Ok(Some(now)), Ok(then)) = (open_regular(path), File::open(copy)) else { return None };
+    Some(first_difference(BufReader::with_capacity(BLOCK, then), BufReader::with_capacity(BLOCK, now)))
+}
+
+/// The first line in which two texts differ, from 1.
+fn first_difference(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<Option<u64>> {
+    let mut line = 1;
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let length = left.len().min(right.len());
+        if length == 0 {
+            return Ok((left.len() != right.len()).then_some(line));
+        }
+        let (left, right) = (&left[..length], &right[..length]);
+        // Lines are looked at only where a block differs: a plan may have a million of them.
+        let same = if left == right { length } else { left.iter().zip(right).take_while(|(a, b)| a == b).count() };
+        line += left[..same].iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
+        if same < length {
+            return Ok(Some(line));
+        }
+        one.consume(length);
+        other.consume(length);
+    }
+}
+
+fn write_copy(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), JournalError> {
+    let attempt = || -> io::Result<()> {
+        let mut file = private_file(path)?;
+        fill(&mut file)?;
+        file.sync_all()
+    };
+    attempt().map_err(JournalError::file(path, "copying an input"))
+}
+
 const INPUTS: &str = "inputs";
 const PROVIDERS: &str = "providers";
 const LOCK: &str = "lock";
@@ -510,3 +664,25 @@ const MAX_RESERVE: u64 = 64 * 1024 * 1024;
 const MAKING: &str = ".making-";
 /// Characters of a plan's name that go into a run directory's.
 const MAX_NAME: usize = 60;
+/// Files are compared by so many bytes.
+const BLOCK: usize = 128 * 1024;
+const INDEX: &str = "index.json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_differs_is_told() {
+        for (one, other, expected) in [
+            ("", "", None),
+            ("a\nb\n", "a\nb\n", None),
+            ("a\nb\n", "a\nc\n", Some(2)),
+            ("a\nb\n", "a\nb\nc\n", Some(3)),
+            ("a\n", "a", Some(1)),
+            ("a\n", "", Some(1)),
+        ] {
+            assert_eq!(first_difference(one.as_bytes(), other.as_bytes()).unwrap(), expected, "{one:?} {other:?}");
+        }
+    }
+}

@@ -1,19 +1,19 @@
 //! Reads a run: its constants, its actions, and the fold of its records. Also while another process writes it.
 
-use super::action_rows::{self, COLUMNS, NO_PARAMETERS, PARAMETERS, ToSend};
-use super::checksum::RowChecksum;
-use super::facts::RunFacts;
-use super::log::Rebuilt;
-use super::mark::{Marks, RecordCount};
+use super::integrity::{Marks, RecordCount};
 use super::queue::Queue;
-use super::record::{Record, StoredRecord};
-use super::record_rows::{self, ACTION_RECORDS, ALL_RECORDS, RECORDS_WITH_STATUS, RUN_RECORDS, newest_process, to_sql};
-use super::salvage::Salvage;
-use super::state::{History, IllegalRecord, Phase, States, WhyInDoubt};
+use super::record::StoredRecord;
+use super::rows::{
+    self, ACTION_COLUMNS, ACTION_RECORDS, ALL_RECORDS, NO_PARAMETERS, PARAMETERS, RECORDS_WITH_STATUS, RUN_RECORDS,
+    RowChecksum, ToSend, newest_process, to_sql,
+};
+use super::salvage::{Rebuilt, Salvage};
+use super::schema::{BRINGS, FACTS, OPERATIONS, PLACES, RunFacts};
+use super::state::{History, IllegalRecord, Overview, Phase, States, WhyInDoubt};
 use super::{JournalError, schema};
 use crate::plan::checked::{Fingerprint, Parameters};
 use crate::plan::{Action, Wait};
-use crate::run::{Ordinal, Outcome};
+use crate::run::Ordinal;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Statement};
 use std::collections::BTreeMap;
@@ -66,80 +66,6 @@ struct HistoryWalk<'r> {
     next: Ordinal,
     /// The records that were read.
     count: RecordCount<'r>,
-}
-
-/// A run as a whole, folded from its records.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Overview {
-    /// Actions by outcome.
-    pub outcomes: BTreeMap<Outcome, u64>,
-    /// Actions that have not ended.
-    pub waiting: u64,
-    /// Of these, how many had an intent without an end.
-    pub in_flight: u64,
-    /// Of these, how many the provider has accepted: they are followed until that is settled.
-    pub followed: u64,
-    /// When the first process began.
-    pub began_at: Option<Timestamp>,
-    /// When the newest record was written.
-    pub last_at: Option<Timestamp>,
-    /// Why the last process stopped, and its exit code, where it stopped before the last action.
-    pub stopped: Option<(String, u8)>,
-    /// When every action had ended.
-    pub finished_at: Option<Timestamp>,
-    /// When the world was last asked about the run's effects.
-    pub verified_at: Option<Timestamp>,
-    /// Whether a person has written down how actions ended.
-    pub settled: bool,
-    /// The windows that `certsweep set-rate` has set, by account's index.
-    pub limits: BTreeMap<usize, Vec<String>>,
-    /// Since when `certsweep pause` holds, where a process has not gone on since, and who gave it.
-    pub paused: Option<(Timestamp, Option<String>)>,
-    /// How many actions each account has, by its index, and how many of them have ended.
-    pub accounts: BTreeMap<usize, (u64, u64)>,
-}
-
-impl Overview {
-    /// Takes the next record of the run in.
-    fn take(&mut self, record: &Record) {
-        if !matches!(
-            record,
-            Record::Verifying { .. } | Record::Verified { .. } | Record::Settling { .. } | Record::Settled { .. }
-        ) {
-            self.last_at = self.last_at.max(Some(record.at()));
-        }
-        match record {
-            Record::Began { at, .. } => {
-                self.began_at = self.began_at.or(Some(*at));
-                self.stopped = None;
-                self.finished_at = None;
-                self.paused = None;
-            }
-            Record::Paused { at, by } => self.paused = Some((*at, by.clone())),
-            Record::WentOn { .. } => self.paused = None,
-            // A person who settles what was in doubt leaves what needs it to be sent.
-            Record::Stopped { why, code, .. } => (self.stopped, self.finished_at) = (Some((why.clone(), *code)), None),
-            Record::Limited { account, windows, .. } => {
-                self.limits.insert(*account, windows.clone());
-            }
-            Record::Verifying { at, .. } => self.verified_at = Some(*at),
-            Record::Settling { .. } => self.settled = true,
-            Record::Finished { at } => self.finished_at = Some(*at),
-            _ => {}
-        }
-    }
-
-    /// Counts an action by what it is doing.
-    pub fn count(&mut self, phase: Phase) {
-        match phase {
-            Phase::Ended(outcome) => *self.outcomes.entry(outcome).or_default() += 1,
-            Phase::Waiting => self.waiting += 1,
-            Phase::InFlight => {
-                self.waiting += 1;
-                self.in_flight += 1;
-            }
-        }
-    }
 }
 
 impl Reader {
@@ -303,13 +229,13 @@ impl Reader {
     }
 
     fn actions_where(&self, parameters: &str, which: &str, by: impl Params) -> Result<Vec<Action>, JournalError> {
-        let select = format!("SELECT {COLUMNS}, {parameters} FROM action WHERE {which}");
+        let select = format!("SELECT {ACTION_COLUMNS}, {parameters} FROM action WHERE {which}");
         let mut statement = self.connection.prepare_cached(&select).map_err(self.database())?;
         let mut rows = statement.query(by).map_err(self.database())?;
         let mut found = Vec::new();
         let mut checksums = RowChecksum::default();
         while let Some(row) = rows.next().map_err(self.database())? {
-            found.push(action_rows::read(row, &mut checksums).map_err(|error| error.at(&self.path))?);
+            found.push(rows::read_action(row, &mut checksums).map_err(|error| error.at(&self.path))?);
         }
         Ok(found)
     }
@@ -328,7 +254,7 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn has_issued(&self) -> Result<bool, JournalError> {
-        record_rows::has_issued(&self.connection).map_err(self.database())
+        rows::has_issued(&self.connection).map_err(self.database())
     }
 
     /// Whether any action may bring a new certificate, or has. Runs of former versions tell only the second.
@@ -506,7 +432,7 @@ impl Reader {
                 let needed = |id: &String| {
                     self.ordinal_of(id)?.ok_or_else(|| self.unreadable(format!("no action has the id {id}")))
                 };
-                let (ids, accepted) = action_rows::split_needs(ids);
+                let (ids, accepted) = rows::split_needs(ids);
                 let mut needs = ids.iter().map(needed).collect::<Result<Vec<_>, _>>()?;
                 for id in &accepted {
                     let need = needed(id)?;
@@ -528,7 +454,7 @@ impl Reader {
                 queue.set_wait(ordinal, wait.within);
             }
             if let Some(why) = row.get(4).map_err(&database)? {
-                queue.never_send(ordinal, action_rows::never_sent_from_sql(why));
+                queue.never_send(ordinal, rows::never_sent_from_sql(why));
                 // It is never sent, and so nobody would read it whole.
                 self.action(ordinal)?;
             }
@@ -610,7 +536,7 @@ impl Reader {
     /// Where the database cannot be read.
     pub fn never_sent(&self) -> Result<(u64, u64), JournalError> {
         let all = self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")?;
-        let marked = u32::from(action_rows::EXCEPTED);
+        let marked = u32::from(rows::EXCEPTED);
         let excepted = format!("SELECT count(*) FROM action WHERE unicode(duplicate_of) = {marked}");
         let excepted = self.count(&excepted)?;
         Ok((all - excepted, excepted))
@@ -776,13 +702,6 @@ impl<'r> HistoryWalk<'r> {
     }
 }
 
-/// Keys of the table `run`: the constants, and the operations with their accounts.
-pub(super) const FACTS: &str = "facts";
-pub(super) const OPERATIONS: &str = "operations";
-/// Of a part of a plan: how many actions of the whole stand between one of its actions and the one before it.
-pub(super) const PLACES: &str = "places";
-/// The key of whether an operation of the run brings a new certificate.
-pub(super) const BRINGS: &str = "brings";
 /// Actions that are read at a time with their records.
 const CHUNK: u64 = 256;
 /// Chunks that are read ahead at most.

@@ -1,46 +1,73 @@
-//! The run database: its tables and their version. The format's only description.
+//! The run database: its tables and their version, and what is true of a run from its first moment. The format's only description.
 //!
-//! `run` holds the run's constants as JSON texts; `action` the checked plan in plan order, each action with its fingerprint and where its
+//! `run` holds the run's constants as JSON texts ([`RunFacts`], and what stands beside them); `action` the checked plan in plan order, each action with its fingerprint and where its
 //! certificate is, for which its ordinal stands everywhere else; `journal` the records. A record's key is the action that it is about
 //! (-1 where it is about the run as a whole) and its place in the order of writing; what every action has is in columns, any other
 //! record is a JSON text in `body`. Everything else is the fold of `journal`. What decides of a row is followed by its checksum
-//! ([`super::checksum`]), which is over all values before that column.
+//! ([`super::rows::RowChecksum`]), which is over all values before that column.
 //!
 //! Version 6 has more kinds of records than 5 and nothing else, so a run of version 5 is read as it is, and becomes one of 6 once it is
 //! gone on with. Versions 1 to 4 were those of development versions; none of them was released, and they are refused.
 
 use super::JournalError;
+use crate::plan::{CheckedPlan, Settings};
+use crate::run::{PlanPart, RunOrigin};
+use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use std::path::Path;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Marks a file as a certsweep run (`csrn`).
-const APPLICATION_ID: i32 = 0x6373_726e;
-/// The version that this program writes. Whoever changes a table raises it, and keeps a run directory of the version before
-/// in `tests/data/journals`.
-const VERSION: i32 = 6;
-/// The oldest version that it reads.
-const OLDEST: i32 = 5;
+/// What is true of a run from its first moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// How the plan is to be carried out.
+    pub settings: Settings,
+    /// The plan's digest.
+    pub digest: String,
+    /// Actions, duplicates included.
+    pub actions: u64,
+    /// Provider id → SHA-256 of its document.
+    pub documents: BTreeMap<String, String>,
+    /// When the run was made.
+    pub made_at: Timestamp,
+    /// The directories of the user's own provider documents.
+    pub provider_directories: Vec<PathBuf>,
+    /// Whether it runs against the built-in simulator.
+    pub simulated: bool,
+    /// Where that simulator listened: the URLs that it gave out lead there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulator_port: Option<u16>,
+    /// Certificates of issuers that the plan's files gave beside those that it sends: DER in base64url.
+    pub issuers: Vec<String>,
+    /// Which part of the plan it is, where it is not the whole; its limits are those of the part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PlanPart>,
+    /// Who began it, where, and with which command; empty in runs of earlier versions.
+    #[serde(default)]
+    pub origin: RunOrigin,
+}
 
-/// Instants of `journal` in microseconds since 1970, its `steady` in microseconds of the clock that never jumps.
-///
-/// `duplicate_of` says why an action is never sent: the id of the one that it repeats; or, behind U+0001, which no id has, the place of the
-/// exception list that names it.
-///
-/// SQLite decodes a row only as far as the last column that is asked for. So what is read of a million rows before anything is sent stands
-/// first: what the queue needs of an action, what the fold needs of a record.
-const TABLES: &str = "
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE action (
-  ordinal INTEGER PRIMARY KEY, account INTEGER NOT NULL, needs TEXT, not_before TEXT, duplicate_of TEXT, operation TEXT NOT NULL,
-  fingerprint BLOB NOT NULL, id TEXT NOT NULL, target TEXT NOT NULL, reason TEXT, reason_sent TEXT, source TEXT NOT NULL, kept TEXT,
-  certificate TEXT, parameters TEXT NOT NULL, checksum INTEGER NOT NULL);
-CREATE TABLE journal (
-  ordinal INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT, at INTEGER, steady INTEGER NOT NULL, attempt INTEGER, outcome TEXT,
-  effect TEXT, counts INTEGER, body TEXT, checksum INTEGER NOT NULL, http_status INTEGER, code TEXT, message TEXT, reference TEXT,
-  PRIMARY KEY (ordinal, seq)) WITHOUT ROWID;
-";
+impl RunFacts {
+    /// Of a checked plan whose run is made at this moment, by this version, against the providers themselves.
+    pub fn of(plan: &CheckedPlan, made_at: Timestamp, origin: RunOrigin) -> Self {
+        Self {
+            settings: plan.settings().clone(),
+            digest: plan.digest().to_owned(),
+            actions: plan.actions(),
+            documents: plan.documents().clone(),
+            made_at,
+            provider_directories: Vec::new(),
+            simulated: false,
+            simulator_port: None,
+            issuers: plan.issuers().to_vec(),
+            part: plan.part(),
+            origin: RunOrigin { version: env!("CARGO_PKG_VERSION").to_owned(), ..origin },
+        }
+    }
+}
 
 /// Makes the tables in a new file. Nothing is synced: a run directory that is not finished is made again.
 pub(super) fn create(path: &Path) -> Result<Connection, JournalError> {
@@ -99,3 +126,39 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
         version => Err(JournalError::Newer { path: path_of(), version }),
     }
 }
+
+/// The database's file name in a run directory.
+pub(super) const DATABASE: &str = "run.sqlite";
+/// Keys of the table `run`: the constants, and the operations with their accounts.
+pub(super) const FACTS: &str = "facts";
+pub(super) const OPERATIONS: &str = "operations";
+/// Of a part of a plan: how many actions of the whole stand between one of its actions and the one before it.
+pub(super) const PLACES: &str = "places";
+/// The key of whether an operation of the run brings a new certificate.
+pub(super) const BRINGS: &str = "brings";
+/// Marks a file as a certsweep run (`csrn`).
+const APPLICATION_ID: i32 = 0x6373_726e;
+/// The version that this program writes. Whoever changes a table raises it, and keeps a run directory of the version before
+/// in `tests/data/journals`.
+const VERSION: i32 = 6;
+/// The oldest version that it reads.
+const OLDEST: i32 = 5;
+
+/// Instants of `journal` in microseconds since 1970, its `steady` in microseconds of the clock that never jumps.
+///
+/// `duplicate_of` says why an action is never sent: the id of the one that it repeats; or, behind U+0001, which no id has, the place of the
+/// exception list that names it.
+///
+/// SQLite decodes a row only as far as the last column that is asked for. So what is read of a million rows before anything is sent stands
+/// first: what the queue needs of an action, what the fold needs of a record.
+const TABLES: &str = "
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE action (
+  ordinal INTEGER PRIMARY KEY, account INTEGER NOT NULL, needs TEXT, not_before TEXT, duplicate_of TEXT, operation TEXT NOT NULL,
+  fingerprint BLOB NOT NULL, id TEXT NOT NULL, target TEXT NOT NULL, reason TEXT, reason_sent TEXT, source TEXT NOT NULL, kept TEXT,
+  certificate TEXT, parameters TEXT NOT NULL, checksum INTEGER NOT NULL);
+CREATE TABLE journal (
+  ordinal INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT, at INTEGER, steady INTEGER NOT NULL, attempt INTEGER, outcome TEXT,
+  effect TEXT, counts INTEGER, body TEXT, checksum INTEGER NOT NULL, http_status INTEGER, code TEXT, message TEXT, reference TEXT,
+  PRIMARY KEY (ordinal, seq)) WITHOUT ROWID;
+";

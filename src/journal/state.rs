@@ -1,10 +1,12 @@
-//! What the records say: [`ActionState::next`] is the only transition function, and refuses illegal moves. Pure.
+//! What the records say, as folds of them: where an action stands ([`ActionState::next`] is the only transition function, and refuses illegal
+//! moves), what a report tells of its way, and the run as a whole. Pure.
 
 use super::record::{IssuedCertificate, Record, Reply};
 use crate::pki::RevocationReason;
 use crate::provider::expression::Captures;
 use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// Where one action stands. Small, so that a running process can hold one for each of a million actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -255,6 +257,37 @@ pub struct Verified {
     pub why: Option<String>,
 }
 
+/// A run as a whole, folded from its records.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Overview {
+    /// Actions by outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Actions that have not ended.
+    pub waiting: u64,
+    /// Of these, how many had an intent without an end.
+    pub in_flight: u64,
+    /// Of these, how many the provider has accepted: they are followed until that is settled.
+    pub followed: u64,
+    /// When the first process began.
+    pub began_at: Option<Timestamp>,
+    /// When the newest record was written.
+    pub last_at: Option<Timestamp>,
+    /// Why the last process stopped, and its exit code, where it stopped before the last action.
+    pub stopped: Option<(String, u8)>,
+    /// When every action had ended.
+    pub finished_at: Option<Timestamp>,
+    /// When the world was last asked about the run's effects.
+    pub verified_at: Option<Timestamp>,
+    /// Whether a person has written down how actions ended.
+    pub settled: bool,
+    /// The windows that `certsweep set-rate` has set, by account's index.
+    pub limits: BTreeMap<usize, Vec<String>>,
+    /// Since when `certsweep pause` holds, where a process has not gone on since, and who gave it.
+    pub paused: Option<(Timestamp, Option<String>)>,
+    /// How many actions each account has, by its index, and how many of them have ended.
+    pub accounts: BTreeMap<usize, (u64, u64)>,
+}
+
 impl History {
     /// Takes a record about this action in. One that cannot follow leaves the action in doubt, for a report tells of each action.
     pub fn take(&mut self, record: Record) {
@@ -310,6 +343,49 @@ impl History {
     pub(super) fn fall_into(&mut self, doubt: WhyInDoubt) {
         self.doubt = self.doubt.or(Some(doubt));
         self.state = ActionState { tainted: true, phase: Phase::Ended(Outcome::InDoubt), ..self.state };
+    }
+}
+
+impl Overview {
+    /// Takes the next record of the run in.
+    pub(super) fn take(&mut self, record: &Record) {
+        if !matches!(
+            record,
+            Record::Verifying { .. } | Record::Verified { .. } | Record::Settling { .. } | Record::Settled { .. }
+        ) {
+            self.last_at = self.last_at.max(Some(record.at()));
+        }
+        match record {
+            Record::Began { at, .. } => {
+                self.began_at = self.began_at.or(Some(*at));
+                self.stopped = None;
+                self.finished_at = None;
+                self.paused = None;
+            }
+            Record::Paused { at, by } => self.paused = Some((*at, by.clone())),
+            Record::WentOn { .. } => self.paused = None,
+            // A person who settles what was in doubt leaves what needs it to be sent.
+            Record::Stopped { why, code, .. } => (self.stopped, self.finished_at) = (Some((why.clone(), *code)), None),
+            Record::Limited { account, windows, .. } => {
+                self.limits.insert(*account, windows.clone());
+            }
+            Record::Verifying { at, .. } => self.verified_at = Some(*at),
+            Record::Settling { .. } => self.settled = true,
+            Record::Finished { at } => self.finished_at = Some(*at),
+            _ => {}
+        }
+    }
+
+    /// Counts an action by what it is doing.
+    pub fn count(&mut self, phase: Phase) {
+        match phase {
+            Phase::Ended(outcome) => *self.outcomes.entry(outcome).or_default() += 1,
+            Phase::Waiting => self.waiting += 1,
+            Phase::InFlight => {
+                self.waiting += 1;
+                self.in_flight += 1;
+            }
+        }
     }
 }
 

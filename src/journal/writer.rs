@@ -1,10 +1,8 @@
 //! The journal's one writer: a thread that owns the connection and commits, in one transaction, everything that waits.
 
-use super::checksum::RowChecksum;
-use super::mark::{Mark, MarkWriter};
+use super::integrity::{Mark, MarkWriter, RunWatch};
 use super::record::SEQ_BITS;
-use super::record_rows::{RecordInserts, newest_process};
-use super::watch::RunWatch;
+use super::rows::{RecordInserts, RowChecksum, newest_process};
 use super::{JournalError, Record, schema};
 use rusqlite::Connection;
 use std::cell::RefCell;
@@ -16,10 +14,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Called once records are durable, or surely not. Runs on the journal's thread; it must only pass the word on.
-pub type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
+type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
 
 /// Called for records that were handed over together: how many there are, and what became of them. As [`Acknowledge`].
-pub type Notify = Arc<dyn Fn(usize, Durability) + Send + Sync>;
+type Notify = Arc<dyn Fn(usize, Durability) + Send + Sync>;
 
 /// What became of records that were handed over together.
 #[derive(Debug, Clone, PartialEq, Eq)]

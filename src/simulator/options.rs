@@ -286,8 +286,7 @@ fn parse_one(text: &str) -> Result<FaultRule, String> {
     }
     let Some((fault, _)) = Fault::ALL.iter().find(|(_, word)| *word == name) else {
         let words = Fault::ALL.iter().map(|(_, word)| *word).chain(["latency", "limit"]);
-        let hint =
-            nearest(name, words).map_or_else(String::new, |word| format!("{} ", did_you_mean(name, word)));
+        let hint = nearest(name, words).map_or_else(String::new, |word| format!("{} ", did_you_mean(name, word)));
         return Err(format!("there is no fault `{name}`; {hint}{EXPECTED}"));
     };
     let (times, of) = parse_share(value).ok_or_else(|| {

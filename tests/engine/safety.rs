@@ -4,7 +4,7 @@
 use super::world::Faults;
 use super::{Bench, Cut, mixed, virtual_time};
 use certsweep::journal::RunDir;
-use certsweep::journal::reader::Overview;
+use certsweep::journal::state::Overview;
 use certsweep::plan::settings::{BetweenWaves, DailyWindow, Deadline, Safety, Schedule, StopWhen, WaveSize};
 use certsweep::provider::model::Window;
 use certsweep::run::{Event, Outcome, StopReason, WaitReason};

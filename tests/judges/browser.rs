@@ -4,7 +4,7 @@
 use super::installed;
 use crate::support::mock::{Mock, json};
 use crate::support::place::{Place, finish, plan, signal};
-use certsweep::journal::reader::Overview;
+use certsweep::journal::state::Overview;
 use certsweep::journal::{Record, Reply, RunDir, StoredRecord};
 use certsweep::run::Outcome;
 use certsweep::view::report::html::{HtmlReport, PageSource, Timeline};

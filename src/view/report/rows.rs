@@ -1,7 +1,8 @@
 //! The rows of a report of one run or of several, whatever writes them: each action with the fold of its records, and the counts of all. Writes nothing.
 
 use super::{IssuedCells, ReportColumns, ReportRow, RunCells, SettledCells, VerifiedCells};
-use crate::journal::reader::{Histories, Overview};
+use crate::journal::reader::Histories;
+use crate::journal::state::Overview;
 use crate::journal::{History, Phase, Reader, Reply, RunFacts, Settlement, Verified};
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;

@@ -165,7 +165,7 @@ const MAX_HEAD: usize = 64 * 1024;
 mod tests {
     use super::super::testing::row;
     use super::*;
-    use crate::journal::reader::Overview;
+    use crate::journal::state::Overview;
     use crate::journal::{Record, Reply, RunFacts, StoredRecord};
     use crate::plan::settings::{Deadline, Safety, Schedule};
     use crate::plan::{Account, Retry, Settings};

@@ -3,7 +3,7 @@
 
 use super::timeline::Timeline;
 use crate::journal::RunFacts;
-use crate::journal::reader::Overview;
+use crate::journal::state::Overview;
 use crate::plan::Account;
 use crate::run::{RunOrigin, Shard};
 use crate::view::status::RunState;

@@ -3,7 +3,7 @@
 use super::several::PageRun;
 use super::timeline::Timeline;
 use crate::journal::RunFacts;
-use crate::journal::reader::Overview;
+use crate::journal::state::Overview;
 use crate::run::Outcome;
 use crate::view::status::RunState;
 use jiff::Timestamp;
