@@ -91,7 +91,7 @@ impl Provider {
 
     fn no_such_variable(&self, name: &str) -> Violation {
         let names = || self.variables.keys().map(String::as_str);
-        let help = match (nearest::nearest(name, names()), self.variables.is_empty()) {
+        let help = match (nearest(name, names()), self.variables.is_empty()) {
             (Some(right), _) => did_you_mean(name, right),
             (None, true) => "it has none; `base_url` replaces the whole URL".to_owned(),
             (None, false) => format!("it has {}", names().collect::<Vec<_>>().join(", ")),
@@ -350,11 +350,9 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::diag::Diagnostics;
     use crate::provider::Catalog;
     use crate::provider::model::{ParameterType, RequestBody};
     use crate::provider::openapi::testing;
-    use crate::text::SourceMap;
     use serde_json::json;
 
     /// An operation of these parameters, for this test and those above.
@@ -561,7 +559,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_first_complete_way_to_authenticate_is_taken() {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let catalog = Catalog::built_in();
         let huawei = catalog.get("huawei").unwrap();
         for (there, expected) in [
             (&["auth_token", "access_key", "secret_key"][..], Some("token")),

@@ -64,7 +64,7 @@ use super::request::{check_variable, host};
 use super::security::SecurityRequirement;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::SourceId;
-use crate::tree::{Field, Node, Shape, yaml};
+use crate::tree::{Field, Node, Shape, read_yaml};
 use reader::{DocumentReader, EXTENSION, undeclared};
 use rules::AnswerReading;
 use security::Signing;
@@ -120,7 +120,7 @@ pub fn read_overlaid(
 /// # Errors
 /// Why there is none, as a sentence.
 pub fn draft(text: &str, source: SourceId, file: &str, operation_id: &str) -> Result<String, String> {
-    let root = yaml::read(text, source, &mut Diagnostics::default()).ok_or("it cannot be read as YAML or JSON")?;
+    let root = read_yaml(text, source, &mut Diagnostics::default()).ok_or("it cannot be read as YAML or JSON")?;
     overlay::draft(&root, file, operation_id)
 }
 

@@ -237,7 +237,7 @@ fn find<'a>(root: &'a Node, operation_id: &str) -> Result<(&'a str, &'a str, &'a
     let found = by_place.or_else(|| all().find(|(.., id)| *id == operation_id));
     found.map(|(path, method, node, _)| (path, method, node)).ok_or_else(|| {
         let names: Vec<&str> = all().map(|(.., id)| id).collect();
-        match nearest::nearest(operation_id, names.iter().copied()) {
+        match nearest(operation_id, names.iter().copied()) {
             Some(right) => format!("the document has no operation `{operation_id}`; {}", did_you_mean(operation_id, right)),
             None if names.is_empty() => {
                 "no operation of the document has an `operationId`; name it by method and path: `--operation \"POST /revoke\"`".to_owned()
