@@ -4,6 +4,7 @@
 use super::acme::opened;
 use super::mock::{Act, Mock, Seen, empty, json};
 use super::place::{CommandOutput, Place};
+use crate::support::side_by_side;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -202,7 +203,7 @@ fn an_order_whose_names_are_valid_is_finalized_at_once() {
 #[test]
 fn what_is_lost_at_a_stage_never_makes_a_second_certificate() {
     let page = || Act::Answer { status: 502, headers: vec![], body: b"<html>".to_vec() };
-    for (name, instead, orders, finalized) in [
+    let cases = [
         ("a lost order is made again, and costs nothing", ("new", 0, true, Act::Close), 2, 1),
         ("a 5xx to an order", ("new", 0, false, problem(500, "serverInternal")), 2, 1),
         ("a lost finalize that took effect is found by the order", ("finalize", 0, true, Act::Close), 1, 1),
@@ -219,14 +220,15 @@ fn what_is_lost_at_a_stage_never_makes_a_second_certificate() {
         ("a poll with a 5xx", ("order", 1, false, problem(500, "serverInternal")), 1, 1),
         ("a download that is lost", ("cert", 0, false, Act::Close), 1, 1),
         ("too many at once", ("new", 0, false, problem(429, "rateLimited").with("Retry-After", "1")), 2, 1),
-    ] {
+    ];
+    side_by_side(cases, |(name, instead, orders, finalized)| {
         let (place, certificate) = place(&NAMES);
         let mock = Ca { instead: vec![instead], ..ca(&certificate) }.start();
         order(&place, &mock, "", "").exits(0);
         assert_eq!(place.row()["outcome"], "succeeded", "{name}: {:?}", place.row());
         assert_eq!((count(&mock, "new"), count(&mock, "finalize")), (orders, finalized), "{name}");
         assert_eq!(place.row()["new_certificate"], "certificates/shop.pem", "{name}");
-    }
+    });
 }
 
 #[test]
@@ -235,7 +237,7 @@ fn what_a_ca_refuses_has_its_words_and_is_not_repeated() {
         let error = json!({"type": "urn:ietf:params:acme:error:caa", "detail": "CAA record prevents issuance"});
         json(200, &json!({"status": "invalid", "finalize": "x", "error": error}).to_string())
     };
-    for (name, instead, outcome, words) in [
+    let cases = [
         ("new", ("new", 0, false, problem(409, "alreadyReplaced")), "rejected", "leave `certificate` out"),
         ("new", ("new", 0, false, problem(400, "rejectedIdentifier")), "rejected", "about"),
         ("new", ("new", 0, false, problem(400, "invalidProfile")), "rejected", "about"),
@@ -247,7 +249,8 @@ fn what_a_ca_refuses_has_its_words_and_is_not_repeated() {
             "rejected",
             "CAA record prevents issuance; the order has become invalid",
         ),
-    ] {
+    ];
+    side_by_side(cases, |(name, instead, outcome, words)| {
         let (place, certificate) = place(&NAMES);
         let mock = Ca { instead: vec![instead], ..ca(&certificate) }.start();
         order(&place, &mock, "", "").exits(1);
@@ -255,7 +258,7 @@ fn what_a_ca_refuses_has_its_words_and_is_not_repeated() {
         assert_eq!(row["outcome"], outcome, "{row:?}");
         assert!(row["provider_message"].contains(words), "{row:?}");
         assert_eq!(count(&mock, name), 1, "{:?}", mock.lines());
-    }
+    });
 }
 
 #[test]
@@ -294,7 +297,7 @@ fn nothing_is_sent_where_an_answer_leads_elsewhere() {
 
 #[test]
 fn what_it_replaces_is_told_where_the_ca_has_renewal_information() {
-    for renewal_info in [true, false] {
+    side_by_side([true, false], |renewal_info| {
         let (place, certificate) = place(&NAMES);
         let ca_key = rcgen::KeyPair::generate().unwrap();
         let mut issuer = rcgen::CertificateParams::new(vec![]).unwrap();
@@ -345,7 +348,7 @@ fn what_it_replaces_is_told_where_the_ca_has_renewal_information() {
         let replaces = payload["replaces"].as_str().map(|text| text.split_once('.').unwrap().1.to_owned());
         // RFC 9773, section 4.1: with the sign octet of DER.
         assert_eq!(replaces.as_deref(), renewal_info.then_some("AIdlQyE"), "{payload}");
-    }
+    });
 }
 
 #[cfg(unix)]
@@ -381,7 +384,7 @@ fn a_hook_meets_the_challenges_of_what_is_not_validated_and_takes_them_away() {
 #[cfg(unix)]
 #[test]
 fn names_that_nobody_validates_are_told_and_nothing_is_finalized() {
-    for (account, words) in [
+    let cases = [
         ("", "the CA has not validated host0.example.com for this account, and `acme` has no `challenge_hook`"),
         (
             ", challenge_hook: \"command:./bad.sh\"",
@@ -392,7 +395,8 @@ fn names_that_nobody_validates_are_told_and_nothing_is_finalized() {
             "it did not end within 0.2s, and was killed",
         ),
         (", challenge_hook: \"directory:/no/such/place\"", "/no/such/place/token-0: No such file or directory"),
-    ] {
+    ];
+    side_by_side(cases, |(account, words)| {
         let (place, certificate) = place(&NAMES);
         executable(&place, "bad.sh", "#!/bin/sh\nprintf 'no \\033[2Jdns' >&2\nexit 3\n");
         executable(&place, "hang.sh", "#!/bin/sh\nsleep 600\n");
@@ -402,7 +406,7 @@ fn names_that_nobody_validates_are_told_and_nothing_is_finalized() {
         assert_eq!(row["outcome"], "failed", "{row:?}");
         assert!(row["provider_message"].contains(words), "{row:?}");
         assert_eq!((count(&mock, "chall"), count(&mock, "finalize")), (0, 0), "{account}");
-    }
+    });
 }
 
 #[cfg(unix)]
