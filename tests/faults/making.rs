@@ -4,6 +4,7 @@ use super::authority::Authority;
 use super::invariants::{ends_and_holds, holds};
 use super::place::Place;
 use super::traced::traced;
+use crate::support::scale::thinned;
 use std::time::Duration;
 
 const RUN: [&str; 5] = ["run", "plan.yaml", "--yes", "--run-dir", "run"];
@@ -12,7 +13,7 @@ const RUN: [&str; 5] = ["run", "plan.yaml", "--yes", "--run-dir", "run"];
 fn a_run_killed_while_its_directory_is_made_has_sent_nothing_and_can_begin_anew() {
     for (call, times) in CALLS {
         let mut killed = 0;
-        for nth in 1..=times {
+        for nth in thinned(1..=times, 3) {
             let (place, authority) = (Place::new(), Authority::start(Duration::ZERO));
             place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
             let done = traced(&place, call, &format!("signal=KILL:when={nth}"), &[], &RUN);

@@ -2,6 +2,17 @@
 
 /// So many times the count.
 pub(crate) fn scaled(count: u64) -> u64 {
+    count * scale()
+}
+
+/// One in so many cases; with the variable, so many times as many, up to all of them.
+#[allow(dead_code, reason = "not every binary has such cases")]
+pub(crate) fn thinned<C>(cases: impl IntoIterator<Item = C>, nth: u64) -> impl Iterator<Item = C> {
+    let step = usize::try_from(nth.div_ceil(scale())).expect("it is no larger than `nth`");
+    cases.into_iter().step_by(step)
+}
+
+fn scale() -> u64 {
     let scale = std::env::var("CERTSWEEP_TEST_SCALE").ok();
-    count * scale.map_or(1, |scale| scale.parse::<u64>().expect("CERTSWEEP_TEST_SCALE must be a whole number"))
+    scale.map_or(1, |scale| scale.parse().expect("CERTSWEEP_TEST_SCALE must be a whole number"))
 }
