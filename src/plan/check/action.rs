@@ -165,10 +165,10 @@ impl Checker<'_> {
         if action.never_sent.is_none() && !operation.is_safe {
             self.report_shared_key(ordinal, read.key);
         }
-        let sent = read.certificate.as_ref();
+        let sent = read.certificate.as_deref();
         let (facts, named) = self.read_certificate_facts(row, layers, operation, sent);
         action.certificate = facts;
-        let certificate = sent.map(|sent| &sent.certificate).or(named.as_ref());
+        let certificate = sent.map(|sent| &sent.certificate).or(named.as_deref());
         // Beside a certificate that is sent the key is that one's; the named one is what it replaces.
         if let Some(certificate) = certificate.filter(|_| read.sent_first.is_none()) {
             self.compare_keys(&read.sent_keys, certificate);
