@@ -252,7 +252,7 @@ impl Checker<'_> {
             return (ordinal, text.to_owned());
         }
         let ordinal = self.index.add_unnamed(name, row.span);
-        (ordinal, self.index.id(ordinal).into_owned())
+        (ordinal, self.index.id(ordinal))
     }
 
     pub(super) fn report_unusable_id(&mut self, place: Span) {
@@ -276,7 +276,7 @@ impl Checker<'_> {
         // That of an entry with steps means its last; of one that comes later it is known at the end.
         for (id, _) in &mut needs {
             if let Some(last) = self.index.find_chain(id).filter(|_| self.index.find(id).is_none()) {
-                *id = self.index.id(last).into_owned();
+                *id = self.index.id(last);
             }
         }
         // An id that is written twice is one need.
