@@ -419,6 +419,13 @@ impl Position {
         }
     }
 
+    /// Passes bytes among which is no line end.
+    fn pass_within_line(&mut self, bytes: &[u8]) {
+        let letters = bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        self.column = self.column.saturating_add(u32::try_from(letters).unwrap_or(u32::MAX));
+        self.is_after_cr = false;
+    }
+
     fn point(&self, source: SourceId) -> Span {
         Span { source, line: self.line, column: self.column, length: 1 }
     }
@@ -442,7 +449,20 @@ fn scan(
     }
     let (mut at, mut defect) = (ScanState::Start, None);
     places.push(CellPlace { span: position.point(source), quoted: false });
-    for (index, byte) in raw.iter().copied().enumerate() {
+    let is_mark = |byte: &u8| matches!(byte, b'"' | b'\r' | b'\n') || *byte == form.delimiter;
+    let mut index = 0;
+    while let Some(byte) = raw.get(index).copied() {
+        // Nearly all bytes mean nothing to the form, and are passed together.
+        let plain = match at {
+            ScanState::Start | ScanState::Plain => raw[index..].iter().position(is_mark).unwrap_or(raw.len() - index),
+            ScanState::Quoted | ScanState::AfterQuote => 0,
+        };
+        if plain > 0 {
+            position.pass_within_line(&raw[index..index + plain]);
+            at = ScanState::Plain;
+            index += plain;
+            continue;
+        }
         let place = places.len() - 1;
         match (&at, byte) {
             (ScanState::Quoted, b'"') => at = ScanState::AfterQuote,
@@ -472,6 +492,7 @@ fn scan(
             (ScanState::Start | ScanState::Plain, _) => at = ScanState::Plain,
         }
         position.pass(byte);
+        index += 1;
     }
     if matches!(at, ScanState::Quoted) {
         // The csv crate accepts this too, and reads the rest of the file as one cell.

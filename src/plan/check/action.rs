@@ -165,10 +165,10 @@ impl Checker<'_> {
         if action.never_sent.is_none() && !operation.is_safe {
             self.report_shared_key(ordinal, read.key);
         }
-        let sent = read.certificate.as_ref();
+        let sent = read.certificate.as_deref();
         let (facts, named) = self.read_certificate_facts(row, layers, operation, sent);
         action.certificate = facts;
-        let certificate = sent.map(|sent| &sent.certificate).or(named.as_ref());
+        let certificate = sent.map(|sent| &sent.certificate).or(named.as_deref());
         // Beside a certificate that is sent the key is that one's; the named one is what it replaces.
         if let Some(certificate) = certificate.filter(|_| read.sent_first.is_none()) {
             self.compare_keys(&read.sent_keys, certificate);
@@ -252,7 +252,7 @@ impl Checker<'_> {
             return (ordinal, text.to_owned());
         }
         let ordinal = self.index.add_unnamed(name, row.span);
-        (ordinal, self.index.id(ordinal).into_owned())
+        (ordinal, self.index.id(ordinal))
     }
 
     pub(super) fn report_unusable_id(&mut self, place: Span) {
@@ -276,7 +276,7 @@ impl Checker<'_> {
         // That of an entry with steps means its last; of one that comes later it is known at the end.
         for (id, _) in &mut needs {
             if let Some(last) = self.index.find_chain(id).filter(|_| self.index.find(id).is_none()) {
-                *id = self.index.id(last).into_owned();
+                *id = self.index.id(last);
             }
         }
         // An id that is written twice is one need.

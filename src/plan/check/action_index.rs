@@ -2,13 +2,13 @@
 //! repetitions, conflicts and circles are found. Reports nothing.
 //!
 //! A plan may have a million actions, and the check must not hold them. So places take four bytes, ids that are made from positions
-//! none, targets twelve (hashes), and every table grows by small blocks.
+//! none, those of the plan four (a hash) and what each does not share with the one before, targets twelve (hashes), and every table grows
+//! by small blocks.
 
 use crate::pki::SpkiFingerprint;
 use crate::plan::checked::Fingerprint;
 use crate::text::{SourceId, Span, line_place};
 use hashbrown::HashTable;
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::ops::Range;
@@ -44,7 +44,7 @@ impl Index {
         self.spans.get(ordinal)
     }
 
-    pub(super) fn id(&self, ordinal: u32) -> Cow<'_, str> {
+    pub(super) fn id(&self, ordinal: u32) -> String {
         self.ids.id(ordinal, &self.spans)
     }
 
@@ -120,11 +120,16 @@ pub(super) struct ActionIds {
 /// The ids that the plan gives to [`IDS_PER_TEXT`] actions.
 #[derive(Default)]
 struct IdBlock {
-    /// One a line; an empty one where an action has none.
+    /// One a line, an empty one where an action has none: a character whose number says how many bytes are as in the line before, and
+    /// those that follow. Most lists count their ids, or write one name before them all.
     texts: String,
+    /// The last of them, whole.
+    last: String,
+    /// The hash of each, so that a text is read for an id that is known alone, and not where a table grows: it would wait for memory each time.
+    hashes: Vec<u32>,
     /// How many lines these are; the actions behind them have none.
     count: usize,
-    /// Where each [`IDS_PER_PLACE`]th line begins: a place for every line would take as much as a short id.
+    /// Where each [`IDS_PER_PLACE`]th line begins, which shares nothing: a place for every line would take as much as a short id.
     places: Vec<u32>,
 }
 
@@ -146,7 +151,12 @@ struct IdRun {
 impl ActionIds {
     /// The action that has an id.
     pub(super) fn find(&self, id: &str, spans: &SpanList) -> Option<u32> {
-        self.find_given(id).or_else(|| {
+        self.find_hashed(self.hash(id), id, spans)
+    }
+
+    /// As [`Self::find`], by the hash of the id.
+    fn find_hashed(&self, hash: u32, id: &str, spans: &SpanList) -> Option<u32> {
+        self.find_given(hash, id).or_else(|| {
             let (prefix, digits) = id.rsplit_once(':')?;
             // `parse` accepts `02` and `+2`, which no made id has.
             let line: u32 = digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))?;
@@ -155,11 +165,15 @@ impl ActionIds {
         })
     }
 
-    fn find_given(&self, id: &str) -> Option<u32> {
-        if self.given.is_empty() {
-            return None;
-        }
-        self.by_text.find(self.hasher.hash_one(id), |ordinal| given_id(&self.given, ordinal) == Some(id))
+    fn find_given(&self, hash: u32, id: &str) -> Option<u32> {
+        let is_right = |ordinal| {
+            hash_of_given(&self.given, ordinal) == hash && given_id(&self.given, ordinal).as_deref() == Some(id)
+        };
+        self.by_text.find(spread(hash), is_right)
+    }
+
+    fn hash(&self, id: &str) -> u32 {
+        halves(self.hasher.hash_one(id))[0]
     }
 
     fn find_generated(&self, prefix: &IdPrefix, line: u32, spans: &SpanList) -> Option<u32> {
@@ -174,32 +188,33 @@ impl ActionIds {
     /// Adds the id that the plan gives an action. `Err` with the action that has it already.
     pub(super) fn insert(&mut self, ordinal: u32, id: &str, spans: &SpanList) -> Result<(), u32> {
         // Before it is stored, or it would find itself.
-        let known = self.find(id, spans);
-        self.store(ordinal, id);
+        let hash = self.hash(id);
+        let known = self.find_hashed(hash, id, spans);
+        self.store(ordinal, id, hash);
         if let Some(first) = known {
             return Err(first);
         }
-        let Self { given, by_text, hasher, .. } = self;
-        by_text
-            .insert(hasher.hash_one(id), ordinal, |other| hasher.hash_one(given_id(given, other).unwrap_or_default()));
+        let Self { given, by_text, .. } = self;
+        by_text.insert(spread(hash), ordinal, |other| spread(hash_of_given(given, other)));
         Ok(())
     }
 
-    fn store(&mut self, ordinal: u32, id: &str) {
+    fn store(&mut self, ordinal: u32, id: &str, hash: u32) {
         let (block, index) = (ordinal as usize / IDS_PER_TEXT, ordinal as usize % IDS_PER_TEXT);
         if block >= self.given.len() {
             if let Some(full) = self.given.last_mut() {
                 // Ordinals only rise, so a full block never grows again.
                 full.texts.shrink_to_fit();
+                full.last = String::new();
             }
             self.given.resize_with(block + 1, IdBlock::default);
         }
         let block = &mut self.given[block];
         // Those in between have no id of their own.
         while block.count < index {
-            block.push("");
+            block.push("", 0);
         }
-        block.push(id);
+        block.push(id, hash);
     }
 
     /// Makes the id of an action that has none; its place is known already.
@@ -215,7 +230,10 @@ impl ActionIds {
         let shared = self.shared_lines.get(&(index, line)).copied();
         let is_taken = shared.is_some()
             || self.find_generated(&self.prefixes[index], line, spans).is_some()
-            || !self.given.is_empty() && self.find_given(&line_place(prefix, line)).is_some();
+            || !self.given.is_empty() && {
+                let id = line_place(prefix, line);
+                self.find_given(self.hash(&id), &id).is_some()
+            };
         if is_taken {
             // Actions can share a line, and two entries a list.
             let mut more = (shared.unwrap_or(2)..).map(|count| (count, format!("{prefix}:{line}#{count}")));
@@ -244,46 +262,77 @@ impl ActionIds {
     }
 
     /// The id of an action.
-    pub(super) fn id(&self, ordinal: u32, spans: &SpanList) -> Cow<'_, str> {
+    pub(super) fn id(&self, ordinal: u32, spans: &SpanList) -> String {
         if let Some(given) = given_id(&self.given, ordinal) {
-            return given.into();
+            return given;
         }
         let run = match self.runs.last() {
             Some(last) if last.ordinals.start <= ordinal => self.runs.len() - 1,
             _ => self.runs.partition_point(|run| run.ordinals.start <= ordinal).saturating_sub(1),
         };
         let prefix = self.runs.get(run).map_or("", |run| self.prefixes[run.prefix].text.as_str());
-        line_place(prefix, spans.line(ordinal)).into()
+        line_place(prefix, spans.line(ordinal))
     }
 }
 
 impl IdBlock {
-    fn push(&mut self, id: &str) {
+    fn push(&mut self, id: &str, hash: u32) {
         if self.count.is_multiple_of(IDS_PER_PLACE) {
             self.places.push(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
+            self.last.clear();
         }
+        let shared = shared_bytes(&self.last, id);
+        self.texts.push(char::from(shared));
         // One with a line end in it is reported as no id.
-        self.texts.extend(id.split('\n'));
+        self.texts.extend(id[usize::from(shared)..].split('\n'));
         self.texts.push('\n');
+        self.last.clear();
+        self.last.extend(id.split('\n'));
+        self.hashes.push(hash);
         self.count += 1;
     }
 
-    fn get(&self, index: usize) -> Option<&str> {
-        let begin = *self.places.get(index / IDS_PER_PLACE)? as usize;
-        let mut lines = self.texts.get(begin..)?.split('\n');
-        lines.nth(index % IDS_PER_PLACE).filter(|id| !id.is_empty())
+    fn get(&self, index: usize) -> Option<String> {
+        let begin = *self.places.get(index / IDS_PER_PLACE).filter(|_| index < self.count)? as usize;
+        let mut lines = self.texts.get(begin..)?;
+        let mut id = String::new();
+        for _ in 0..=index % IDS_PER_PLACE {
+            let mut letters = lines.chars();
+            let shared = u32::from(letters.next()?) as usize;
+            let (own, further) = letters.as_str().split_once('\n')?;
+            id.truncate(shared);
+            id.push_str(own);
+            lines = further;
+        }
+        Some(id).filter(|id| !id.is_empty())
     }
 }
 
-fn given_id(given: &[IdBlock], ordinal: u32) -> Option<&str> {
+/// How many bytes two texts begin with alike: those of whole characters, and only so many that one byte can count them.
+fn shared_bytes(one: &str, other: &str) -> u8 {
+    let letters = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
+    letters.map(|(letter, _)| letter.len_utf8()).take(usize::from(u8::MAX) / 4).sum::<usize>().try_into().unwrap_or(0)
+}
+
+fn given_id(given: &[IdBlock], ordinal: u32) -> Option<String> {
     given.get(ordinal as usize / IDS_PER_TEXT)?.get(ordinal as usize % IDS_PER_TEXT)
+}
+
+fn hash_of_given(given: &[IdBlock], ordinal: u32) -> u32 {
+    let block = given.get(ordinal as usize / IDS_PER_TEXT);
+    block.and_then(|block| block.hashes.get(ordinal as usize % IDS_PER_TEXT)).copied().unwrap_or_default()
+}
+
+/// A hash of the size that tables take.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// So many actions of one line are counted each time anew.
 const FEW_ON_A_LINE: u64 = 8;
 /// Actions whose ids are in one text.
 const IDS_PER_TEXT: usize = 1 << 12;
-const IDS_PER_PLACE: usize = 8;
+const IDS_PER_PLACE: usize = 32;
 
 /// The targets so far.
 #[derive(Default)]
@@ -627,7 +676,26 @@ mod tests {
             spans.push(Span { source, line: ordinal + 2, column: 1, length: 1 });
             assert_eq!(ids.insert(ordinal, id, &spans), Ok(()));
         }
-        assert_eq!((ids.id(10_001, &spans), ids.find("c", &spans)), ("ab".into(), Some(10_002)));
+        assert_eq!((ids.id(10_001, &spans), ids.find("c", &spans)), ("ab".to_owned(), Some(10_002)));
+    }
+
+    #[test]
+    fn ids_that_share_any_beginning_with_the_one_before_are_given_back() {
+        let source = SourceMap::default().add_text("p", None, "".into());
+        let (mut ids, mut spans) = (ActionIds::default(), SpanList::default());
+        let long = "é€𝄞".repeat(70);
+        let given = ["abcdefghijkl", "abcdefghij", "abcdefghijk", "a", "ä", "å", "b"].map(str::to_owned);
+        // Ten bytes are a line end's number.
+        let given = given.into_iter().chain([long.clone(), format!("{long}x"), format!("{long}y"), "é€".to_owned()]);
+        let given: Vec<String> =
+            (0..20).flat_map(|round| given.clone().map(move |id| format!("{id}{round}"))).collect();
+        for (ordinal, id) in (0..).zip(&given) {
+            spans.push(Span { source, line: ordinal + 1, column: 1, length: 1 });
+            assert_eq!(ids.insert(ordinal, id, &spans), Ok(()));
+        }
+        for (ordinal, id) in (0..).zip(&given) {
+            assert_eq!((ids.id(ordinal, &spans), ids.find(id, &spans)), (id.clone(), Some(ordinal)));
+        }
     }
 
     #[test]

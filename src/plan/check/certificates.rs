@@ -42,7 +42,7 @@ impl Checker<'_> {
         layers: Layers<'_>,
         operation: &Operation,
         sent: Option<&SentCertificate>,
-    ) -> (Option<Box<CertificateFacts>>, Option<Certificate>) {
+    ) -> (Option<Box<CertificateFacts>>, Option<Box<Certificate>>) {
         let mut certificate = None;
         let facts = self.read_facts(row, layers, operation, sent, &mut certificate);
         // A report that is a plan again must say it again.
@@ -57,7 +57,7 @@ impl Checker<'_> {
         layers: Layers<'_>,
         operation: &Operation,
         sent: Option<&SentCertificate>,
-        read_certificate: &mut Option<Certificate>,
+        read_certificate: &mut Option<Box<Certificate>>,
     ) -> Option<CertificateFacts> {
         // An operation's own field of that name is one of its parameters, and `verify` finds a certificate there.
         let ours = |field: &&Field| has_value(field) && operation.parameter(&field.name).is_none();
@@ -91,7 +91,7 @@ impl Checker<'_> {
             }
             is_ca &= asked;
         }
-        *read_certificate = read.as_ref().map(|read| read.all[0].clone());
+        *read_certificate = read.as_ref().map(|read| Box::new(read.all[0].clone()));
         let issuers = issuer.and_then(|field| self.read_issuer_file(field));
         let leaf = read.as_ref().zip(certificate).map(|(read, field)| (&read.all[0], field.value.span));
         if let Some((leaf, place)) = leaf.filter(|(leaf, _)| leaf.ends < self.now) {

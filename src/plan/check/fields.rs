@@ -73,10 +73,13 @@ pub(super) struct Layers<'a> {
 
 impl<'a> Row<'a> {
     /// The field of a name, where the row has it.
+    // Inlined: then the filter's bit for a literal is a constant, and most names are looked up in vain.
+    #[inline]
     pub(super) fn field(&self, name: &str) -> Option<&'a Field> {
-        if !self.names.may_have(name) {
-            return None;
-        }
+        if self.names.may_have(name) { self.find(name) } else { None }
+    }
+
+    fn find(&self, name: &str) -> Option<&'a Field> {
         // An empty cell is an absent field. In YAML a field without a value is there, and is reported.
         self.fields.iter().find(|field| field.name == name && (self.header.is_none() || has_value(field)))
     }
@@ -88,8 +91,9 @@ impl<'a> Row<'a> {
     }
 
     /// The field of a name: the row's, else the nearest default.
+    #[inline]
     pub(super) fn field_or_default(&self, layers: Layers<'a>, name: &str) -> Option<&'a Field> {
-        self.field(name).or_else(|| layers.iter().find(|field| field.name == name))
+        self.field(name).or_else(|| layers.find(name))
     }
 
     /// The field of a name: the step's, else the row's. No default gives what every row has of its own.
@@ -113,11 +117,13 @@ impl NameSet {
         Self(fields.iter().fold(0, |names, field| names | Self::bit(&field.name)))
     }
 
+    #[inline]
     fn may_have(self, name: &str) -> bool {
         self.0 & Self::bit(name) != 0
     }
 
     /// Names of one length with the same first letter share theirs: a wrong hit only costs the comparisons.
+    #[inline]
     fn bit(name: &str) -> u64 {
         let first = name.bytes().next().map_or(0, usize::from);
         1 << ((first + 5 * name.len()) % 64)
@@ -164,6 +170,10 @@ impl<'a> Layers<'a> {
     pub(super) fn iter(self) -> impl Iterator<Item = &'a Field> {
         // An empty cell is an absent field.
         self.row.iter().filter(|field| has_value(field)).chain(self.entry).chain(self.plan)
+    }
+
+    fn find(self, name: &str) -> Option<&'a Field> {
+        self.iter().find(|field| field.name == name)
     }
 }
 

@@ -29,14 +29,14 @@ pub(super) struct ReadParameters<'a> {
     pub(super) reason: Option<ReadReason<'a>>,
     /// That of the certificate request.
     pub(super) key: Option<(SpkiFingerprint, Span)>,
-    /// The certificate that is sent.
-    pub(super) certificate: Option<SentCertificate>,
+    /// The certificate that is sent. In a box, as few actions send one and all are moved.
+    pub(super) certificate: Option<Box<SentCertificate>>,
     /// What stands for the certificate request in the run directory, where that must not keep it.
     pub(super) withheld_csr: Option<String>,
     /// The private keys that are sent.
     pub(super) sent_keys: Vec<NamedKey>,
     /// The certificate that is sent as such, with its key beside it.
-    pub(super) sent_first: Option<Certificate>,
+    pub(super) sent_first: Option<Box<Certificate>>,
     /// Parameters whose values earlier steps bring: their indices.
     pub(super) references: Vec<usize>,
     /// Whether the row says that its certificate is a CA's on purpose.
@@ -182,7 +182,7 @@ impl Checker<'_> {
         } else if name == rules.certificate.as_ref().map(|rule| &rule.field) {
             let Some(certificate) = self.read_sent_certificate(field, read.ca_asked) else { return false };
             let value = certificate.value();
-            read.certificate = Some(certificate);
+            read.certificate = Some(Box::new(certificate));
             Ok(value)
         } else if let Some(is_good) = self.read_step_reference(field) {
             // Its value is known only once that step has ended.
@@ -195,7 +195,7 @@ impl Checker<'_> {
             let Some((text, first)) = self.read_certificates_sent(field, issuers) else { return false };
             if !issuers {
                 self.compare_keys(&read.sent_keys, &first);
-                read.sent_first = Some(first);
+                read.sent_first = Some(Box::new(first));
             }
             Ok(Value::String(text))
         } else if !self.check_texts(row, layers, parameter, field) {

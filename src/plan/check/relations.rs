@@ -30,7 +30,7 @@ impl Checker<'_> {
         duplicate: Duplicate,
         action: &mut Action,
     ) -> bool {
-        let id_of = |this: &Self, ordinal| this.index.id(ordinal).into_owned();
+        let id_of = |this: &Self, ordinal| this.index.id(ordinal);
         match duplicate {
             Duplicate::None => {}
             Duplicate::Repeats(first) => {
@@ -59,7 +59,7 @@ impl Checker<'_> {
     pub(super) fn report_shared_key(&mut self, ordinal: u32, key: Option<(SpkiFingerprint, Span)>) {
         let Some((key, place)) = key else { return };
         let Some(first) = self.index.first_with_key(key, ordinal) else { return };
-        let first_id = self.index.id(first).into_owned();
+        let first_id = self.index.id(first);
         let what = format!("this certificate request has the same key as that of `{}`", safe::terminal(&first_id));
         // Only a warning by default: one key for several certificates is bad practice, and allowed.
         let finding = if self.draft.safety.unique_keys {
@@ -110,7 +110,7 @@ impl Checker<'_> {
     pub(super) fn report_shared_compromises(&mut self) -> Vec<SharedKey> {
         let mut shared = Vec::new();
         for (told, untold, tells) in self.keys.reaching_further() {
-            let (action_id, other) = (self.index.id(told).into_owned(), self.index.id(untold).into_owned());
+            let (action_id, other) = (self.index.id(told), self.index.id(untold));
             let other = safe::terminal(&other);
             let (place, related) = (self.index.span(told), self.index.span(untold));
             let what = format!(
@@ -191,7 +191,7 @@ impl Checker<'_> {
                 let needed = self.index.find(id).or_else(|| {
                     // An entry with steps that came earlier was found when the action was read.
                     let last = self.index.find_chain(id)?;
-                    self.last_steps.insert(id.clone(), self.index.id(last).into_owned());
+                    self.last_steps.insert(id.clone(), self.index.id(last));
                     Some(last)
                 });
                 let Some(needed) = needed else {
@@ -207,7 +207,7 @@ impl Checker<'_> {
                     self.report(Diagnostic::error("needs-itself", *place, what).help("drop it from `needs`"));
                 } else if let Some(first) = self.index.duplicates.get(&needed).copied() {
                     // A repetition never ends, so what needs it would wait for ever.
-                    let first_id = self.index.id(first).into_owned();
+                    let first_id = self.index.id(first);
                     let what =
                         format!("`{}` repeats `{}` and is never sent", safe::terminal(id), safe::terminal(&first_id));
                     let error =
@@ -260,7 +260,7 @@ impl Checker<'_> {
         // In a long list the nearest id is rarely the one meant; and where many are unknown, they have one cause.
         if self.index.count() <= NEAREST_WITHIN && *compared < MAX_COMPARED {
             *compared += self.index.count();
-            let ids: Vec<Cow<'_, str>> = (0..self.index.count()).map(|ordinal| self.index.id(ordinal)).collect();
+            let ids: Vec<String> = (0..self.index.count()).map(|ordinal| self.index.id(ordinal)).collect();
             if let Some(right) = nearest(id, ids.iter().map(AsRef::as_ref)) {
                 error = error.help(did_you_mean(id, &safe::terminal(right)));
             }

@@ -286,7 +286,7 @@ impl Checker<'_> {
             }
             // What it repeats ends in its place.
             let ends = self.index.duplicates.get(&ordinal).copied().unwrap_or(ordinal);
-            let id = if ends == ordinal { id } else { self.index.id(ends).into_owned() };
+            let id = if ends == ordinal { id } else { self.index.id(ends) };
             let Some(chain) = &mut self.chain else { return };
             chain.later.remove(0);
             if let Some(excepted) = checked.as_ref().and_then(|done| done.excepted.clone()) {
@@ -556,7 +556,7 @@ impl Checker<'_> {
         // That of a chain which repeats another has the other's as its own.
         if let Duplicate::Repeats(first) = self.index.targets.add(ordinal, hash, digest.fingerprint()) {
             self.index.duplicates.insert(ordinal, first);
-            action.never_sent = Some(NeverSent::Repeats(self.index.id(first).into_owned()));
+            action.never_sent = Some(NeverSent::Repeats(self.index.id(first)));
         } else {
             action.never_sent = self.excepted_before(ordinal);
         }
