@@ -357,6 +357,21 @@ impl Scheduler {
         queue.later.retain(|Reverse((_, ordinal))| !ended.contains(ordinal));
     }
 
+    /// Dates have other moments now: `moment` gives those of actions that wait for one, and nothing for all others.
+    pub fn move_dates(&mut self, moment: impl Fn(Ordinal) -> Option<Moment>) {
+        for (ordinal, (_, not_before)) in &mut self.blocked {
+            *not_before = moment(*ordinal).or(*not_before);
+        }
+        for (ordinal, _, not_before) in &mut self.held {
+            *not_before = moment(*ordinal).or(*not_before);
+        }
+        for queue in &mut self.accounts {
+            let later = std::mem::take(&mut queue.later).into_iter();
+            queue.later =
+                later.map(|Reverse((due, ordinal))| Reverse((moment(ordinal).unwrap_or(due), ordinal))).collect();
+        }
+    }
+
     fn need_is_met(&mut self, dependent: Ordinal, account: usize) {
         let Some((open, not_before)) = self.blocked.get_mut(&dependent) else { return };
         *open -= 1;

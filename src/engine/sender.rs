@@ -646,7 +646,7 @@ pub fn words(answer: &Answer, verdict: &Verdict) -> Option<String> {
 
 /// How the answer to a log-in is read, as far as the limits and the circuit breaker go: what it brought is the signer's to say.
 pub fn read_log_in(answer: &Answer, at: Timestamp) -> Verdict {
-    let retry_after = answer.header("retry-after").and_then(|text| verdict::retry_after(text, at));
+    let retry_after = answer.header("retry-after").and_then(|text| verdict::retry_after(text, answer, at));
     let class = match answer.status {
         429 => AnswerClass::Throttled,
         503 if retry_after.is_some() => AnswerClass::Throttled,

@@ -36,6 +36,8 @@ pub(super) struct Start {
     pub(super) learnt: HashMap<usize, Vec<Window>>,
     /// The windows that `certsweep set-rate` has set, by account.
     pub(super) limits: HashMap<usize, Vec<Window>>,
+    /// When idempotency keys were made by earlier processes, where the steady clock tells.
+    pub(super) keyed: HashMap<Ordinal, Duration>,
     /// When the run began.
     pub(super) began_at: Timestamp,
 }
@@ -64,6 +66,7 @@ pub(super) fn start<T: Transport>(
         limits: std::mem::take(&mut sent.limits),
         began_at: sent.began_at.unwrap_or(at),
         learnt: std::mem::take(&mut sent.learnt),
+        keyed: std::mem::take(&mut sent.keyed),
         sent: by_account(&queue, settings.accounts.len(), sent),
         queue,
     };
@@ -274,6 +277,8 @@ pub(super) struct SentRequests {
     pub(super) learnt: HashMap<usize, Vec<Window>>,
     /// The windows that `certsweep set-rate` has set, by account: they hold on.
     pub(super) limits: HashMap<usize, Vec<Window>>,
+    /// When keys that tell a provider what is one request were made, of actions that have not ended: those of this start of the machine.
+    pub(super) keyed: HashMap<Ordinal, Duration>,
     /// The action whose attempt has no end yet.
     open: Option<Ordinal>,
 }
@@ -290,6 +295,7 @@ impl SentRequests {
             other_requests: Vec::new(),
             learnt: HashMap::new(),
             limits: HashMap::new(),
+            keyed: HashMap::new(),
             open: None,
         }
     }
@@ -298,6 +304,13 @@ impl SentRequests {
     pub(super) fn fold(&mut self, stored: &StoredRecord) {
         if self.open.is_some() && stored.record.ordinal() != self.open {
             self.close();
+        }
+        match &stored.record {
+            Record::Keyed { ordinal, .. } if self.is_of_this_boot(stored) => {
+                self.keyed.insert(*ordinal, stored.steady);
+            }
+            Record::Ended { ordinal, .. } => drop(self.keyed.remove(ordinal)),
+            _ => {}
         }
         match &stored.record {
             Record::Began { at, boot, .. } => {
@@ -346,14 +359,17 @@ impl SentRequests {
     /// How long ago a record was written, at the least: an age that is too great would let too many requests into a window. By the steady
     /// clock within one boot; otherwise by the wall clock, which may have been set meanwhile, so by no more than the machine's uptime.
     fn age(&self, stored: &StoredRecord) -> Duration {
-        let boot = self.boots.get(&stored.process()).and_then(Option::as_ref);
-        if let Some(boot) = boot
-            && self.present.boot.as_ref() == Some(boot)
-        {
+        if self.is_of_this_boot(stored) {
             return self.present.steady.saturating_sub(stored.steady);
         }
         let wall = Duration::try_from(self.present.wall.duration_since(stored.record.at())).unwrap_or_default();
         if self.present.boot.is_some() { wall.min(self.present.steady) } else { wall }
+    }
+
+    /// Whether the steady clock of a record is ours.
+    fn is_of_this_boot(&self, stored: &StoredRecord) -> bool {
+        let boot = self.boots.get(&stored.process()).and_then(Option::as_ref);
+        boot.is_some() && self.present.boot.as_ref() == boot
     }
 }
 

@@ -2,7 +2,7 @@
 //! clock shows at a moment. Counts no requests, decides nothing.
 
 use crate::run::WaitReason;
-use crate::time::Clock;
+use crate::time::{Clock, human};
 use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
 use std::time::Duration;
@@ -62,8 +62,10 @@ impl RequestTiming {
 /// What the wall clock shows at moments. Both clocks are read once, since the wall clock may be set between two readings of them.
 #[derive(Debug, Clone, Copy)]
 pub struct WallTime {
-    now: Moment,
-    wall: Timestamp,
+    /// The moment of the readings.
+    pub now: Moment,
+    /// What the wall clock showed then.
+    pub wall: Timestamp,
 }
 
 impl WallTime {
@@ -74,7 +76,13 @@ impl WallTime {
 
     /// By the clock's present readings.
     pub fn read<C: Clock>(clock: &C) -> Self {
-        Self::new(clock.elapsed(), clock.now())
+        loop {
+            let (now, wall) = (clock.elapsed(), clock.now());
+            // A process that was stopped between the two readings would take that for a jump of the wall clock.
+            if clock.elapsed().saturating_sub(now) < ONE_READING {
+                return Self::new(now, wall);
+            }
+        }
     }
 
     /// What it shows at a moment to come; now, where the moment is past.
@@ -88,9 +96,71 @@ impl WallTime {
         self.now.saturating_add(self.until(at))
     }
 
+    /// By how much the wall clock was set forward since those readings; negative: back.
+    fn set_since(&self, before: &Self) -> SignedDuration {
+        let went_by = SignedDuration::try_from(self.now.saturating_sub(before.now)).unwrap_or(SignedDuration::MAX);
+        self.wall.duration_since(before.wall).saturating_sub(went_by)
+    }
+
     /// How long until it shows this; no time, where it is past.
     pub fn until(&self, at: Timestamp) -> Duration {
         Duration::try_from(at.duration_since(self.wall)).unwrap_or_default()
+    }
+}
+
+/// What happened to the clocks between two looks at them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockChange {
+    /// The wall clock was set forward by so much, or back (negative): dates have other moments now.
+    Set(SignedDuration),
+    /// Nothing went on for so long: the machine slept, or the process was stopped.
+    StoodStill(Duration),
+}
+
+/// Notices what happens to the clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockWatch {
+    last: WallTime,
+    /// The readings by which dates have their moments.
+    dated: WallTime,
+}
+
+impl ClockWatch {
+    /// From these readings on.
+    pub const fn new(readings: WallTime) -> Self {
+        Self { last: readings, dated: readings }
+    }
+
+    /// Looks at the present readings. Where the wall clock was set, and nothing went on either, the former is told.
+    pub fn look(&mut self, readings: WallTime) -> Option<ClockChange> {
+        let gap = readings.now.saturating_sub(self.last.now);
+        let set = readings.set_since(&self.dated);
+        self.last = readings;
+        if set.abs() >= SAME_DATE {
+            self.dated = readings;
+            return Some(ClockChange::Set(set));
+        }
+        (gap >= STANDS_STILL).then_some(ClockChange::StoodStill(gap))
+    }
+}
+
+impl ClockChange {
+    /// What people are told, who see that clock `now`; none where it is not worth a word.
+    pub fn told(&self, now: Timestamp) -> Option<String> {
+        let now = now.strftime("%Y-%m-%d %H:%M:%S UTC");
+        match self {
+            Self::Set(by) if by.abs() < WORTH_A_WORD => None,
+            Self::Set(by) => Some(format!(
+                "this computer's clock was set {} by {}: it is {now} now. Dates (`schedule`, `deadline`, `not_before`) and signatures go by it; \
+                 rate limits and pauses do not",
+                if by.is_negative() { "back" } else { "forward" },
+                human(by.unsigned_abs())
+            )),
+            Self::StoodStill(gap) => Some(format!(
+                "nothing went on here for {}: this computer slept, or the process was stopped. It is {now} now, and the run goes on",
+                human(*gap)
+            )),
+        }
     }
 }
 
@@ -151,9 +221,48 @@ impl WaitTimes {
     }
 }
 
+/// Clocks that are read one after the other within this time are read at once.
+const ONE_READING: Duration = Duration::from_millis(100);
+/// A clock that runs a little too fast or too slowly, or is corrected by less, moves no date.
+const SAME_DATE: SignedDuration = SignedDuration::from_secs(1);
+/// Such corrections are everyday, and nobody need hear of them.
+const WORTH_A_WORD: SignedDuration = SignedDuration::from_secs(30);
+/// Looks are a second apart, or some where the machine has much to do.
+const STANDS_STILL: Duration = Duration::from_secs(30);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_is_told_from_a_machine_that_slept() {
+        let readings = |steady: i64, ahead: i64| {
+            let wall = Timestamp::from_second(1_000_000 + steady + ahead).unwrap();
+            WallTime::new(Duration::from_secs(steady.unsigned_abs()), wall)
+        };
+        let mut watch = ClockWatch::new(readings(0, 0));
+        let set = |seconds| Some(ClockChange::Set(SignedDuration::from_secs(seconds)));
+        for (steady, ahead, expected) in [
+            (1, 0, None),
+            (2, 3600, set(3600)),
+            (3, 3600, None),
+            // Both: the date counts.
+            (100, 0, set(-3600)),
+            (190, 0, Some(ClockChange::StoodStill(Duration::from_secs(90)))),
+            (191, -900_000, set(-900_000)),
+            (192, 2_000_000_000, set(2_000_900_000)),
+        ] {
+            assert_eq!(watch.look(readings(steady, ahead)), expected, "{steady} {ahead}");
+        }
+        // A clock that is slewed by half a millisecond a second moves the dates once in a while, without a word.
+        let mut watch = ClockWatch::new(readings(0, 0));
+        let wall = |second: i64| Timestamp::from_microsecond(1_000_000_000_000 + second * 1_000_500).unwrap();
+        let slewed =
+            (1..=4000).filter_map(|second| watch.look(WallTime::new(Duration::from_secs(second as u64), wall(second))));
+        let slewed: Vec<ClockChange> = slewed.collect();
+        assert_eq!(slewed.len(), 2);
+        assert!(slewed.iter().all(|change| change.told(Timestamp::UNIX_EPOCH).is_none()), "{slewed:?}");
+    }
 
     const fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)

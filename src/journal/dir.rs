@@ -27,7 +27,7 @@ use crate::plan::{Action, MAX_BUNDLE, ReadFile};
 use crate::provider::Provider;
 use crate::provider::catalog::MAX_DOCUMENT_BYTES;
 use crate::run::Ordinal;
-use crate::text::file::{self, open_regular, read_text};
+use crate::text::file::{self, FileStamp, open_regular, read_text};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -573,9 +573,18 @@ fn copy_inputs(directory: &Path, files: &[ReadFile]) -> Result<(), JournalError>
         write_copy(&directory.join(&copy), |to| match (&file.text, &file.path) {
             (Some(text), _) => to.write_all(text.as_bytes()),
             (None, Some(from)) if file.holds_certificates => to.write_all(&without_private_keys(from)?),
-            (None, Some(from)) => io::copy(&mut File::open(from)?, to).map(drop),
+            (None, Some(from)) => {
+                let mut from = open_regular(from)?.ok_or_else(|| io::Error::other("it is no file any more"))?;
+                io::copy(&mut from, to).map(drop)
+            }
             (None, None) => Ok(()),
         })?;
+        // After the copy, so that a change while it was copied is seen as well.
+        if let Some(from) =
+            file.path.as_deref().filter(|from| file.stamp.is_some() && FileStamp::at(from) != file.stamp)
+        {
+            return Err(JournalError::Changed { path: from.to_path_buf() });
+        }
         let path = file.path.as_deref().and_then(|path| std::path::absolute(path).ok());
         index.push(Copied { copy, name: file.name.clone(), path, certificates: file.holds_certificates });
     }

@@ -20,6 +20,10 @@ use std::path::{Path, PathBuf};
 pub(super) struct Mark {
     /// The process; the run's first is 1.
     pub(super) process: u64,
+    /// The checksum of what is constant in the run ([`super::schema::run_checksum`]): records of one run mean nothing beside the actions of another.
+    /// Runs of former versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<i64>,
     /// Its records.
     pub(super) records: u64,
     /// The sum of their checksums.
@@ -70,8 +74,8 @@ struct Identity {
 }
 
 impl Mark {
-    const fn begin(process: u64) -> Self {
-        Self { process, records: 0, sum: 0, ordinal: -1, seq: 0 }
+    const fn begin(process: u64, run: i64) -> Self {
+        Self { process, run: Some(run), records: 0, sum: 0, ordinal: -1, seq: 0 }
     }
 
     /// Counts a record.
@@ -164,15 +168,15 @@ impl<'m> RecordCount<'m> {
 }
 
 impl MarkWriter {
-    /// Makes the entry of a process, and syncs it: without it no record of the process is taken for one.
+    /// Makes the entry of a process that works on the run with this checksum, and syncs it: without it no record of the process is taken for one.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub(super) fn begin(run: &Path, process: u64, syncs: bool) -> Result<Self, JournalError> {
+    pub(super) fn begin(run: &Path, process: u64, checksum: i64, syncs: bool) -> Result<Self, JournalError> {
         let path = run.join(MARKS);
         let begin = || {
             let file = OpenOptions::new().write(true).open(&path)?;
-            let mut writer = Self { file, mark: Mark::begin(process), slot: 0, syncs };
+            let mut writer = Self { file, mark: Mark::begin(process, checksum), slot: 0, syncs };
             let line = writer.mark.line()?;
             writer.put(&[line.as_slice(), &line].concat())?;
             if syncs {
@@ -297,7 +301,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         Marks::make(place.path()).unwrap();
         assert_eq!(Marks::read(place.path()).unwrap(), Marks::default());
-        let mut first = MarkWriter::begin(place.path(), 1, true).unwrap();
+        let mut first = MarkWriter::begin(place.path(), 1, -7, true).unwrap();
         let mut written = Vec::new();
         for seq in 1..=3 {
             let mut mark = first.mark();
@@ -306,7 +310,7 @@ mod tests {
             assert_eq!(Marks::read(place.path()).unwrap().0, [mark]);
             written.push(mark);
         }
-        let second = MarkWriter::begin(place.path(), 2, true).unwrap();
+        let second = MarkWriter::begin(place.path(), 2, -7, true).unwrap();
         let both = Marks(vec![written[2], second.mark()]);
         assert_eq!(Marks::read(place.path()).unwrap(), both);
         // A slot that is torn leaves the one before.
@@ -326,7 +330,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_another_is_told() {
-        let mark = |process, records, sum, seq| Mark { process, records, sum, ordinal: 0, seq };
+        let mark = |process, records, sum, seq| Mark { process, run: None, records, sum, ordinal: 0, seq };
         let marks = Marks(vec![mark(1, 2, 30, 11), mark(2, 1, 5, 20)]);
         let missing = |records: &[(u64, u64, u32)]| {
             let mut tally = RecordCount::new(&marks);

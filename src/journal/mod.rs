@@ -58,6 +58,12 @@ pub enum JournalError {
         /// The directory.
         path: PathBuf,
     },
+    /// A file that the plan names is not what was checked.
+    #[error("{}: this file was changed after it was checked; nothing was sent. Run the plan again: it is checked anew", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is no run.
     #[error("{}: this is no run directory of certsweep", path.display())]
     NotARun {
@@ -101,6 +107,12 @@ pub enum JournalError {
         run: PathBuf,
         /// What is not there, or is not what it was.
         what: String,
+    },
+    /// Files of two runs were put together.
+    #[error("{}: its files `run.sqlite` and `marks` are of two runs; nothing is sent. Put back the file that was there before", run.display())]
+    OfTwoRuns {
+        /// The run directory.
+        run: PathBuf,
     },
     /// The records contradict each other.
     #[error("{}: the journal is damaged: {source}. {}", path.display(), salvage(path))]

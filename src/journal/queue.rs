@@ -116,6 +116,11 @@ impl Queue {
         self.not_before.insert(ordinal, until);
     }
 
+    /// Before when an action may not be sent.
+    pub fn not_before(&self, ordinal: Ordinal) -> Option<Timestamp> {
+        self.not_before.get(&ordinal).copied()
+    }
+
     /// An action is never to be sent.
     pub fn never_send(&mut self, ordinal: Ordinal, why: NeverSent) {
         self.never_sent.insert(ordinal, why);
@@ -141,7 +146,7 @@ impl Queue {
             ordinal,
             account,
             needs: self.needs(ordinal),
-            not_before: self.not_before.get(&ordinal).copied(),
+            not_before: self.not_before(ordinal),
             never_sent: self.never_sent.get(&ordinal),
         })
     }

@@ -100,8 +100,27 @@ impl Reader {
         Ok(reader)
     }
 
+    /// Requires that the marks are of the run whose actions these are.
+    fn require_one_run(&self) -> Result<(), JournalError> {
+        let checksum =
+            self.constant(FACTS).and_then(|_| schema::run_checksum(&self.connection).map_err(self.database()));
+        // Constants that cannot be read are damaged, and whoever needs them says so.
+        if checksum.is_err()
+            || self
+                .marks
+                .0
+                .iter()
+                .filter_map(|mark| mark.run)
+                .all(|run| checksum.as_ref().is_ok_and(|known| *known == run))
+        {
+            return Ok(());
+        }
+        Err(JournalError::OfTwoRuns { run: self.path.parent().unwrap_or(&self.path).to_path_buf() })
+    }
+
     /// Requires the last record of each process that the marks know, and that they know each.
     fn require_ends(&self) -> Result<(), JournalError> {
+        self.require_one_run()?;
         let run = self.path.parent().unwrap_or(&self.path);
         let known = self.marks.0.len() as u64;
         let process = newest_process(&self.connection).map_err(self.database())?;
@@ -159,6 +178,8 @@ impl Reader {
         let known = unmarked.is_none().then_some(marks.0.len() as u64);
         let mut reader =
             Self { connection, path: path.to_path_buf(), marks, salvage: None, stays: false, rebuilt: None };
+        // Not even a part of it is true: it tells of the records of one run as if they were of the actions of another.
+        reader.require_one_run()?;
         let whole = |reader: &Self| reader.require_records().and_then(|()| reader.require_rows());
         let Some(error) = unmarked.or_else(|| whole(&reader).err()) else {
             return Ok(reader);

@@ -104,6 +104,11 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> 
     Ok(connection)
 }
 
+/// The checksum of what is constant in the run: no two runs have the same, for it holds when each was made, and from what.
+pub(super) fn run_checksum(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT checksum FROM run WHERE key = ?1", [FACTS], |row| row.get(0))
+}
+
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
     // A connection stays with one thread; SQLite's own mutex would be taken for every column of every row.
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -335,7 +335,8 @@ impl Database {
     fn open(path: &Path, syncs: bool) -> Result<Self, JournalError> {
         let connection = schema::open_for_writing(path)?;
         let process = newest_process(&connection).map_err(JournalError::database(path))? + 1;
-        let marks = MarkWriter::begin(path.parent().unwrap_or(path), process, syncs)?;
+        let run = schema::run_checksum(&connection).map_err(JournalError::database(path))?;
+        let marks = MarkWriter::begin(path.parent().unwrap_or(path), process, run, syncs)?;
         let (seq, checksums) = (process << SEQ_BITS, RowChecksum::default());
         Ok(Self { connection, path: path.to_path_buf(), marks, seq, checksums })
     }

@@ -1,7 +1,7 @@
 //! Opening the plan and the files that it names: paths, formats, encodings. Reads files, writes none, parses nothing.
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::text::file::{self, decode, open_regular, read_to_bound, reason, too_large};
+use crate::text::file::{self, FileStamp, decode, open_regular, read_to_bound, reason, too_large};
 use crate::text::{SourceId, SourceMap, Span};
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -31,8 +31,23 @@ pub struct ReadFile {
     pub path: Option<PathBuf>,
     /// Its text where it is in memory (standard input always is).
     pub text: Option<Arc<str>>,
+    /// What the file was when it was read, where it is not in memory: the copy must be of what was checked.
+    pub stamp: Option<FileStamp>,
     /// Whether it tells of certificates alone: what a campaign has replaced where they are served is no edit of the plan.
     pub holds_certificates: bool,
+}
+
+impl ReadFile {
+    /// One whose text is in memory.
+    pub(super) const fn of_text(name: String, path: Option<PathBuf>, text: Arc<str>) -> Self {
+        Self { name, path, text: Some(text), stamp: None, holds_certificates: false }
+    }
+
+    /// One that is copied from where it is, as it is now.
+    pub(super) fn on_disk(name: String, path: &Path, holds_certificates: bool) -> Self {
+        let stamp = FileStamp::at(path);
+        Self { name, path: Some(path.to_owned()), text: None, stamp, holds_certificates }
+    }
 }
 
 /// A plan that is open.
@@ -75,7 +90,7 @@ pub(super) fn open_plan(
     let (bytes, is_list) = match read() {
         Ok(PlanText::OnDisk(path)) => {
             let source = sources.add_file(name.clone(), path.clone());
-            files.push(ReadFile { name, path: Some(path.clone()), text: None, holds_certificates: false });
+            files.push(ReadFile::on_disk(name, path, false));
             return Some(Opened::List(source));
         }
         Ok(PlanText::List(bytes)) => (bytes, true),
@@ -90,7 +105,7 @@ pub(super) fn open_plan(
     // What came through a pipe has no directory of its own, and is not there any more to be compared with.
     let path = path.filter(|path| path.is_file());
     let (source, text) = keep_text(&name, path.map(PathBuf::as_path), bytes, sources, diagnostics)?;
-    files.push(ReadFile { name, path: path.cloned(), text: Some(text.clone()), holds_certificates: false });
+    files.push(ReadFile::of_text(name, path.cloned(), text.clone()));
     Some(if is_list { Opened::List(source) } else { Opened::Yaml(source, text) })
 }
 
@@ -134,7 +149,7 @@ pub(super) fn open_yaml(
         }
     };
     let (source, text) = keep_text(&name, Some(path), bytes, sources, diagnostics)?;
-    files.push(ReadFile { name, path: Some(path.to_path_buf()), text: Some(text.clone()), holds_certificates: false });
+    files.push(ReadFile::of_text(name, Some(path.to_path_buf()), text.clone()));
     Some((source, text))
 }
 

@@ -46,7 +46,7 @@ pub fn read_by(operation: &Operation, rules: &[AnswerRule], answer: &Answer, now
     let body = answer.json();
     // Of several the longest: a gateway on the way may have added its own.
     let waits = answer.headers.iter().filter(|(name, _)| *name == "retry-after");
-    let asked = waits.filter_map(|(_, value)| retry_after(value, now)).max();
+    let asked = waits.filter_map(|(_, value)| retry_after(value, answer, now)).max();
     let origin = origin(operation, answer);
     let rule =
         rules.iter().find(|rule| applies(rule, answer, origin)).filter(|rule| !contradicts(rule, operation, body));
@@ -255,15 +255,18 @@ const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 const NO_PROBLEM_TYPE: &str = "about:blank";
 
 /// Reads the value of a `Retry-After` field (RFC 9110, section 10.2.3): seconds, or an HTTP date. A date that has passed asks for no wait; one that
-/// no clock reaches is the last that there is. `None` where the text is neither. How long a wait is believed is the engine's to say.
-pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+/// no clock reaches is the last that there is. Our clock may be wrong, and so may the answer's own `Date`: of the waits by both the shorter counts, a
+/// date that has passed by one alone aside. `None` where the text is neither. How long a wait is believed is the engine's to say.
+pub fn retry_after(value: &str, answer: &Answer, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than a u64 holds are a wish for ever, and cut like one.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)).min(MAX_WAIT));
     }
-    let wait = http_date(value)?.duration_since(now);
-    Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
+    let until = http_date(value)?;
+    let clocks = answer.header("date").and_then(http_date).into_iter().chain([now]);
+    let waits = clocks.filter_map(|clock| Duration::try_from(until.duration_since(clock)).ok());
+    Some(waits.filter(|wait| !wait.is_zero()).min().unwrap_or_default())
 }
 
 /// Reads the hint that a document declares from an answer's body.
@@ -705,7 +708,27 @@ mod tests {
             ("Sunday, 22-Nov-é6 10:02:00 GMT", None),
             ("a b c d e", None),
         ] {
-            assert_eq!(retry_after(text, now).map(|wait| wait.as_secs()), expected, "{text}");
+            let answer = Answer::new(429, Vec::new(), Vec::new());
+            assert_eq!(retry_after(text, &answer, now).map(|wait| wait.as_secs()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_to_wait_for_is_held_against_the_answers_own_clock() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        for (until, date, expected) in [
+            // Our clock is an hour ahead, then an hour behind, then a lifetime.
+            ("Sun, 22 Nov 2026 09:00:30 GMT", "Sun, 22 Nov 2026 09:00:00 GMT", 30),
+            ("Sun, 22 Nov 2026 11:00:30 GMT", "Sun, 22 Nov 2026 11:00:00 GMT", 30),
+            ("Sun, 22 Nov 2076 11:00:30 GMT", "Sun, 22 Nov 2076 11:00:00 GMT", 30),
+            // The provider's is out of order.
+            ("Sun, 22 Nov 2026 10:00:30 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", 30),
+            ("Sun, 22 Nov 2026 10:00:30 GMT", "Fri, 31 Dec 9999 00:00:00 GMT", 30),
+            ("Sun, 22 Nov 2026 10:00:30 GMT", "today", 30),
+            ("Sun, 22 Nov 2026 09:00:00 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", 0),
+        ] {
+            let answer = Answer::new(429, vec![("date".to_owned(), date.to_owned())], Vec::new());
+            assert_eq!(retry_after(until, &answer, now), Some(Duration::from_secs(expected)), "{until} {date}");
         }
     }
 

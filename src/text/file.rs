@@ -5,10 +5,11 @@
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_16BE, UTF_16LE};
 use flate2::bufread::MultiGzDecoder;
 use std::cell::Cell;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 /// A gzip file of any number of members, as `cat a.gz b.gz` makes them.
 struct Gunzip {
@@ -34,6 +35,31 @@ struct Utf16 {
     begin: usize,
     end: usize,
     is_done: bool,
+}
+
+/// What tells a file from the one that was there before, or from what it was: by its number, its length and when it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileStamp {
+    /// Its device and its number there, where the system has them: a file that is put in its place has others.
+    number: (u64, u64),
+    length: u64,
+    written: Option<SystemTime>,
+}
+
+impl FileStamp {
+    /// Of what is at a path now; `None` where nothing is, or it cannot be seen.
+    pub fn at(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
+    }
+
+    /// Of a file, by what the system says of it.
+    pub fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let number = (std::os::unix::fs::MetadataExt::dev(metadata), std::os::unix::fs::MetadataExt::ino(metadata));
+        #[cfg(not(unix))]
+        let number = (0, 0);
+        Self { number, length: metadata.len(), written: metadata.modified().ok() }
+    }
 }
 
 /// The bytes of a file that has at most `largest`.
@@ -79,7 +105,12 @@ pub fn too_large(largest: u64) -> io::Error {
 pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_file() {
-        return if is_of_kernel(path)? { Err(io::Error::other(KERNELS)) } else { File::open(path).map(Some) };
+        if is_of_kernel(path)? {
+            return Err(io::Error::other(KERNELS));
+        }
+        let file = open_at_once(path)?;
+        // What was there a moment ago may have been replaced.
+        return if file.metadata()?.is_file() { Ok(Some(file)) } else { Err(io::Error::other(NO_FILE)) };
     }
     // Linux opens a directory without an error, and only reading it fails.
     if metadata.is_dir() {
@@ -88,9 +119,22 @@ pub fn open_regular(path: &Path) -> io::Result<Option<File>> {
     // What has a name of its own in the file system is a named pipe, whose opening may wait for ever, or a device, which may never end.
     // Nothing there is what `/dev/null` is for.
     if std::fs::canonicalize(path).is_ok() && path != Path::new("/dev/null") {
-        return Err(io::Error::other("it is a device or a named pipe, and no file"));
+        return Err(io::Error::other(NO_FILE));
     }
     Ok(None)
+}
+
+/// Opens without waiting for anybody: to open a named pipe waits for a writer, perhaps for ever. Of a file it is what any opening is.
+#[cfg(unix)]
+fn open_at_once(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_at_once(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 /// An error of the file system as a sentence fragment.
@@ -221,6 +265,7 @@ impl Read for Utf16 {
     }
 }
 
+const NO_FILE: &str = "it is a device or a named pipe, and no file";
 const KERNELS: &str = "it is a view into the system itself, and no file; write what it holds into a file";
 /// proc, sysfs, debugfs, tracefs, as `statfs(2)` and Linux's `magic.h` number them.
 #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 //! Owns the names and (for small sources) the texts of everything that was read. A large CSV is only named here: its
 //! lines are read again from the file when an error has to show one. Never parses.
 
-use super::file::decode;
+use super::file::{FileStamp, decode, open_regular};
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,8 @@ struct Source {
     name: String,
     path: Option<PathBuf>,
     text: Option<Arc<str>>,
+    /// What its file was before any of it was read, where it is read from the disk again.
+    stamp: Option<FileStamp>,
 }
 
 impl SourceMap {
@@ -58,18 +60,26 @@ impl SourceMap {
 
     /// Adds a source together with its text. `path` is where it was read from; `None` for standard input.
     pub fn add_text(&mut self, name: impl Into<String>, path: Option<PathBuf>, text: Arc<str>) -> SourceId {
-        self.add(Source { name: name.into(), path, text: Some(text) })
+        self.add(Source { name: name.into(), path, text: Some(text), stamp: None })
     }
 
     /// Adds a file without its text (a list of a million rows); [`SourceMap::lines`] reads its lines from the disk again.
     pub fn add_file(&mut self, name: impl Into<String>, path: PathBuf) -> SourceId {
-        self.add(Source { name: name.into(), path: Some(path), text: None })
+        let stamp = FileStamp::at(&path);
+        self.add(Source { name: name.into(), path: Some(path), text: None, stamp })
     }
 
     fn add(&mut self, source: Source) -> SourceId {
         let id = SourceId(u32::try_from(self.sources.len()).expect("fewer than 2^32 sources are read"));
         self.sources.push(source);
         id
+    }
+
+    /// The names of the files that are no longer what they were before they were read: of one that somebody writes to, half a line may have been read.
+    pub fn changed(&self) -> impl Iterator<Item = &str> {
+        let is_changed =
+            |source: &&Source| source.stamp.is_some() && source.stamp != source.path.as_deref().and_then(FileStamp::at);
+        self.sources.iter().filter(is_changed).map(|source| source.name.as_str())
     }
 
     /// The name of a source as the user wrote it: a path, or `<stdin>`.
@@ -95,7 +105,10 @@ impl SourceMap {
         let source = self.source(id);
         match (&source.text, &source.path) {
             (Some(text), _) => decode(Box::new(Cursor::new(Arc::<[u8]>::from(Arc::clone(text))))),
-            (None, Some(path)) => decode(Box::new(BufReader::new(std::fs::File::open(path)?))),
+            (None, Some(path)) => {
+                let file = open_regular(path)?.ok_or_else(|| io::Error::other("it is no file any more"))?;
+                decode(Box::new(BufReader::new(file)))
+            }
             (None, None) => decode(Box::new(io::empty())),
         }
     }

@@ -373,3 +373,56 @@ fn retries_are_not_begun_in_a_closed_window() {
         assert!(bench.world.reached.borrow().iter().all(|(at, _)| at.as_secs() < 30));
     });
 }
+
+#[test]
+fn a_clock_that_is_put_right_opens_a_window_at_once() {
+    virtual_time(async {
+        let (hour, year) = (3600, 365 * 86_400);
+        // By the wrong clock the window was over for today, or it is another year, or the start is a lifetime away.
+        for wrong in [2 * hour, 70 * year + 2 * hour, -57 * year] {
+            let mut bench = Bench::new(14, Faults::none(), &revokes(10));
+            bench.settings.schedule = nightly("08:20", "09:00");
+            bench.settings.schedule.start = Some("2027-01-15T08:15:00Z".parse().unwrap());
+            bench.wait = true;
+            bench.make();
+            bench.world.set_wall_clock(wrong);
+            let put_right = async {
+                tokio::time::sleep(Duration::from_secs(600)).await;
+                bench.world.set_wall_clock(0);
+            };
+            let (process, ()) = tokio::join!(bench.process(Cut::AfterTime(Duration::from_secs(1500)), &[]), put_right);
+            assert!(process.0.expect("it ends").well, "{wrong}");
+            let reached = bench.world.reached.borrow();
+            assert!(reached.iter().all(|(at, _)| (1200..1300).contains(&at.as_secs())), "{wrong}: {reached:?}");
+            let told =
+                |event: &Event| matches!(event, Event::Warning(text) if text.contains("this computer's clock was set"));
+            assert_eq!(process.1.iter().filter(|event| told(event)).count(), 1, "{wrong}");
+        }
+    });
+}
+
+#[test]
+fn an_action_waits_for_its_date_whatever_is_done_to_the_clock() {
+    virtual_time(async {
+        let date = "2027-01-15T09:00:00Z";
+        // How far the clock is off at the beginning, to what it is set after ten minutes, and when the date comes.
+        for (first, then, comes) in [(-57 * 365 * 86_400, 0, 3600), (0, 1800, 1800), (0, -1800, 5400), (0, 7200, 600)] {
+            let mut bench = Bench::new(15, Faults::none(), &revokes(3));
+            bench.actions[1].not_before = Some(date.parse().unwrap());
+            bench.actions[2].needs = vec![bench.actions[1].id.clone()];
+            bench.make();
+            bench.world.set_wall_clock(first);
+            let set = async {
+                tokio::time::sleep(Duration::from_secs(600)).await;
+                bench.world.set_wall_clock(then);
+            };
+            let (process, ()) = tokio::join!(bench.process(Cut::AfterTime(Duration::from_secs(9000)), &[]), set);
+            assert!(process.0.expect("it ends").well, "{first} {then}");
+            let reached: Vec<u64> = bench.world.reached.borrow().iter().map(|(at, _)| at.as_secs()).collect();
+            assert!(
+                matches!(reached[..], [0, one, two] if one.abs_diff(comes) < 3 && two >= one),
+                "{comes}: {reached:?}"
+            );
+        }
+    });
+}

@@ -151,6 +151,19 @@ impl World {
         *self.effects.borrow_mut().entry(Self::key(operation, target)).or_default() += 1;
     }
 
+    /// Sets the wall clock so many seconds ahead of the world's time, or behind it.
+    pub(crate) fn set_wall_clock(&self, ahead: i64) {
+        self.jumped.set(ahead);
+    }
+
+    /// A wall clock that is set back each second, and so goes at a quarter of the pace.
+    pub(crate) async fn slow_wall_clock(&self) {
+        for second in 1.. {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.set_wall_clock(-second * 3 / 4);
+        }
+    }
+
     pub(crate) fn forgive(&self) {
         self.faults.set(Faults {
             refuse_credentials_of: None,

@@ -76,6 +76,30 @@ fn a_run_that_has_lost_its_end_is_refused_and_told_as_far_as_it_can_be() {
     ends_and_holds(&place, &authority, ACTIONS, 2);
 }
 
+#[test]
+fn records_of_one_run_are_not_told_of_the_actions_of_another() {
+    let place = Place::new();
+    let authorities = ["run", "other"].map(|run| {
+        let authority = Authority::start(Duration::from_millis(2));
+        place.file(&format!("{run}.yaml"), authority.plan(ACTIONS, "1000/1s"));
+        authority.run_killed(&place, &["run", &format!("{run}.yaml"), "--yes", "--run-dir", run], 15, Moment::Between);
+        authority
+    });
+    copied(&place, "run", "whole");
+    let sent = authorities.each_ref().map(|authority| authority.mock.seen().len());
+    for name in ["run.sqlite", "marks"] {
+        fs::copy(place.path("other").join(name), place.path("run").join(name)).unwrap();
+        for command in
+            [&["status", "run"][..], &["report", "run"], &["report", "run", "--salvage"], &["resume", "run", "--yes"]]
+        {
+            place.certsweep(command).exits(4).says(&["`run.sqlite` and `marks` are of two runs"]);
+        }
+        copied(&place, "whole", "run");
+    }
+    assert_eq!(authorities.each_ref().map(|authority| authority.mock.seen().len()), sent, "nothing is sent");
+    ends_and_holds(&place, &authorities[0], ACTIONS, 1);
+}
+
 /// The kinds of what can befall the files, each as people and disks do it.
 type Change = (&'static str, fn(&Place));
 const CHANGES: [Change; 11] = [

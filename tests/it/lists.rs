@@ -2,6 +2,7 @@
 
 use super::mock::{Mock, Seen, empty};
 use super::place::{Place, plan};
+use std::io::Write as _;
 
 /// Runs a bare CSV list whose provider is at the mock, by shared settings.
 fn run(place: &Place, mock: &Mock, list: &[u8], args: &[&str], code: i32) -> super::place::CommandOutput {
@@ -200,4 +201,57 @@ fn a_list_that_names_no_provider_is_told_how_a_plan_does() {
     place.file("list.csv", "provider,action;certificate_id\ndigicert,revoke;5\n");
     let done = place.certsweep(&["check", "list.csv"]).exits(2);
     done.says(&["`--columns \"FIELD=action;certificate_id\"` maps it", "`--ignore-columns \"action;certificate_id\"`"]);
+}
+
+/// Half a line of it may have been read: a part of a number is another certificate's.
+#[test]
+fn a_list_that_somebody_writes_to_is_not_believed() {
+    let place = Place::new();
+    let rows: String = (1..3000).map(|id| format!("digicert,revoke,{id}\n")).collect();
+    let list = place.file("list.csv", format!("provider,action,certificate_id\n{rows}"));
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let over = std::sync::Arc::clone(&over);
+        move || {
+            let mut file = std::fs::OpenOptions::new().append(true).open(list).unwrap();
+            for id in 1_000_000.. {
+                if over.load(std::sync::atomic::Ordering::Relaxed) {
+                    return;
+                }
+                file.write_all(format!("digicert,revoke,{id}\n").as_bytes()).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        }
+    });
+    let checked = place.certsweep(&["check", "list.csv"]);
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    writer.join().unwrap();
+    checked.exits(2).says(&["list.csv was changed while it was read", "rename"]);
+}
+
+#[test]
+fn a_list_that_is_changed_after_its_check_is_not_carried_out() {
+    for (does, says) in [
+        ("echo digicert,revoke,3 >>list.csv", "this file was changed after it was checked; nothing was sent"),
+        ("cp list.csv new && mv new list.csv", "this file was changed after it was checked"),
+        // To open it would wait for ever.
+        ("rm list.csv && mkfifo list.csv", "it is a device or a named pipe"),
+        ("rm list.csv && ln -s /dev/zero list.csv", "it is a device or a named pipe"),
+        ("rm list.csv", "list.csv"),
+    ] {
+        let (place, mock) = (Place::bare(), Mock::start(|_, _| empty(204)));
+        // Credentials are fetched once the plan is checked.
+        let script = place.file("key.sh", format!("{{ {does}; }} >&2; echo SECRETEXAMPLE0123456789"));
+        let account = format!(
+            "digicert: {{base_url: \"{}\", credentials: {{api_key: \"command:sh {}\"}}}}",
+            mock.url(),
+            script.display()
+        );
+        place.file("settings.yaml", format!("providers: {{{account}}}\n"));
+        place.file("list.csv", "provider,action,certificate_id\ndigicert,revoke,1\ndigicert,revoke,2\n");
+        let refused = place.certsweep(&["run", "list.csv", "--yes", "--run-dir", "run", "--settings", "settings.yaml"]);
+        refused.exits(4).says(&[says]);
+        assert_eq!(mock.seen().len(), 0, "{does}");
+        assert!(!place.path("run").exists(), "{does}");
+    }
 }

@@ -20,7 +20,7 @@ use super::safety::{self, Closed, Gate, Watch, Waves};
 use super::scheduler::{Decision, Scheduler};
 use super::start::{self, Present};
 use super::step::append;
-use super::timing::{Moment, WaitTimes, WallTime};
+use super::timing::{ClockWatch, Moment, WaitTimes, WallTime};
 use crate::journal::{ActionState, JournalError, Phase, Record, Reply, RunWatch};
 use crate::plan::{calendar, settings};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason, WaveQuestion};
@@ -74,11 +74,10 @@ where
     C: Clock + 'static,
 {
     fn begin(run: Run<'a, T, C>, observe: &'o mut dyn FnMut(Event)) -> Result<Self, JournalError> {
-        let now = run.clock.elapsed();
-        let wall = run.clock.now();
-        let wall_time = WallTime::new(now, wall);
+        let wall_time = WallTime::read(&*run.clock);
+        let WallTime { now, wall } = wall_time;
         let present = Present { wall, steady: now, boot: run.clock.boot() };
-        let start::Start { states, records, doubts, queue, left, sent, limits, learnt, began_at } =
+        let start::Start { states, records, doubts, queue, left, sent, limits, learnt, keyed, began_at } =
             start::start(run.reader, run.settings, &run.senders, &run.reopen, present)?;
         let failed = run.journal.append_and_wait(records, now).err();
 
@@ -149,6 +148,7 @@ where
             out_of_turn: HashMap::new(),
             captures: HashMap::new(),
             idempotency_keys: HashMap::new(),
+            keyed_before: keyed,
             items: HashMap::new(),
             polls: HashMap::new(),
             looks: HashMap::new(),
@@ -183,6 +183,7 @@ where
             replaced_unread: HashSet::new(),
             wave_break: WaveBreak::Nothing,
             closed_until: None,
+            clock_watch: ClockWatch::new(wall_time),
             looked_on: Default::default(),
             reopens: None,
             token_tries: HashMap::new(),
@@ -204,6 +205,7 @@ where
     async fn work(&mut self) {
         let mut tick = tokio::time::interval(TICK);
         loop {
+            self.look_at_the_clocks();
             let mut wake = self.run.clock.elapsed() + MAX_SLEEP;
             if self.stopping.is_none()
                 && let Err(failed) = self.end_overdue_waits()
@@ -271,6 +273,7 @@ where
         if self.paused || !is_planned || is_under_way || wait < MIN_SKIP || !self.run.clock.skip(wait) {
             return false;
         }
+        self.clock_watch = ClockWatch::new(WallTime::read(&*self.run.clock));
         let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");
         self.notify(Event::Note(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
         let is_planned = self.closed_until.is_some() || matches!(self.wave_break, WaveBreak::Pause(_));

@@ -1,13 +1,14 @@
 //! What the dispatcher does for an action of several stages: what they have brought, which is next, when a stage that only reads is asked again,
 //! and the new certificate at the end. What an answer means is decided in [`crate::engine::stages`].
 
-use super::state::{Dispatcher, Poll};
+use super::state::{Dispatcher, MadeKey, Poll};
 use crate::engine::attempt::{self, Conclusion};
 use crate::engine::retry::{self, NextStep, Rules};
 use crate::engine::sender::Sender;
 use crate::engine::stages::{FIRST_POLL, StageKind, StageRules, Subject};
 use crate::engine::status_query::DoubtfulAction;
 use crate::engine::step::JournalFailed;
+use crate::engine::timing::WallTime;
 use crate::journal::{ActionState, IssuedCertificate, Phase, Record, Reply, ToSend};
 use crate::pki::{NewCertificate, RequestedCertificate, SerialSpelling};
 use crate::provider::challenge::Challenge;
@@ -79,27 +80,26 @@ where
         let mut known = self.idempotency_keys.get(&ordinal).cloned();
         if known.is_none() && state.attempts > 0 {
             let history = self.run.reader.history(ordinal).map_err(|error| JournalFailed(error.to_string()))?.1;
-            known = history.idempotency_key;
+            let moment = self.keyed_before.get(&ordinal).copied();
+            known = history.idempotency_key.map(|(key, at)| MadeKey { key, at, moment });
         }
-        let now = self.run.clock.now();
-        let (key, since) = match known {
+        let now = WallTime::read(&*self.run.clock);
+        let made = match known {
             Some(known) => known,
             None if !is_attempt => return Ok(Keyed::AsTheyAre),
             None => {
                 let key = rule.of(self.jitter.octets());
-                self.write(vec![Record::Keyed { ordinal, at: now, key: key.clone() }]);
-                (key, now)
+                self.write(vec![Record::Keyed { ordinal, at: now.wall, key: key.clone() }]);
+                MadeKey { key, at: now.wall, moment: Some(now.now) }
             }
         };
-        // Behind that time the provider takes it for another request, and what an earlier one did would be done twice. A clock that was set back tells
-        // no age, and is taken for the worst.
-        let age = Duration::try_from(now.duration_since(since)).unwrap_or(Duration::MAX);
-        if is_attempt && state.tainted && !rule.is_known(age) {
+        // Behind that time the provider takes it for another request, and what an earlier one did would be done twice.
+        if is_attempt && state.tainted && !rule.is_known(made.age(now)) {
             return Ok(Keyed::Forgotten);
         }
-        self.idempotency_keys.insert(ordinal, (key.clone(), since));
         let mut parameters: Map<String, Value> = (*action.parameters).clone();
-        parameters.insert(rule.parameter.clone(), Value::String(key));
+        parameters.insert(rule.parameter.clone(), Value::String(made.key.clone()));
+        self.idempotency_keys.insert(ordinal, made);
         Ok(Keyed::With(parameters))
     }
 

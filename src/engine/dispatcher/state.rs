@@ -8,7 +8,7 @@ use crate::engine::scheduler::Scheduler;
 use crate::engine::sender::{LimitSignal, Sender};
 use crate::engine::status_query::{DoubtfulAction, ReadLists};
 use crate::engine::step::{JournalFailed, PreparedStep, StepResult};
-use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
+use crate::engine::timing::{ClockWatch, Moment, RequestTiming, WaitTimes, WallTime};
 use crate::engine::verify::{PublishedLooks, PublishedState};
 use crate::journal::{Durability, Journal, Queue, Reader, Reply, States};
 use crate::pki::TlsServer;
@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -150,7 +151,9 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     /// What the stages of actions that are under way have brought. The journal has it too; nothing is read back from there for each stage.
     pub(super) captures: HashMap<Ordinal, Captures>,
     /// What tells providers which requests of an action are one and the same, of actions that are under way.
-    pub(super) idempotency_keys: HashMap<Ordinal, (String, Timestamp)>,
+    pub(super) idempotency_keys: HashMap<Ordinal, MadeKey>,
+    /// When keys were made by earlier processes, where the steady clock tells.
+    pub(super) keyed_before: HashMap<Ordinal, Moment>,
     /// Stages that are asked for each item of a list.
     pub(super) items: HashMap<Ordinal, Items>,
     /// Stages that only read and are asked again.
@@ -198,8 +201,10 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) wave_break: WaveBreak,
     /// Until when the schedule is closed, where the observer was notified of that.
     pub(super) closed_until: Option<Timestamp>,
+    /// Whether the wall clock was set, or nothing went on.
+    pub(super) clock_watch: ClockWatch,
     /// How often, and how far, a rehearsal's clock went on for nothing but looks since an action ended.
-    pub(super) looked_on: (u32, std::time::Duration),
+    pub(super) looked_on: (u32, Duration),
     pub(super) reopens: Option<Timestamp>,
     /// Failed requests for a token in a row, by account: they are no action's attempts, and must not use those up.
     pub(super) token_tries: HashMap<usize, u32>,
@@ -307,6 +312,25 @@ pub(super) struct Items {
     pub(super) next: usize,
     /// What those before have brought.
     pub(super) brought: Map<String, Value>,
+}
+
+/// What tells a provider which requests of an action are one and the same, and when it was made.
+#[derive(Debug, Clone)]
+pub(super) struct MadeKey {
+    /// The key.
+    pub(super) key: String,
+    /// By the wall clock.
+    pub(super) at: Timestamp,
+    /// By the steady clock, where that is known.
+    pub(super) moment: Option<Moment>,
+}
+
+impl MadeKey {
+    /// How old it is, at the most: the wall clock may have been set back. One that is from times to come tells nothing, and is taken for the worst.
+    pub(super) fn age(&self, now: WallTime) -> Duration {
+        let wall = Duration::try_from(now.wall.duration_since(self.at)).unwrap_or(Duration::MAX);
+        self.moment.map_or(wall, |moment| now.now.saturating_sub(moment).max(wall))
+    }
 }
 
 /// A stage that only reads: how often it was asked, since nothing of that is in the action's state.

@@ -10,14 +10,14 @@ use crate::engine::sender::Sender;
 use crate::engine::stages::{Lookup, StageRules, Subject};
 use crate::engine::status_query::{Asker, DoubtfulAction};
 use crate::engine::step::JournalFailed;
-use crate::engine::timing::{Moment, RequestTiming, WallTime};
+use crate::engine::timing::{ClockChange, Moment, RequestTiming, WallTime};
 use crate::engine::verify::PublishedState;
 use crate::journal::{History, JournalError, Phase, Reply, ToSend};
 use crate::pki::{Certificate, SerialNumber, SerialSpelling, TlsServer};
 use crate::plan::Action;
 use crate::plan::checked::{Wait, WaitFor};
 use crate::provider::TargetState;
-use crate::run::{Ordinal, Outcome, StatusSource, StatusSources};
+use crate::run::{Event, Ordinal, Outcome, StatusSource, StatusSources};
 use crate::text::safe;
 use crate::time::{Clock, human};
 use crate::wire::Transport;
@@ -214,7 +214,7 @@ where
     /// The times of waits that run already when this process begins: from the end of the step before, as the journal has it.
     pub(super) fn begin_waits(&mut self) -> Result<(), JournalError> {
         let wall = WallTime::read(&*self.run.clock);
-        let now = self.run.clock.now();
+        let now = wall.wall;
         let waits: Vec<(Ordinal, Duration)> =
             self.queue.waits().filter_map(|(ordinal, within)| Some((ordinal, within?))).collect();
         for (ordinal, within) in waits {
@@ -240,9 +240,29 @@ where
             };
             let over = begun.checked_add(within).unwrap_or(now);
             self.timed.insert(ordinal);
-            self.time_limits.insert((wall.moment(over.max(now)), ordinal));
+            // By a clock that was set back it may be years until then; never longer than from now on.
+            self.time_limits.insert((wall.now + wall.until(over).min(within), ordinal));
         }
         Ok(())
+    }
+
+    /// Where the wall clock was set, what waits for a date waits for it anew: it may have come, or be years away by the clock before.
+    pub(super) fn look_at_the_clocks(&mut self) {
+        let readings = WallTime::read(&*self.run.clock);
+        let Some(change) = self.clock_watch.look(readings) else { return };
+        if let ClockChange::Set(_) = change {
+            self.closed_until = None;
+            // How far it is off is news again.
+            self.skew_warned.clear();
+            let Self { scheduler, queue, states, .. } = self;
+            scheduler.move_dates(|ordinal| {
+                let not_begun = states.of(ordinal).attempts == 0;
+                queue.not_before(ordinal).filter(|_| not_begun).map(|date| readings.moment(date))
+            });
+        }
+        if let Some(told) = change.told(readings.wall) {
+            self.notify(Event::Warning(told));
+        }
     }
 
     /// When the time of the next wait is over.

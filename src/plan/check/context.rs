@@ -465,8 +465,7 @@ impl<'r> Checker<'r> {
         path.hash(&mut hasher);
         // A list of a million rows may name one file in each.
         if self.copied.insert(hasher.finish()) {
-            let (name, path) = (named.to_owned(), Some(path.to_owned()));
-            self.files.push(ReadFile { name, path, text: None, holds_certificates });
+            self.files.push(ReadFile::on_disk(named.to_owned(), path, holds_certificates));
         }
     }
 

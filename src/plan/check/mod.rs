@@ -120,6 +120,14 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
         let error = Diagnostic::error("max-actions", checker.draft.safety.max_actions_place, what);
         checker.report(error.help("split the plan, or raise `max_actions` if so many are meant"));
     }
+    let changed: Vec<String> = checker.sources.changed().map(str::to_owned).collect();
+    for name in changed {
+        // Half a row may have been read, and a part of a number is another certificate's.
+        let error = Diagnostic::error("changed-file", None, format!("{name} was changed while it was read"));
+        checker.report(
+            error.help("write it whole first, under another name, then rename it; check it once it stays as it is"),
+        );
+    }
     // All or nothing: a plan of which some rows were dropped is not what its author meant.
     if checker.diagnostics.has_errors() {
         return (None, checker.diagnostics);
@@ -259,12 +267,7 @@ impl Checker<'_> {
                 match self.sources.text(source) {
                     // What came through a pipe cannot be read there again.
                     Some(text) => {
-                        self.files.push(ReadFile {
-                            name: named.to_owned(),
-                            path: None,
-                            text: Some(text.clone()),
-                            holds_certificates: false,
-                        });
+                        self.files.push(ReadFile::of_text(named.to_owned(), None, text.clone()));
                     }
                     None => self.copy_once(named, &path, false),
                 }

@@ -362,12 +362,7 @@ impl SettingsReader<'_> {
             };
             // A list may hold the compromised private keys themselves; those are never copied.
             if !text.contains("PRIVATE KEY") {
-                self.files.push(ReadFile {
-                    name: named.to_owned(),
-                    path: Some(path.clone()),
-                    text: None,
-                    holds_certificates: false,
-                });
+                self.files.push(ReadFile::on_disk(named.to_owned(), &path, false));
             }
             // Each file by itself first, for the line numbers.
             if let Err(wrong) = CompromisedKeys::parse(&text) {
