@@ -708,7 +708,7 @@ mod tests {
             ("Sunday, 22-Nov-é6 10:02:00 GMT", None),
             ("a b c d e", None),
         ] {
-            let answer = Answer::new(429, Vec::new(), Vec::new());
+            let answer = Answer::new(429, HeaderFields::default(), Vec::new());
             assert_eq!(retry_after(text, &answer, now).map(|wait| wait.as_secs()), expected, "{text}");
         }
     }
@@ -727,7 +727,7 @@ mod tests {
             ("Sun, 22 Nov 2026 10:00:30 GMT", "today", 30),
             ("Sun, 22 Nov 2026 09:00:00 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", 0),
         ] {
-            let answer = Answer::new(429, vec![("date".to_owned(), date.to_owned())], Vec::new());
+            let answer = Answer::new(429, HeaderFields::from_iter([("date", date)]), Vec::new());
             assert_eq!(retry_after(until, &answer, now), Some(Duration::from_secs(expected)), "{until} {date}");
         }
     }
