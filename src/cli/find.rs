@@ -539,7 +539,7 @@ fn reason(why: &Unplaced) -> String {
             format!("it may be at each of {ids}, so none is written; `--provider ID` says which is meant")
         }
         Unplaced::NoTarget(parameter) => {
-            format!("no list tells {parameter}; give the provider's export with `--in`, too")
+            format!("no list tells {parameter}; give the provider's export with `--in`, too, or write it into the plan")
         }
     }
 }

@@ -58,7 +58,7 @@ struct TargetParameter {
     serial: Option<SerialNotation>,
     /// Whether it is the certificate itself.
     is_certificate: bool,
-    /// Whether it only serves to read the state back: kept where a provider's list tells it, and never missed.
+    /// Whether it only serves to read the state back: kept where a list tells it, and never missed.
     is_optional: bool,
 }
 
@@ -101,9 +101,7 @@ impl Placement {
     /// The parameters that a list may have columns of.
     pub fn parameters(&self) -> Vec<String> {
         let all = self.operations.iter().flat_map(|(_, parameters)| parameters);
-        all.filter(|parameter| !parameter.is_certificate && !parameter.is_optional)
-            .map(|parameter| parameter.name.clone())
-            .collect()
+        all.filter(|parameter| !parameter.is_certificate).map(|parameter| parameter.name.clone()).collect()
     }
 
     /// Gives a certificate its provider and the parameters that name it there.
@@ -152,6 +150,8 @@ impl Placement {
                     known.target.push((parameter.name.clone(), serial_cell(serial, Some(notation))));
                 }
                 _ if parameter.is_certificate && known.whole.is_some() => {}
+                // It has a column in every list.
+                _ if parameter.name == DESCRIPTIVE_COLUMNS[0] && !known.common_name.is_empty() => {}
                 _ => missing.push(parameter.name.as_str()),
             }
         }

@@ -95,7 +95,7 @@ fn a_leaked_key_becomes_a_list_that_a_plan_takes_as_it_is() {
     let list = place.read("targets.csv");
     let rows = rows(&list);
     assert!(list.starts_with(
-        "provider,certificate_id,serial_number,common_name,dns_names,not_after,key_sha256,status,certificate,found_in\r\n"
+        "provider,order_id,certificate_id,serial_number,common_name,dns_names,not_after,key_sha256,status,certificate,found_in\r\n"
     ));
     let told: Vec<_> = rows.iter().map(|row| (row["common_name"].as_str(), row["certificate_id"].as_str())).collect();
     assert_eq!(told, [("shop.example.com", "112358"), ("mail.example.com", "0b1b2c3d4e5f61")]);
@@ -113,6 +113,64 @@ fn a_leaked_key_becomes_a_list_that_a_plan_takes_as_it_is() {
     let checked = place.certsweep(&["check", "plan.yaml"]);
     assert!(checked.code == 0 && checked.out.starts_with("ok: 2 actions;"), "{}{}", checked.out, checked.err);
     place.certsweep(&["run", "plan.yaml", "--simulate", "--yes"]).exits(0);
+}
+
+#[test]
+fn ready_plans_take_the_lists_of_find_with_a_column_of_servers() {
+    let (place, _) = incident();
+    place.file("announced.txt", "0A:1B:2C:3D:4E:5F:60\n0d1b2c3d4e5f63\n");
+    let of_digicert: &[&str] = &["--in", "orders.csv", "--provider", "digicert"];
+    let of_vault: &[&str] = &["--provider", "vault", "--issuer", "ca.pem"];
+    for (plan, find, expected) in [
+        (
+            "leaked-key",
+            &[of_digicert, &["--key", "leaked.key", "--names", "shop.example.com"]].concat(),
+            &["1 digicert reissue", "1 digicert revoke"][..],
+        ),
+        (
+            "mass-revocation",
+            &[of_digicert, &["--serials", "announced.txt"]].concat(),
+            &["1 digicert reissue", "1 digicert revoke"],
+        ),
+        // Issued at the CA that stays, revoked at the one that is left.
+        ("leave-private-ca", &of_vault.to_vec(), &["4 new-ca reissue", "4 old-ca revoke"]),
+        (
+            "renewal-season",
+            &[of_vault, &["--action", "reissue", "--expires-before", "2090-12-31"]].concat(),
+            &["4 vault reissue"],
+        ),
+    ] {
+        let text = std::fs::read_to_string(format!("{}/plans/{plan}.yaml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        place.file(&format!("{plan}.yaml"), text.replace("2027-05-01", "2091-01-01"));
+        let (list, keys) = (format!("{plan}.csv"), format!("keys-{plan}"));
+        let found = place.certsweep(&[&["find", "--in", "pems", "--out", "found", "-o", &list], &find[..]].concat());
+        assert_eq!(found.code, 0, "{plan}: {}", found.err);
+        assert!(!found.err.contains("common_name"), "every list has it: {}", found.err);
+        place.certsweep(&["csr", "--from", &list, "--out", &keys]).exits(0);
+        let with_servers: Vec<String> = place
+            .read(&list)
+            .lines()
+            .enumerate()
+            .map(|(line, row)| match (line, plan) {
+                (0, _) => format!("{row},host"),
+                // An account's own list has its name.
+                (_, "leave-private-ca") => format!("{},host.example.com", row.replacen("vault,", "old-ca,", 1)),
+                // Nobody needs this one any more.
+                (_, "mass-revocation") if row.contains("safe.example.com") => {
+                    format!("{},,host.example.com", row.rsplit_once(',').unwrap().0)
+                }
+                _ => format!("{row},host.example.com"),
+            })
+            .collect();
+        place.file(&list, with_servers.join("\n"));
+        let preview = place.certsweep(&["preview", &format!("{plan}.yaml")]);
+        assert_eq!(preview.code, 0, "{plan}: {}", preview.err);
+        let lines: Vec<String> =
+            preview.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        for counted in expected {
+            assert!(lines.iter().any(|line| line.starts_with(counted)), "{plan}: {counted}: {}", preview.out);
+        }
+    }
 }
 
 #[test]
