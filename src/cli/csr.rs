@@ -3,6 +3,7 @@
 use super::context::{Context, Exit};
 use super::find::reference;
 use super::options::CsrArgs;
+use super::status::quoted;
 use crate::find::target_list::TargetList;
 use crate::journal::files::replace_named;
 use crate::pki::csr::{KeyAlgorithm, RequestKey};
@@ -127,6 +128,12 @@ pub fn csr(context: &Context, args: &CsrArgs) -> Exit {
         if both == 1 { "its request" } else { "requests" },
         safe::terminal(&output.display().to_string())
     ));
+    if exit == Exit::Well {
+        let list = quoted(output);
+        context
+            .printer
+            .hint(&format!("a plan of the list: certsweep init --from {} -o plan.yaml", safe::terminal(&list)));
+    }
     exit
 }
 

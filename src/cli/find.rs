@@ -4,6 +4,7 @@
 use super::context::{Context, Exit, build_senders};
 use super::options::FindArgs;
 use super::process::with_signals;
+use super::status::quoted;
 use crate::engine::inquiry::{Listing, RowReader, RowWish, WantedList, read_lists};
 use crate::find::contents::{ListColumns, listed};
 use crate::find::criteria::{WantedIssuer, moment_after, serials, time_range};
@@ -88,6 +89,14 @@ pub fn find(context: &Context, args: &FindArgs) -> Exit {
         return context.failed(&error);
     }
     tell(context, &result, &unplaced, asked);
+    if let Some(path) = args.output.as_ref().filter(|_| !result.found.is_empty()) {
+        let list = quoted(path);
+        let list = safe::terminal(&list);
+        context.printer.hint(&format!(
+            "new keys and requests, to replace: certsweep csr --from {list} --out keys\n        or a plan of the list as it is: certsweep init --from \
+             {list} -o plan.yaml"
+        ));
+    }
     match read {
         ListsRead::Refused => Exit::Environment,
         ListsRead::Whole if !result.found.is_empty() => Exit::Well,

@@ -2,6 +2,7 @@
 
 use super::context::{Context, Exit};
 use super::options::InitArgs;
+use super::status::quoted;
 use crate::find::contents::column_of;
 use crate::find::target_list::TargetList;
 use crate::pki::{Certificate, RevocationReason};
@@ -47,7 +48,13 @@ pub fn init(context: &Context, args: &InitArgs) -> Exit {
                 return exit;
             }
             match context.write_to(args.output.as_deref(), |output| output.write_all(text.as_bytes())) {
-                Ok(()) => Exit::Well,
+                Ok(()) => {
+                    if let Some(path) = &args.output {
+                        let plan = quoted(path);
+                        context.printer.hint(&format!("read it, then: certsweep check {}", safe::terminal(&plan)));
+                    }
+                    Exit::Well
+                }
                 Err(error) => context.failed(&error),
             }
         }

@@ -125,6 +125,12 @@ pub fn simulator_for(
         }
     }
     // Taken by somebody else, it is no reason to do nothing: most providers give no URLs.
+    if let Some(taken) = port.filter(|port| !is_free(*port)) {
+        context.printer.note(&format!(
+            "another program has port {taken} of this machine, where the simulator of this rehearsal was: an order whose URL names it cannot be \
+             followed until that program ends"
+        ));
+    }
     let port = port.filter(|port| is_free(*port));
     begin(context, port.unwrap_or(0), accounts, faults, seed)
 }

@@ -122,7 +122,8 @@ fn status_of(
     let until = if running { Some(now) } else { overview.last_at };
     let seconds = overview.began_at.zip(until).map(|(began, until)| until.duration_since(began).as_secs_f64());
     let rate = seconds.filter(|seconds| *seconds > 0.0 && ended > 0).map(|seconds| ended as f64 / seconds);
-    let average = rate.filter(|_| overview.waiting > 0).map(|rate| overview.waiting as f64 / rate);
+    // Of a run that nobody carries out, the average holds the hours that it stood still or waited for a CA: it foretells nothing.
+    let average = rate.filter(|_| running && overview.waiting > 0).map(|rate| overview.waiting as f64 / rate);
     // Where a process says how it goes now, that counts: an average over a night of closed windows foretells nothing.
     let (rate, left, providers, live_deadline) = match live {
         Some(live) => {

@@ -5,6 +5,7 @@ use super::context::{Context, Exit, WithoutCopy, build_senders, build_simulated_
 use super::options::VerifyArgs;
 use super::process::with_signals;
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
+use super::status::quoted;
 use crate::engine::Sender;
 use crate::engine::verify::{
     FetchedLooks, FindTarget, KnownCertificate, PublicationUrls, PublishedLooks, ReadCertificate, RequestedReason,
@@ -19,7 +20,7 @@ use crate::plan::{Action, MAX_BUNDLE};
 use crate::provider::{Catalog, Provider, target_state};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
-use crate::text::file;
+use crate::text::{file, safe};
 use crate::time::human;
 use crate::view::report::run_files::write_reports;
 use crate::view::report::verified_cells;
@@ -95,6 +96,11 @@ fn verify_open_run(context: &Context, args: &VerifyArgs, run: &OpenRun) -> Resul
             .map_err(|error| context.failed(&error))?;
     } else {
         context.printer.result(render(&shown).trim_end());
+        let run = quoted(run.dir.path());
+        context.printer.hint(&format!(
+            "the report as a page: certsweep report {} --format html -o report.html",
+            safe::terminal(&run)
+        ));
     }
     Ok(exit)
 }

@@ -13,7 +13,7 @@ use crate::journal::Queue;
 use crate::plan::Settings;
 use crate::plan::checked::NeverSent;
 use crate::plan::settings::{BetweenWaves, DailyWindow, Schedule};
-use crate::run::{Ordinal, WaitReason};
+use crate::run::{Awaited, Ordinal, WaitReason};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -231,7 +231,7 @@ impl Simulation<'_> {
                         *self.answered.entry(ordinal).or_default() += 1;
                         match after.is_zero() {
                             true => self.scheduler.requeue(ordinal, account, None),
-                            false => self.scheduler.poll(ordinal, account, ends + after),
+                            false => self.scheduler.poll(ordinal, account, ends + after, Awaited::Ca),
                         }
                     }
                     None if self.read_back.contains(&ordinal) => self.scheduler.requeue(ordinal, account, None),

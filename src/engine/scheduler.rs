@@ -9,7 +9,7 @@ use super::safety::Waves;
 use super::sender::LimitSignal;
 use super::timing::{Moment, RequestTimes, WallTime};
 use crate::provider::model::Window;
-use crate::run::{Ordinal, WaitReason};
+use crate::run::{Awaited, Ordinal, WaitReason};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
@@ -56,7 +56,7 @@ struct AccountQueue {
     /// The provider is down: one request at a time, and none before this moment; zero where it only seems to be.
     probing: Option<Moment>,
     /// Polls that are to be made, and when.
-    polls: BinaryHeap<Reverse<(Moment, Ordinal)>>,
+    polls: BinaryHeap<Reverse<(Moment, Ordinal, Awaited)>>,
     /// Other requests since the last of them.
     since_poll: u32,
     /// Begun actions whose next step is due, before new ones.
@@ -189,7 +189,7 @@ impl Scheduler {
         if self.canaries > 0 {
             for queue in &mut self.accounts {
                 while queue.poll_is_due(now) {
-                    queue.urgent.extend(queue.polls.pop().map(|Reverse((_, ordinal))| ordinal));
+                    queue.urgent.extend(queue.polls.pop().map(|Reverse((_, ordinal, _))| ordinal));
                 }
             }
         }
@@ -313,8 +313,8 @@ impl Scheduler {
     }
 
     /// An action's provider is at work, and is asked again at this moment: after everything else that is due.
-    pub fn poll(&mut self, ordinal: Ordinal, account: usize, due: Moment) {
-        self.accounts[account].polls.push(Reverse((due, ordinal)));
+    pub fn poll(&mut self, ordinal: Ordinal, account: usize, due: Moment, on: Awaited) {
+        self.accounts[account].polls.push(Reverse((due, ordinal, on)));
     }
 
     /// The provider has accepted an action and is at work on it. What needs it goes on waiting.
@@ -353,7 +353,7 @@ impl Scheduler {
     /// These actions of an account have ended elsewhere: nothing of them is due any more, so that nobody waits for it.
     pub fn forget(&mut self, account: usize, ended: &HashSet<Ordinal>) {
         let queue = &mut self.accounts[account];
-        queue.polls.retain(|Reverse((_, ordinal))| !ended.contains(ordinal));
+        queue.polls.retain(|Reverse((_, ordinal, _))| !ended.contains(ordinal));
         queue.later.retain(|Reverse((_, ordinal))| !ended.contains(ordinal));
     }
 
@@ -589,9 +589,9 @@ impl Scheduler {
             return WaitReason::Canary { number: self.all_canaries - self.canaries + 1, of: self.all_canaries };
         }
         if !queued {
-            return match (queue.running, queue.polls.is_empty()) {
-                (0, true) => WaitReason::Others,
-                (0, false) => WaitReason::AtWork,
+            return match (queue.running, queue.polls.peek()) {
+                (0, None) => WaitReason::Others,
+                (0, Some(Reverse((_, _, on)))) => WaitReason::AtWork { on: *on },
                 _ => WaitReason::Answers,
             };
         }
@@ -641,19 +641,19 @@ impl AccountQueue {
     fn next_due(&self) -> Option<Moment> {
         let later = self.later.peek().map(|Reverse((due, _))| *due);
         let batched = self.batched.front().map(|(due, _)| *due);
-        let poll = self.polls.peek().map(|Reverse((due, _))| *due);
+        let poll = self.polls.peek().map(|Reverse((due, ..))| *due);
         later.into_iter().chain(batched).chain(poll).min()
     }
 
     fn poll_is_due(&self, now: Moment) -> bool {
-        self.polls.peek().is_some_and(|Reverse((due, _))| *due <= now)
+        self.polls.peek().is_some_and(|Reverse((due, ..))| *due <= now)
     }
 
     /// The action that goes next.
     fn take(&mut self, polls: bool) -> Option<Ordinal> {
         if polls {
             self.since_poll = 0;
-            return self.polls.pop().map(|Reverse((_, ordinal))| ordinal);
+            return self.polls.pop().map(|Reverse((_, ordinal, _))| ordinal);
         }
         self.since_poll = self.since_poll.saturating_add(1);
         self.urgent.pop_front().or_else(|| self.new.pop_front())

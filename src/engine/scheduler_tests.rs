@@ -297,7 +297,9 @@ fn an_account_that_cannot_be_reached_sends_one_at_a_time_and_holds_nobody() {
 fn polls_go_when_nothing_else_is_due_and_after_nine_others_at_the_latest() {
     let mut scheduler = scheduler(&[1], 0);
     (0..30).for_each(|ordinal| scheduler.add(ordinal, 0, &[], None));
-    [(100, 5), (101, 1), (102, 50)].into_iter().for_each(|(ordinal, due)| scheduler.poll(ordinal, 0, at(due)));
+    [(100, 5), (101, 1), (102, 50)]
+        .into_iter()
+        .for_each(|(ordinal, due)| scheduler.poll(ordinal, 0, at(due), Awaited::Servers));
     let mut started = Vec::new();
     while let Decision::Start { ordinal, .. } = scheduler.next(at(10)) {
         started.push(ordinal);
@@ -307,7 +309,7 @@ fn polls_go_when_nothing_else_is_due_and_after_nine_others_at_the_latest() {
     assert_eq!(places, [Some(19), Some(9), None], "the one that is due first goes first: {started:?}");
     let wall = WallTime::new(at(10), Timestamp::UNIX_EPOCH);
     assert_eq!(scheduler.next(at(10)), Decision::Wait(at(50)));
-    assert_eq!(scheduler.wait_reason(0, at(10), &wall), WaitReason::AtWork);
+    assert_eq!(scheduler.wait_reason(0, at(10), &wall), WaitReason::AtWork { on: Awaited::Servers });
     assert!(!scheduler.is_idle());
     assert_eq!(scheduler.next(at(50)), start(102, 0));
 }
@@ -320,7 +322,7 @@ fn a_canarys_polls_are_what_the_others_wait_for_and_what_is_accepted_keeps_its_d
     scheduler.add(2, 0, &[], None);
     assert_eq!(scheduler.next(at(0)), start(0, 0));
     scheduler.step_ended(0);
-    scheduler.poll(0, 0, at(5));
+    scheduler.poll(0, 0, at(5), Awaited::Ca);
     assert_eq!([scheduler.next(at(0)), scheduler.next(at(5))], [Decision::Wait(at(5)), start(0, 0)]);
     scheduler.step_ended(0);
     assert!(scheduler.is_needed(0) && !scheduler.is_needed(2));

@@ -224,14 +224,33 @@ pub enum WaitReason {
     },
     /// What is left waits for other actions, or for its `not_before`.
     Others,
-    /// The provider is at work on what is left, and is asked again later.
-    AtWork,
+    /// What is left waits for something outside of the run, which is looked at again later. Nobody knows how long that takes.
+    AtWork {
+        /// For what.
+        #[serde(default)]
+        on: Awaited,
+    },
     /// All that is left is in flight.
     Answers,
     /// Nothing: the account could start more, if the run as a whole would. Shown as [`WaitReason::Answers`].
     Nothing,
     /// The account was stopped: it sends nothing more in this process.
     Stopped,
+}
+
+/// What a run waits for and cannot hasten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Awaited {
+    /// The CA has accepted a request and is at work.
+    #[default]
+    Ca,
+    /// A person's approval at the CA.
+    Approval,
+    /// Servers that do not show the new certificate yet.
+    Servers,
+    /// A revocation that is not seen yet.
+    Revocation,
 }
 
 impl WaitReason {
@@ -253,7 +272,10 @@ impl WaitReason {
             Self::Unreachable { until } if *until <= wall => "down, is being tried again".to_owned(),
             Self::Unreachable { until } => format!("down, tried again in {}", left(*until)),
             Self::Others => "waits for other actions".to_owned(),
-            Self::AtWork => "waits for the CA or for servers".to_owned(),
+            Self::AtWork { on: Awaited::Ca } => "waits for the CA to finish".to_owned(),
+            Self::AtWork { on: Awaited::Approval } => "waits for an approval at the CA".to_owned(),
+            Self::AtWork { on: Awaited::Servers } => "waits for servers to show the new certificate".to_owned(),
+            Self::AtWork { on: Awaited::Revocation } => "waits for revocations to be seen".to_owned(),
             Self::Answers | Self::Nothing => "waits for the last answers".to_owned(),
             Self::Stopped => "stopped".to_owned(),
         }
@@ -270,7 +292,7 @@ impl WaitReason {
             Self::Wave { .. } => "waves".to_owned(),
             Self::Closed { .. } => "schedule, closed between its windows".to_owned(),
             Self::Others => "needs and not_before".to_owned(),
-            Self::AtWork => "the CA or servers".to_owned(),
+            Self::AtWork { .. } => "the CA or servers".to_owned(),
             Self::HeldBack { .. } | Self::Learnt { .. } | Self::Paused | Self::Unreachable { .. } => {
                 "held back".to_owned()
             }
@@ -290,6 +312,15 @@ impl WaitReason {
         )
     }
 
+    /// Whether the rest goes on at a rate that says when it is done; `None` where this does not say so, as at the end of a burst.
+    pub const fn has_known_end(&self) -> Option<bool> {
+        match self {
+            Self::Window { .. } | Self::Learnt { .. } | Self::Concurrency { .. } => Some(true),
+            Self::Others | Self::AtWork { .. } => Some(false),
+            _ => None,
+        }
+    }
+
     /// Whether it alternates with others many times a second, as a window does that is used up in bursts.
     pub const fn alternates(&self) -> bool {
         matches!(
@@ -298,7 +329,7 @@ impl WaitReason {
                 | Self::Concurrency { .. }
                 | Self::Answers
                 | Self::Others
-                | Self::AtWork
+                | Self::AtWork { .. }
                 | Self::Nothing
                 | Self::Learnt { .. }
         )
@@ -335,6 +366,7 @@ mod tests {
         let until = Timestamp::from_second(1_700_000_000).unwrap();
         let wall = Timestamp::from_second(1_700_000_000 - 90).unwrap();
         let latency = Duration::from_millis(500);
+        let at_work = |on| WaitReason::AtWork { on };
         for (reason, now, forecast, sends_nothing) in [
             (WaitReason::Window { window: "100/5s".into() }, "limit 100/5s", "rate 100/5s", false),
             (WaitReason::Learnt { per_1000_s: 6660 }, "slowed to 6.7/s after refusals", "held back", false),
@@ -351,7 +383,10 @@ mod tests {
             (WaitReason::HeldBack { until }, "paused by the provider for 1m 30s", "held back", true),
             (WaitReason::HeldBack { until: Timestamp::UNIX_EPOCH }, "was paused by the provider", "held back", true),
             (WaitReason::Unreachable { until }, "down, tried again in 1m 30s", "held back", true),
-            (WaitReason::AtWork, "waits for the CA or for servers", "the CA or servers", false),
+            (at_work(Awaited::Ca), "waits for the CA to finish", "the CA or servers", false),
+            (at_work(Awaited::Approval), "waits for an approval at the CA", "the CA or servers", false),
+            (at_work(Awaited::Servers), "waits for servers to show the new certificate", "the CA or servers", false),
+            (at_work(Awaited::Revocation), "waits for revocations to be seen", "the CA or servers", false),
         ] {
             assert_eq!((reason.describe(wall).as_str(), reason.sends_nothing()), (now, sends_nothing));
             assert_eq!(reason.describe_forecast(latency), forecast);

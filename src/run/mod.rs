@@ -4,7 +4,7 @@
 mod event;
 mod outcome;
 
-pub use event::{Event, StopReason, WaitReason, WaveQuestion};
+pub use event::{Awaited, Event, StopReason, WaitReason, WaveQuestion};
 pub use outcome::{DoubtMessage, Effect, Outcome, Seen, StatusSource, StatusSources};
 
 use schemars::JsonSchema;

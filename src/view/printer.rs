@@ -261,6 +261,13 @@ impl Printer {
         self.note_at("info", text);
     }
 
+    /// What a person may do next. Scripts know, so it is for a terminal only.
+    pub fn hint(&self, text: &str) {
+        if self.inner.surroundings.stderr_terminal && self.inner.options.log_json.is_none() {
+            self.note(&format!("Next:   {text}"));
+        }
+    }
+
     fn note_at(&self, level: &str, text: &str) {
         if !self.inner.options.quiet {
             self.error_line(level, text);
@@ -561,6 +568,20 @@ mod tests {
             printer.error("broken\u{1b}\nhere");
             assert_eq!(out.text(), "result\n");
             assert_eq!(err.text(), expected);
+        }
+    }
+
+    #[test]
+    fn only_a_person_at_a_terminal_is_told_what_to_do_next() {
+        let quiet = PrinterOptions { quiet: true, ..PrinterOptions::default() };
+        for (options, surroundings, expected) in [
+            (PrinterOptions::default(), TERMINAL, "Next:   certsweep check plan.yaml\n"),
+            (PrinterOptions::default(), PIPES, ""),
+            (quiet, TERMINAL, ""),
+        ] {
+            let (printer, out, err) = printer(options, surroundings, "");
+            printer.hint("certsweep check plan.yaml");
+            assert_eq!((out.text().as_str(), err.text().as_str()), ("", expected));
         }
     }
 

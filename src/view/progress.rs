@@ -174,6 +174,7 @@ impl<C: Clock + Send> Observer for ProgressLines<C> {
             {
                 self.progress_line();
             }
+            Event::RunEnded if self.tally.total() == 0 => {}
             Event::RunEnded => {
                 let (done, total) = (grouped(self.tally.done()), plural(self.tally.total(), "action"));
                 let (time, outcomes) = (human(self.tally.now), self.tally.outcomes_text());
@@ -260,8 +261,9 @@ impl<C> Drop for Progress<C> {
 impl<C: Clock> EventLines<C> {
     fn write(&mut self, line: StyledLine) {
         let line = self.stamped(line);
-        // Below bars a line that wraps pushes others away; elsewhere it stands in a log, and the report has all of it.
-        let line = if self.printer.shows_bars() { line.cut(self.printer.size().0.max(MIN_LINE)) } else { line };
+        // Above bars a line takes a few rows at most; elsewhere it stands in a log, and the report has all of it.
+        let most = self.printer.size().0.max(MIN_LINE) * MOST_ROWS;
+        let line = if self.printer.shows_bars() { line.cut(most) } else { line };
         self.printer.note(&line.text(self.printer.stderr_colors()));
     }
 
@@ -353,6 +355,8 @@ fn event_line(event: &Event, wall: Timestamp) -> Option<StyledLine> {
     let open = |text: String| Some(StyledLine::default().with(Paint::Open, &text));
     let bad = |text: String| Some(StyledLine::default().with(Paint::Bad, &text));
     match event {
+        // Nothing was left to do.
+        Event::RunBegan { accounts } if accounts.iter().all(|(_, total)| *total == 0) => None,
         Event::RunBegan { accounts } => {
             let parts: Vec<String> =
                 accounts.iter().map(|(name, total)| format!("{} {}", safe::terminal(name), grouped(*total))).collect();
@@ -446,6 +450,8 @@ fn reading_message(actions: u64, elapsed: Duration) -> String {
 const MAX_MESSAGE: usize = 160;
 /// A line above bars is not cut shorter, however narrow the terminal is.
 const MIN_LINE: usize = 60;
+/// Rows of the terminal that a line above bars takes: what is cut off is most often the reason.
+const MOST_ROWS: usize = 3;
 /// A progress line for each such part of the whole: every 5 %.
 const PARTS_WITH_A_LINE: u64 = 20;
 /// A progress line at least this often, where something has changed.

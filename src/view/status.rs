@@ -51,7 +51,7 @@ pub struct Status {
     pub in_flight: u64,
     /// Actions ended per second: over the last half minute where a process carries the run out, else on average.
     pub rate_per_second: Option<f64>,
-    /// The time left at that rate.
+    /// The time left at that rate; none while something is waited for of which nobody knows how long it takes, or nobody carries the run out.
     pub estimated_seconds_left: Option<f64>,
     /// Each configured provider, with what bounds it now; empty where no process carries the run out.
     pub providers: Vec<ProviderNow>,
@@ -226,7 +226,8 @@ pub fn render(status: &Status, colors: bool) -> String {
     lines.extend(status.started_at.map(|started| format!("started  {}", rfc3339(started))));
     lines.extend(status.finished_at.map(|finished| format!("ended    {}", rfc3339(finished))));
     if status.waiting + status.in_flight > 0 {
-        let rate = status.rate_per_second.map(|rate| format!(", {rate:.1}/s")).unwrap_or_default();
+        let rate = status.rate_per_second.filter(|rate| *rate >= SHOWN_RATE).map(|rate| format!(", {rate:.1}/s"));
+        let rate = rate.unwrap_or_default();
         let time = status.estimated_seconds_left.map(|seconds| format!(", about {} left", seconds_text(seconds)));
         let (waiting, in_flight) = (grouped(status.waiting), grouped(status.in_flight));
         lines.push(format!("left     {waiting} waiting, {in_flight} in flight{rate}{}", time.unwrap_or_default()));
@@ -404,7 +405,8 @@ impl Recorder {
 
 fn providers_table(providers: &[ProviderNow], now: Timestamp) -> String {
     let row = |provider: &ProviderNow| {
-        let rate = provider.rate_per_second.map(|rate| format!("{rate:.1}/s")).unwrap_or_default();
+        let rate = provider.rate_per_second.filter(|rate| *rate >= SHOWN_RATE).map(|rate| format!("{rate:.1}/s"));
+        let rate = rate.unwrap_or_default();
         let left = provider.estimated_seconds_left.map(seconds_text).unwrap_or_default();
         let bound = provider.bound.as_ref().map(|bound| bound.describe(now)).unwrap_or_default();
         let (done, actions) = (grouped(provider.done), grouped(provider.actions));
@@ -507,6 +509,8 @@ pub fn render_summary(summary: &Summary, colors: bool) -> String {
 
 /// Actions of one approver that `--json` lists, and that people see.
 const MAX_APPROVALS: usize = 1000;
+/// Actions a second, from which on one digit shows them.
+const SHOWN_RATE: f64 = 0.05;
 const SHOWN_APPROVALS: usize = 10;
 
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub(crate) struct AccountTally {
     pub(crate) outcomes: BTreeMap<Outcome, u64>,
     /// What bounds its pace, by the newest `Bounded` event.
     pub(crate) bound: Option<WaitReason>,
+    /// Whether its rate tells when the rest is done: not while something is waited for of which nobody knows how long it takes.
+    has_known_end: bool,
     /// The wait that was last shown in a line of its own.
     shown_wait: Option<WaitReason>,
     /// How many were done at which time, for the rate of the last while.
@@ -140,6 +142,7 @@ impl Tally {
                 if !matches!(by, WaitReason::HeldBack { .. }) {
                     account.held = None;
                 }
+                account.has_known_end = by.has_known_end().unwrap_or(account.has_known_end);
                 account.bound = Some(by.clone());
             }
             Event::Paused { at, by } => self.paused = Some((*at, by.clone())),
@@ -184,6 +187,10 @@ impl Tally {
     fn tick(&mut self, now: Duration) {
         self.now = now;
         for account in &mut self.accounts {
+            // Where time has leapt (a rehearsal's clock, a machine that slept), what went before is no rate.
+            if account.samples.back().is_some_and(|last| now.saturating_sub(last.0) > RATE_WINDOW) {
+                account.samples.clear();
+            }
             account.samples.push_back((now, account.done));
             // A rate needs two samples, so two stay, however old.
             while account.samples.len() > 2 && now.saturating_sub(account.samples[0].0) > RATE_WINDOW {
@@ -307,6 +314,7 @@ impl AccountTally {
             throttled: 0,
             outcomes: BTreeMap::new(),
             bound: None,
+            has_known_end: true,
             shown_wait: None,
             samples,
         }
@@ -320,11 +328,15 @@ impl AccountTally {
         (seconds > 0.0 && ended > 0).then(|| ended as f64 / seconds)
     }
 
-    /// How long the rest takes at that rate.
+    /// How long the rest takes at that rate; `None` where that does not say.
     pub(crate) fn left(&self) -> Option<Duration> {
         let left = self.total.saturating_sub(self.done);
         if left == 0 {
             return Some(Duration::ZERO);
+        }
+        // The rest does not go one at a time, as canaries do.
+        if !self.has_known_end || matches!(self.bound, Some(WaitReason::Canary { .. })) {
+            return None;
         }
         Duration::try_from_secs_f64(left as f64 / self.rate()?).ok()
     }
@@ -342,7 +354,8 @@ impl AccountTally {
         } else if self.done >= self.total {
             (None, None, Some("done".to_owned()), false)
         } else {
-            let rate = self.rate().map(|rate| format!("{rate:.1}/s"));
+            // Without an end to foretell, a rate only takes the place of what is waited for.
+            let rate = self.rate().filter(|_| self.has_known_end).map(|rate| format!("{rate:.1}/s"));
             let left = self.left().map(|left| format!("{} left", human(left)));
             (rate, left, bound.map(|bound| bound.describe(wall)), false)
         };
@@ -393,6 +406,7 @@ pub(crate) mod testing {
 mod tests {
     use super::testing::{began, ended, held};
     use super::*;
+    use crate::run::Awaited;
 
     /// What the first account's line says twenty seconds before the holds of these tests end.
     fn pace(tally: &Tally) -> String {
@@ -485,6 +499,41 @@ mod tests {
             tally.tick(Duration::from_secs(second));
         }
         assert_eq!(texts, ["(limit 1/1s)", "paused", "1.0/s, 47s left (4 at once)"]);
+    }
+
+    #[test]
+    fn nobody_foretells_the_end_of_what_is_waited_for() {
+        let mut tally = Tally::default();
+        tally.event(&began(&[("a", 50)]));
+        let mut texts = Vec::new();
+        for (second, by) in [
+            (1, WaitReason::Window { window: "1/1s".into() }),
+            (2, WaitReason::AtWork { on: Awaited::Servers }),
+            // The answer to a look is under way: still nobody knows.
+            (3, WaitReason::Answers),
+            (4, WaitReason::Others),
+            (5, WaitReason::Canary { number: 1, of: 2 }),
+            (6, WaitReason::Concurrency { slots: 4 }),
+            (7, WaitReason::Answers),
+            (100, WaitReason::Window { window: "1/1s".into() }),
+        ] {
+            tally.event(&ended("a", "x", Outcome::Succeeded, ""));
+            tally.event(&Event::Bounded { account: "a".into(), by });
+            tally.tick(Duration::from_secs(second));
+            texts.push((pace(&tally), tally.left().is_some()));
+        }
+        let expected = [
+            ("1.0/s, 49s left (limit 1/1s)", true),
+            ("(waits for servers to show the new certificate)", false),
+            ("(waits for the last answers)", false),
+            ("(waits for other actions)", false),
+            ("(waits for canary 1 of 2)", false),
+            ("1.0/s, 44s left (4 at once)", true),
+            ("1.0/s, 43s left (waits for the last answers)", true),
+            // The clock has leapt.
+            ("(limit 1/1s)", false),
+        ];
+        assert_eq!(texts, expected.map(|(text, has_end)| (text.to_owned(), has_end)));
     }
 
     #[test]

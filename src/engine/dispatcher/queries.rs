@@ -4,6 +4,7 @@
 //! names; and what had ended and is taken up again in the same process, as it is pending or its answer may have been another request's. Steps that
 //! wait for a state are in `waits`; what a person takes up again (`resume --retry`) is [`crate::engine::start`]'s.
 
+use super::staged::awaited;
 use super::state::{Dispatcher, ReadBack};
 use crate::engine::attempt::{self, closing_reply};
 use crate::engine::circuit_breaker::Contact;
@@ -294,10 +295,11 @@ where
     /// Something in this process waits for an action that has ended, and that the provider has accepted: it is looked at until it is settled, by its
     /// stage or by a status query. Returns whether there is one.
     pub(super) fn follow(&mut self, account: usize, ordinal: Ordinal, answer: Option<Answer>, reply: &Reply) -> bool {
+        let on = awaited(self.states.of(ordinal).outcome());
         if self.take_up_pending(account, ordinal, answer, reply).is_none() {
             return false;
         }
-        self.scheduler.poll(ordinal, account, self.run.clock.elapsed() + FOLLOW_INTERVAL);
+        self.scheduler.poll(ordinal, account, self.run.clock.elapsed() + FOLLOW_INTERVAL, on);
         true
     }
 
@@ -359,7 +361,7 @@ where
         match lookup {
             Some(Lookup::List) => self.queue_query(account, ordinal, lookup),
             // What an approval has set going takes a CA a moment.
-            _ => self.scheduler.poll(ordinal, account, self.run.clock.elapsed() + FIRST_POLL),
+            _ => self.scheduler.poll(ordinal, account, self.run.clock.elapsed() + FIRST_POLL, awaited(outcome)),
         }
         true
     }

@@ -15,7 +15,7 @@ use crate::provider::challenge::Challenge;
 use crate::provider::model::Stage;
 use crate::provider::stages::Captures;
 use crate::provider::{Idempotency, stages};
-use crate::run::{Effect, Event, Ordinal, Outcome, StopReason};
+use crate::run::{Awaited, Effect, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use serde_json::{Map, Value};
@@ -340,7 +340,9 @@ where
                 self.polls.insert(ordinal, Poll { since: now, asked: 0, tries: 0 });
                 match self.poll_interval(account, ordinal) {
                     // A CA that issues at once has done so before it could be asked for the first time.
-                    Some(interval) => self.scheduler.poll(ordinal, account, now + interval.min(FIRST_POLL)),
+                    Some(interval) => {
+                        self.scheduler.poll(ordinal, account, now + interval.min(FIRST_POLL), Awaited::Ca)
+                    }
                     None => self.scheduler.requeue(ordinal, account, None),
                 }
             }
@@ -377,7 +379,7 @@ where
             self.polls.remove(&ordinal);
             return false;
         }
-        self.scheduler.poll(ordinal, account, now + interval);
+        self.scheduler.poll(ordinal, account, now + interval, awaited(pending));
         true
     }
 
@@ -392,6 +394,11 @@ where
             self.notify(Event::Note(format!("{}: {words}", result.id)));
         }
     }
+}
+
+/// What is waited for where an action has ended so, or was answered so.
+pub(super) fn awaited(pending: Outcome) -> Awaited {
+    if pending == Outcome::PendingApproval { Awaited::Approval } else { Awaited::Ca }
 }
 
 /// Between two polls, at most, where a document does not ask for more.

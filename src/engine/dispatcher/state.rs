@@ -15,7 +15,7 @@ use crate::pki::TlsServer;
 use crate::plan::Settings;
 use crate::provider::model::Window;
 use crate::provider::stages::Captures;
-use crate::run::{Event, Ordinal, Outcome, StatusSources, StopReason, WaitReason};
+use crate::run::{Awaited, Event, Ordinal, Outcome, StatusSources, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -357,12 +357,14 @@ pub(super) struct Look {
     pub(super) passed: usize,
     /// The action whose revocation CAs publish, and who is asked, where somebody is.
     pub(super) published: Option<(Ordinal, StatusSources)>,
+    /// What it is that is waited for.
+    pub(super) on: Awaited,
 }
 
 impl Look {
     /// One that nothing was asked for yet.
-    pub(super) const fn new(now: Moment) -> Self {
-        Self { since: now, asked: 0, seen: String::new(), passed: 0, published: None }
+    pub(super) const fn new(now: Moment, on: Awaited) -> Self {
+        Self { since: now, asked: 0, seen: String::new(), passed: 0, published: None, on }
     }
 }
 

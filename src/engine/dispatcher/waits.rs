@@ -17,7 +17,7 @@ use crate::pki::{Certificate, SerialNumber, SerialSpelling, TlsServer};
 use crate::plan::Action;
 use crate::plan::checked::{Wait, WaitFor};
 use crate::provider::TargetState;
-use crate::run::{Event, Ordinal, Outcome, StatusSource, StatusSources};
+use crate::run::{Awaited, Event, Ordinal, Outcome, StatusSource, StatusSources};
 use crate::text::safe;
 use crate::time::{Clock, human};
 use crate::wire::Transport;
@@ -92,7 +92,7 @@ where
         let published: StatusSources = published.collect();
         let published = (self.run.published.is_some() && !published.is_empty()).then_some((of, published));
         let is_first = !self.looks.contains_key(&ordinal);
-        let look = self.looks.entry(ordinal).or_insert_with(|| Look::new(now));
+        let look = self.looks.entry(ordinal).or_insert_with(|| Look::new(now, Awaited::Revocation));
         look.published = published;
         let (since, passed) = (look.since, look.passed);
         if lookup.is_none() {
@@ -162,7 +162,8 @@ where
             self.left_waiting.insert(ordinal);
             return;
         }
-        self.scheduler.poll(ordinal, account, now + pause);
+        let on = look.on;
+        self.scheduler.poll(ordinal, account, now + pause, on);
     }
 
     /// An action with what earlier steps of its entry brought. `None` where it cannot be sent now, or not at all: it was queued again, or has ended.
@@ -348,7 +349,7 @@ where
             }
             return Ok(());
         };
-        self.looks.entry(ordinal).or_insert_with(|| Look::new(now));
+        self.looks.entry(ordinal).or_insert_with(|| Look::new(now, Awaited::Servers));
         let sender = Rc::clone(&self.run.senders[account]);
         if sender.is_made_up() {
             self.rehearse_look((ordinal, account), &id, history, "deployed", now);
@@ -439,11 +440,10 @@ where
             self.looks.remove(&ordinal);
             return self.end_without_sending(account, ordinal, id, Outcome::Succeeded, why);
         }
-        if let Some(look) = self.looks.get_mut(&ordinal) {
-            look.asked += 1;
-            look.seen = format!("rehearsal: not {what} yet");
-        }
-        self.scheduler.poll(ordinal, account, now + missing);
+        let Some(look) = self.looks.get_mut(&ordinal) else { return };
+        look.asked += 1;
+        look.seen = format!("rehearsal: not {what} yet");
+        self.scheduler.poll(ordinal, account, now + missing, look.on);
     }
 
     /// A look is over: all servers show the new certificate, or they are looked at again.

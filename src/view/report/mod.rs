@@ -193,7 +193,7 @@ pub struct Counts {
     pub unknown: u64,
     /// Actions on an exception list, never sent either.
     pub excepted: u64,
-    /// Accounts, each with an operation of which an action ended well.
+    /// Accounts, each with an operation of which an action ended well and is settled.
     pub ended_well: Vec<(String, String)>,
     /// Of a report of several runs: actions on a target that an earlier row of another run has too, and the first such target.
     pub in_two_runs: (u64, Option<String>),
@@ -351,7 +351,8 @@ impl<'a> Rows<'a> {
             Some(NeverSent::Excepted(_)) => counts.excepted += 1,
             None => {}
         }
-        if ended && outcome.is_well() {
+        // What is pending has done nothing yet that could be verified.
+        if ended && outcome.is_well() && !outcome.is_pending() {
             let account = rows.run.facts.settings.accounts.get(action.account).map_or("", |account| &account.name);
             let is_known = |(of, operation): &(String, String)| *operation == action.operation && of == account;
             if !counts.ended_well.iter().any(is_known) {
