@@ -173,7 +173,7 @@ fn only_valid_lists_and_answers_count() {
     let (good, revoked) = (file!("good.der"), file!("revoked.der"));
     let found = |file: &'static [u8]| (0, Ok(file));
     let missing = || (0, Err(FetchError::Status(404, String::new())));
-    let long: &'static [u8] = Box::leak(vec![0x30; 50 * 1024 * 1024].into_boxed_slice());
+    let long: &'static [u8] = Box::leak(vec![0x30; 80 * 1024 * 1024].into_boxed_slice());
     for case in [
         Published {
             list: found(file!("ca.crl")),
@@ -220,7 +220,7 @@ fn only_valid_lists_and_answers_count() {
             why: "not signed",
             ..Published::nothing("a list by somebody else", revoked)
         },
-        Published { list: found(long), why: "longer than 32 MiB", ..Published::nothing("a list of 50 MB", revoked) },
+        Published { list: found(long), why: "longer than 64 MiB", ..Published::nothing("a list of 80 MiB", revoked) },
         Published { list: missing(), why: "HTTP 404", ..Published::nothing("no list", good) },
         Published {
             responder: found(file!("good.ocsp")),

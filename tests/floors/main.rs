@@ -65,7 +65,7 @@ const OWNED: [Owned; 24] = [
     Owned { path: "walkdir", only: &["plan", "find"] },
     Owned {
         path: "std::fs",
-        only: &["provider", "plan", "find", "wire", "journal", "cli", "text", "view", "simulator/tests.rs", "time"],
+        only: &["provider", "plan", "find", "wire", "journal", "cli", "text", "view", "time"],
     },
     Owned {
         path: "std::net",

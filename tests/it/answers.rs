@@ -3,8 +3,7 @@
 
 use super::mock::{Act, Mock, Seen, empty, json};
 use super::place::{Place, plan, signal, wait_until_it_says};
-use crate::support::side_by_side;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 const PENDING: &str = r#"{"id": 9001, "type": "revoke", "status": "pending"}"#;
@@ -116,11 +115,10 @@ fn a_page_that_is_not_there_for_everything_is_a_wrong_address_and_said_so_at_onc
 
 #[test]
 fn maintenance_pages_leave_nothing_in_doubt_and_the_list_is_done_when_they_end() {
-    side_by_side([8, 16], |concurrency| {
-        // However long the program takes to begin.
-        let first = OnceLock::new();
+    for concurrency in [8, 16] {
+        let began = Instant::now();
         let mock = Mock::start(move |_, _| {
-            let over = first.get_or_init(Instant::now).elapsed() > Duration::from_secs(3);
+            let over = began.elapsed() > Duration::from_secs(3);
             if over { json(201, PENDING) } else { page(503, "text/html", MAINTENANCE.as_bytes()) }
         });
         let place = Place::new();
@@ -132,7 +130,7 @@ fn maintenance_pages_leave_nothing_in_doubt_and_the_list_is_done_when_they_end()
         assert!(place.outcomes().iter().all(|(_, outcome)| outcome == "pending-approval"), "{:?}", place.outcomes());
         let asked = mock.seen().len();
         assert!(asked < 30 + concurrency + 20, "{asked} requests for 30 actions");
-    });
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn provider(authority: &Arc<Authority>, other: Vec<u8>) -> Mock {
         }
         "/silent" => empty(200).held(),
         "/other" => Act::Answer { status: 200, headers: Vec::new(), body: other.clone() },
-        "/long.crl" => Act::Answer { status: 200, headers: Vec::new(), body: vec![b'0'; 50 * 1024 * 1024] },
+        "/long.crl" => Act::Answer { status: 200, headers: Vec::new(), body: vec![b'0'; 80 * 1024 * 1024] },
         target => {
             let body = authority.read(target.trim_start_matches('/'));
             Act::Answer { status: 200, headers: Vec::new(), body }
@@ -238,7 +238,7 @@ fn what_openssl_publishes_wrongly_is_taken_for_nothing() {
     let cases: [(String, &str, &str); WRONG] = [
         (list_at(&mock, "expired.crl"), "unknown", "out of date"),
         (list_at(&mock, "stranger.crl"), "unknown", "not signed"),
-        (list_at(&mock, "long.crl"), "unknown", "longer than 32 MiB"),
+        (list_at(&mock, "long.crl"), "unknown", "longer than 64 MiB"),
         (silent.clone(), "unknown", "time"),
         (other, "unknown", "nothing of this certificate"),
         (nobody, "unknown", "onnect"),
