@@ -63,10 +63,7 @@ const OWNED: [Owned; 24] = [
     Owned { path: "rc2", only: &["pki/pkcs12.rs"] },
     Owned { path: "glob", only: &["plan", "find"] },
     Owned { path: "walkdir", only: &["plan", "find"] },
-    Owned {
-        path: "std::fs",
-        only: &["provider", "plan", "find", "wire", "journal", "cli", "text", "view", "time"],
-    },
+    Owned { path: "std::fs", only: &["provider", "plan", "find", "wire", "journal", "cli", "text", "view", "time"] },
     Owned {
         path: "std::net",
         only: &[
