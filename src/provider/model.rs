@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A CA's management API, as its document describes it.
@@ -104,13 +105,16 @@ pub struct Operation {
     pub reference: Vec<AnswerLocation>,
     /// Where a throttling answer holds the time to wait, when it has no `Retry-After`.
     pub throttle_hint: Option<ThrottleHint>,
-    /// The parameters' JSON Schema as one object schema (additional properties refused), and its compiled form.
+    /// The parameters' JSON Schema as one object schema (additional properties refused).
     pub schema: Value,
     /// The compiled form of `schema`.
-    pub validator: jsonschema::Validator,
+    pub validator: LazyValidator,
     /// Samples: parameters → request, answer → meaning.
     pub samples: Vec<Sample>,
 }
+
+/// A schema that is compiled when it is first asked for: of a document's operations a run uses a few.
+pub type LazyValidator = LazyLock<jsonschema::Validator, Box<dyn FnOnce() -> jsonschema::Validator + Send>>;
 
 /// The body of an operation's requests.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -354,6 +354,7 @@ pub(crate) mod tests {
     use crate::provider::model::{ParameterType, RequestBody};
     use crate::provider::openapi::testing;
     use serde_json::json;
+    use std::sync::LazyLock;
 
     /// An operation of these parameters, for this test and those above.
     pub(crate) fn operation(path: &str, has_body: bool, parameters: &[(&str, Location, Option<Value>)]) -> Operation {
@@ -392,7 +393,7 @@ pub(crate) mod tests {
             reference: Vec::new(),
             throttle_hint: None,
             schema: json!({}),
-            validator: jsonschema::validator_for(&json!({})).unwrap(),
+            validator: LazyLock::new(Box::new(|| jsonschema::validator_for(&json!({})).unwrap())),
             samples: Vec::new(),
         }
     }

@@ -412,6 +412,7 @@ mod tests {
         ReasonRule, RowRule, Sample, ServerVariable, StatusQueryRule, TargetKind, TargetRule, WideRule, Window,
     };
     use crate::provider::security::{SecurityScheme, SignerKind};
+    use std::sync::LazyLock;
 
     /// One action, one status query.
     fn provider() -> Provider {
@@ -463,7 +464,7 @@ mod tests {
             message: Vec::new(),
             reference: Vec::new(),
             schema: json!({}),
-            validator: jsonschema::validator_for(&json!({})).unwrap(),
+            validator: LazyLock::new(Box::new(|| jsonschema::validator_for(&json!({})).unwrap())),
             samples: Vec::new(),
         };
         let rules = ActionRules {

@@ -523,7 +523,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("https://{}", listener.local_addr().unwrap());
         let described =
-            describe(&transport(Duration::from_millis(800)).send(post(&base, "/x"), ConnectionUse::default()).await);
+            describe(&transport(Duration::from_secs(4)).send(post(&base, "/x"), ConnectionUse::default()).await);
         assert!(described.starts_with("not sent: "), "{described}");
     }
 

@@ -1,6 +1,7 @@
 //! Actions of several stages: each takes effect once at most, whatever is lost and whenever the power is cut; what a stage brought survives, and
 //! what the CA has accepted is followed until it is settled.
 
+use super::scale::stride;
 use super::world::{Faults, World, json_answer};
 use super::{Bench, Cut, replayable, scaled, seeds, virtual_time};
 use certsweep::journal::{Phase, RunDir};
@@ -218,7 +219,7 @@ fn a_line_of_stages_that_is_cut_off_after_any_record_goes_on_from_what_is_durabl
     for seed in seeds(6000..6000 + scaled(1)) {
         let mut records = 0;
         while replayable(seed, || virtual_time(survive_a_cut_after(seed, records))) {
-            records += 1;
+            records += stride(3);
         }
         assert!(records > 30, "seed {seed}: a run of ten actions has more records than {records}");
     }

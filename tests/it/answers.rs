@@ -122,7 +122,11 @@ fn maintenance_pages_leave_nothing_in_doubt_and_the_list_is_done_when_they_end()
             if over { json(201, PENDING) } else { page(503, "text/html", MAINTENANCE.as_bytes()) }
         });
         let place = Place::new();
-        let done = place.run(&digicert(&mock, "", concurrency, 30)).exits(0);
+        // Pauses as people's plans have them: were each action asked again at once, the first four could use up their attempts before a fifth
+        // action was answered like them, and only five say that it is the provider.
+        let plan =
+            digicert(&mock, "", concurrency, 30).replace("attempts: 3, max_delay: 20ms", "attempts: 5, max_delay: 2s");
+        let done = place.run(&plan).exits(0);
         done.says(&[
             "it is out of order, one request at a time tries (HTTP 503 text/html \"Scheduled maintenance",
             "digicert is there again",

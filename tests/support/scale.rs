@@ -8,8 +8,13 @@ pub(crate) fn scaled(count: u64) -> u64 {
 /// One in so many cases; with the variable, so many times as many, up to all of them.
 #[allow(dead_code, reason = "not every binary has such cases")]
 pub(crate) fn thinned<C>(cases: impl IntoIterator<Item = C>, nth: u64) -> impl Iterator<Item = C> {
-    let step = usize::try_from(nth.div_ceil(scale())).expect("it is no larger than `nth`");
-    cases.into_iter().step_by(step)
+    cases.into_iter().step_by(usize::try_from(stride(nth)).expect("it is no larger than `nth`"))
+}
+
+/// How far apart cases are of which one in so many is tried, where nobody knows beforehand how many there are.
+#[allow(dead_code, reason = "not every binary has such cases")]
+pub(crate) fn stride(nth: u64) -> u64 {
+    nth.div_ceil(scale())
 }
 
 fn scale() -> u64 {

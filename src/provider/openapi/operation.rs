@@ -109,13 +109,6 @@ fn one<'a>(
         .iter()
         .map(|parameter| (parameter.name.as_str(), &parameter.schema, parameter.required && parameter.fixed.is_none()));
     let schema = schema::object(properties, &declared.dependent);
-    let validator = match schema::compile(&schema) {
-        Ok(validator) => validator,
-        Err(error) => {
-            reader.error("wrong-schema", node.span, format!("these parameters give no usable schema: {error}"));
-            return None;
-        }
-    };
     let or_shared = |own: Vec<_>, shared: &[_]| if own.is_empty() { shared.to_vec() } else { own };
     Some(Operation {
         name: name?.to_owned(),
@@ -137,8 +130,8 @@ fn one<'a>(
         message: or_shared(own.message, &shared.message),
         reference: if own.reference.is_empty() { shared.reference.clone() } else { own.reference },
         throttle_hint: own.throttle_hint.or_else(|| shared.throttle_hint.clone()),
+        validator: schema::compiled_when_asked_for(schema.clone()),
         schema,
-        validator,
         samples: Vec::new(),
     })
 }

@@ -233,7 +233,13 @@ impl DeclaredParameters {
             let needed = members.iter().filter(|(other, must)| *must && other != name).map(|(other, _)| other.clone());
             let needed: Vec<String> = needed.collect();
             match self.dependent.iter_mut().find(|(known, _)| known == name) {
-                Some((_, known)) => known.extend(needed),
+                Some((_, known)) => {
+                    for other in needed {
+                        if !known.contains(&other) {
+                            known.push(other);
+                        }
+                    }
+                }
                 None if needed.is_empty() => {}
                 None => self.dependent.push((name.clone(), needed)),
             }

@@ -8,17 +8,19 @@ use crate::provider::request::host;
 use crate::text::damage::did_you_mean;
 use crate::text::{Span, nearest};
 use crate::tree::{Field, Node, Shape};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One reading of one document.
 pub(super) struct DocumentReader<'a> {
     root: &'a Node,
     findings: &'a mut Diagnostics,
+    /// The schemas, as JSON, that were compiled already: most fields of a document say one of a few things.
+    pub(super) usable_schemas: BTreeSet<String>,
 }
 
 impl<'a> DocumentReader<'a> {
     pub(super) fn new(root: &'a Node, findings: &'a mut Diagnostics) -> Self {
-        Self { root, findings }
+        Self { root, findings, usable_schemas: BTreeSet::new() }
     }
 
     pub(super) fn root(&self) -> &'a Node {

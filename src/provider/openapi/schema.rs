@@ -2,10 +2,11 @@
 
 use super::reader::{DocumentReader, EXTENSION};
 use crate::pki::{NameRule, SerialSpelling};
-use crate::provider::model::{ItemObject, Location, Parameter, ParameterType, SerialRule, ValueFormat};
+use crate::provider::model::{ItemObject, LazyValidator, Location, Parameter, ParameterType, SerialRule, ValueFormat};
 use crate::tree::{Node, Shape};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Number, Value};
+use std::sync::LazyLock;
 
 /// A parameter's schema, read.
 pub(super) struct ParameterSchema {
@@ -69,6 +70,11 @@ pub(super) fn compile(schema: &Value) -> Result<Validator, String> {
         .map_err(|error| crate::text::safe::terminal(&error.to_string()).into_owned())
 }
 
+/// The compiled form of what [`object`] makes. Each parameter's schema was compiled when it was read, and nothing else in it is the document's.
+pub(super) fn compiled_when_asked_for(schema: Value) -> LazyValidator {
+    LazyLock::new(Box::new(move || compile(&schema).expect("its parameters' schemas were compiled one by one")))
+}
+
 /// The object schema of all parameters: `(name, schema, required)`; and who needs whom: `(name, names)`.
 pub(super) fn object<'s>(
     parameters: impl Iterator<Item = (&'s str, &'s Value, bool)>,
@@ -77,8 +83,8 @@ pub(super) fn object<'s>(
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (name, schema, is_required) in parameters {
-        properties.insert(name.to_owned(), schema.clone());
-        if is_required {
+        let other = properties.insert(name.to_owned(), schema.clone());
+        if is_required && other.is_none() {
             required.push(name);
         }
     }
@@ -106,16 +112,22 @@ fn read<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Parameter
             scalar(reader, node)?
         };
     let fixed = node.get("const").map(json);
-    match compile(&Value::Object(schema.clone())) {
-        Err(error) => {
-            let place = node.get("pattern").unwrap_or(node).span;
-            reader.error("wrong-schema", place, format!("this is not a usable schema: {error}"));
-            return None;
+    let value = Value::Object(schema.clone());
+    let text = value.to_string();
+    if !reader.usable_schemas.contains(&text) {
+        match compile(&value) {
+            Err(error) => {
+                let place = node.get("pattern").unwrap_or(node).span;
+                reader.error("wrong-schema", place, format!("this is not a usable schema: {error}"));
+                return None;
+            }
+            Ok(validator) if fixed.as_ref().is_some_and(|value| !validator.is_valid(value)) => {
+                reader.error("wrong-schema", node.span, "the `const` is not valid by the schema that it stands in");
+            }
+            Ok(_) => {
+                reader.usable_schemas.insert(text);
+            }
         }
-        Ok(validator) if fixed.as_ref().is_some_and(|value| !validator.is_valid(value)) => {
-            reader.error("wrong-schema", node.span, "the `const` is not valid by the schema that it stands in");
-        }
-        Ok(_) => {}
     }
     let description = reader.description(node);
     if !description.is_empty() {
