@@ -31,7 +31,7 @@ pub struct Global {
     /// Directory with provider documents of your own (repeatable) [env: CERTSWEEP_PROVIDERS, a list like PATH]
     #[arg(long = "provider-dir", value_name = "DIR", global = true, help_heading = GLOBAL)]
     pub provider_dirs: Vec<PathBuf>,
-    /// Say more on standard error; twice for every request
+    /// Say more on standard error; -vv: a line for every request
     #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "quiet", help_heading = GLOBAL)]
     pub verbose: u8,
     /// Say nothing on standard error but errors
@@ -43,7 +43,7 @@ pub struct Global {
     /// No progress bars: plain lines instead
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub no_progress: bool,
-    /// Results as JSON on standard output
+    /// Print results as JSON on standard output
     #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
     /// Standard error as text, or as JSON lines for a program
@@ -76,6 +76,7 @@ pub enum Command {
     #[command(after_help = RESUME_EXAMPLES)]
     Resume(ResumeArgs),
     /// List the runs below `runs`, newest first
+    #[command(after_help = RUNS_EXIT_CODES)]
     Runs,
     /// Show how far a run is, also while another terminal carries it out
     #[command(after_help = STATUS_EXAMPLES)]
@@ -112,6 +113,7 @@ pub enum Command {
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsArgs),
     /// Write the manual pages into a directory, for packages: `certsweep.1` and one for each command
+    #[command(after_help = MAN_EXAMPLES)]
     Man(ManArgs),
 }
 
@@ -161,154 +163,258 @@ impl From<Color> for ColorChoice {
 
 const GLOBAL: &str = "Options of every command";
 
-const EXAMPLES: &str = "\
-Examples:
-  certsweep check plan.yaml             all errors of the plan at once
-  certsweep preview plan.yaml           what would be sent, and how long it takes
-  certsweep run plan.yaml               shows the same, asks, and carries it out
-  certsweep run plan.yaml --simulate    a rehearsal: nothing leaves this machine
-  certsweep resume runs/20261201T0100   goes on after a stop, a crash or Ctrl-C
+/// How a run ends, for every help that tells it: one list, of all codes.
+macro_rules! run_exit_codes {
+    () => {
+        "Exit codes:
+  0  every action ended well
+  1  the run ended, and some actions did not end well
+  2  the command line or the plan is wrong; nothing was sent
+  3  stopped by a safety rule, a closed window or the deadline
+  4  the environment failed: credentials, disk, a locked run directory
+  129 (SIGHUP), 130 (SIGINT: Ctrl-C), 143 (SIGTERM), 152 (SIGXCPU)
+     interrupted by a signal: 128 and the signal's number
+After 3, 4 or a signal, `certsweep resume RUN_DIR` goes on."
+    };
+}
 
-Exit codes:
-  0 all ended well    1 some did not     2 command line or plan wrong, nothing sent
-  3 stopped by a rule, a closed window or the deadline    4 the environment failed
-  130, 143 interrupted by a signal       After 3, 4, 130, 143: certsweep resume";
+const EXAMPLES: &str = concat!(
+    "\
+Examples:
+  certsweep check plan.yaml            all errors of the plan at once
+  certsweep preview plan.yaml          what would be sent, and how long it takes
+  certsweep run plan.yaml              shows the same, asks, and carries it out
+  certsweep run plan.yaml --simulate   a rehearsal: nothing leaves this machine
+  certsweep resume runs/20261201T0100  goes on after a stop, a crash or Ctrl-C
+
+",
+    run_exit_codes!()
+);
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
   certsweep check plan.yaml
-  certsweep check leaked.csv --columns \"certificate_id=Cert ID\" --ignore-columns true
-  certsweep check plan.yaml --json";
+  certsweep check leaked.csv --columns \"certificate_id=Cert ID\" \\
+      --ignore-columns true
+  certsweep check plan.yaml --json
+
+Exit codes:
+  0  the plan has no errors; it may have warnings
+  2  the command line or the plan is wrong
+  4  the environment failed";
 
 const PREVIEW_EXAMPLES: &str = "\
 Examples:
   certsweep preview plan.yaml
   certsweep preview plan.yaml --report planned.csv
-  certsweep preview plan.yaml --json | jq -r .digest";
-
-const FIND_EXAMPLES: &str = "\
-A certificate that is seen in several places is one row. The list goes into a plan as it is:
-`actions: [{from: targets.csv, action: revoke}]`.
-
-Examples:
-  certsweep find --key leaked.key --in /etc/ssl --in orders.csv --provider digicert -o targets.csv
-  certsweep find --names '*.example.com' --in secrets.yaml --in a.p12 --password env:PASSWORD
-  certsweep find --weak --in /etc/letsencrypt --provider acme --out found/ -o targets.csv
-  certsweep find --key leaked.key --in /etc/ssl --at digicert --at naver-kr --settings accounts.yaml -o targets.csv
+  certsweep preview plan.yaml --json | jq -r .digest
 
 Exit codes:
-  0 some were found, and all lists of providers were read
-  1 none were found, or a list could not be read whole
-  2 the command line is wrong    4 the environment failed, or a provider refused
-  130, 143 interrupted, and nothing was written";
+  0  the plan has no errors; it may have warnings
+  2  the command line or the plan is wrong
+  4  the environment failed; with --online, a provider refused, or you
+     interrupted the questions";
+
+const FIND_EXAMPLES: &str = "\
+A certificate that is seen in several places is one row. The list goes into a
+plan as it is: `actions: [{from: targets.csv, action: revoke}]`.
+
+Examples:
+  certsweep find --key leaked.key --in /etc/ssl --in orders.csv \\
+      --provider digicert -o targets.csv
+  certsweep find --names '*.example.com' --in secrets.yaml --in a.p12 \\
+      --password env:PASSWORD
+  certsweep find --weak --in /etc/letsencrypt --provider acme \\
+      --out found/ -o targets.csv
+  certsweep find --key leaked.key --in /etc/ssl --at digicert --at naver-kr \\
+      --settings accounts.yaml -o targets.csv
+
+Exit codes:
+  0  some were found, and all lists of providers were read
+  1  none were found, or a list could not be read whole
+  2  the command line is wrong
+  4  the environment failed, or a provider refused
+  129, 130, 143, 152  interrupted by a signal, and nothing was written";
 
 const CSR_EXAMPLES: &str = "\
-A request asks for the names of the row's certificate (`certificate`), else for those of its columns
-`dns_names` and `common_name`. Keys and requests that are there are never overwritten: run again, it makes what is missing.
+A request asks for the names of the row's certificate (`certificate`), or, where
+the row has none, for those of its columns `dns_names` and `common_name`. Keys
+and requests that exist are never overwritten: run it again, and it makes only
+what is missing.
 
 Examples:
   certsweep csr --from targets.csv --out keys/
   certsweep csr --from names.csv --out keys/ --algorithm rsa3072 -o targets.csv
 
 Exit codes:
-  0 each row has its request    1 some have none    2 the list is wrong    4 the environment failed";
+  0  each row has its request
+  1  some rows have none
+  2  the command line or the list is wrong
+  4  the environment failed";
 
 const INIT_EXAMPLES: &str = "\
 Examples:
   certsweep init --provider digicert -o plan.yaml
   certsweep init --from targets.csv -o plan.yaml
-  certsweep init --from targets.csv --provider naver --action reissue -o reissue.yaml";
+  certsweep init --from targets.csv --provider naver --action reissue \\
+      -o reissue.yaml
 
-const RUN_EXAMPLES: &str = "\
+Exit codes:
+  0  the plan is written
+  2  the command line or the list is wrong, or the file exists already
+  4  the environment failed";
+
+const RUN_EXAMPLES: &str = concat!(
+    "\
 Examples:
   certsweep run plan.yaml
   certsweep run plan.yaml --yes --digest \"$DIGEST\" --report result.csv
   certsweep run plan.yaml --operator \"Kim Min-jun\" --ticket INC-42
-  certsweep run plan.yaml --simulate --fault 429=1/20 --fault digicert:lost-answer=1/100 --seed 7";
+  certsweep run plan.yaml --simulate --fault 429=1/20 \\
+      --fault digicert:lost-answer=1/100 --seed 7
 
-const RESUME_EXAMPLES: &str = "\
+",
+    run_exit_codes!()
+);
+
+const RESUME_EXAMPLES: &str = concat!(
+    "\
 Examples:
   certsweep resume runs/20261201T010000Z-leaked-build-key
-  certsweep resume runs/20261201T010000Z-leaked-build-key --retry failed,in-doubt --yes";
+  certsweep resume leaked-build-key --retry failed,in-doubt --yes
+
+",
+    run_exit_codes!()
+);
+
+const RUNS_EXIT_CODES: &str = "\
+Exit codes:
+  0  listed, also where there are none
+  2  the command line is wrong
+  4  the environment failed";
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
   certsweep status runs/20261201T010000Z-leaked-build-key
-  certsweep status runs/20261201T010000Z-leaked-build-key --json | jq .waiting
-  certsweep status leaked-build-key --serve 127.0.0.1:0     the page, for a browser";
+  certsweep status leaked-build-key --json | jq .waiting
+  certsweep status leaked-build-key --serve 127.0.0.1:0  the page, for a browser
+
+Exit codes:
+  0  shown, however the run goes; `state` and `outcomes` of --json tell that
+  2  the command line is wrong, or there is no such run
+  4  the environment failed, or the run is damaged";
 
 const CONTROL_EXAMPLES: &str = "\
 Examples:
-  certsweep pause runs/20261201T010000Z-leaked-build-key
-  certsweep set-rate runs/20261201T010000Z-leaked-build-key digicert=50/5s naver-kr=10/1s,100/60s
-  certsweep unpause runs/20261201T010000Z-leaked-build-key
+  certsweep pause leaked-build-key
+  certsweep set-rate leaked-build-key digicert=50/5s naver-kr=10/1s,100/60s
+  certsweep unpause leaked-build-key
 
 Exit codes:
-  0 done, or it was so already    2 no such run or provider, or the run has ended\n  4 no process carries the run out";
+  0  done, or it was so already
+  2  there is no such run or provider, or the run has ended
+  4  no process carries the run out";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
   certsweep report runs/20261201T010000Z-leaked-build-key -o report.csv
-  certsweep report runs/20261201T010000Z-leaked-build-key --format json --outcome failed,in-doubt
-  certsweep report runs/20261201T010000Z-leaked-build-key --format html -o report.html
-  certsweep report runs/20261201T010000Z-leaked-build-key --check report.html
-  certsweep report runs/20261201T010000Z-leaked-build-key --salvage -o salvaged.csv
+  certsweep report leaked-build-key --format json --outcome failed,in-doubt
+  certsweep report leaked-build-key --format html -o report.html
+  certsweep report leaked-build-key --check report.html
+  certsweep report leaked-build-key --salvage -o salvaged.csv
   certsweep report shards/*/ --format html -o report.html
 
 Exit codes:
-  0 written, or the page is this run's    1 it is not    2 no such run    4 the environment failed";
+  0  written; with --check, the page is this run's
+  1  with --check, the page is not this run's
+  2  the command line is wrong, or there is no such run
+  4  the environment failed, or the run is damaged";
 
 const SETTLE_EXAMPLES: &str = "\
 Example:
-  certsweep settle leaked-build-key shop web-2 --as succeeded --note \"revoked, as CertCentral shows\"";
+  certsweep settle leaked-build-key shop web-2 --as succeeded \\
+      --note \"revoked, as CertCentral shows\"
+
+Exit codes:
+  0  recorded
+  2  there is no such run or action, or one of them is not in doubt or pending;
+     nothing was recorded
+  4  the environment failed, or another process works on the run";
 
 const VERIFY_EXAMPLES: &str = "\
-verify asks the provider, if its document has a status query for the action; and the CRL and the
-OCSP responder that the plan's `certificate` names, or its `crl` and `ocsp`. One valid answer that
-says revoked is enough. A CRL or an answer that is out of date, unsigned or of another CA proves
-nothing.
-A certificate on hold is not revoked: the CA may lift the hold, so verify asks again.
+verify asks the provider, if its document has a status query for the action; and
+the CRL and the OCSP responder that the plan's `certificate` names, or its `crl`
+and `ocsp`. One valid answer that says revoked is enough. A CRL or an answer
+that is out of date, unsigned or of another CA proves nothing.
+A certificate on hold is not revoked: the CA may lift the hold, so verify asks
+again.
 
 Examples:
   certsweep verify runs/20261201T010000Z-leaked-build-key --wait 24h
-  certsweep verify runs/20261201T010000Z-leaked-build-key --only crl,ocsp --issuer ca.pem --json
+  certsweep verify leaked-build-key --only crl,ocsp --issuer ca.pem --json
 
 Exit codes:
-  0 all are seen revoked    1 some are not    2 no such run or file    4 the environment failed
-  130, 143 interrupted by a signal";
+  0  all are seen revoked
+  1  some are not
+  2  the command line is wrong, or there is no such run or certificate
+  4  the environment failed
+  129, 130, 143, 152  interrupted by a signal";
 
 const PROVIDERS_EXAMPLES: &str = "\
 Examples:
   certsweep providers
   certsweep providers show digicert
-  certsweep providers check my-ca.yaml";
+  certsweep providers check my-ca.yaml
+
+Exit codes:
+  0  shown, written, or right
+  2  there is no such provider or file, or a document is wrong
+  4  the environment failed";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
   certsweep schema > plan.schema.json
-  certsweep schema --of events > events.schema.json";
+  certsweep schema --of events > events.schema.json
+
+Exit codes:
+  0  printed    2  the command line is wrong    4  the environment failed";
 
 const SIMULATE_EXAMPLES: &str = "\
 Faults:
-  latency=200ms        every answer takes so long
-  429=1/20             one request in 20 is told to wait for a second
-  bare-429=1/500       one in 500 is refused with 429, without a word of how long to wait
-  5xx=1/50             one in 50 gets a server error
-  reset=1/100          one in 100 loses its connection before it took effect
-  lost-answer=1/100    one in 100 takes effect, and its answer is lost
-  limit=1/3            only a third of the declared rate is allowed
-  hang=1/1000          one in 1000 is never answered
-  html=1/500           one in 500 is answered with a page that no document declares
-  bad-nonce=1/5        one in 5 is told that its good nonce is none (ACME)
+  latency=200ms      every answer takes so long
+  429=1/20           one request in 20 is told to wait for a second
+  bare-429=1/500     one in 500 is refused with 429, which says no time to wait
+  5xx=1/50           one in 50 gets a server error
+  reset=1/100        one in 100 loses its connection before it took effect
+  lost-answer=1/100  one in 100 takes effect, and its answer is lost
+  limit=1/3          only a third of the declared rate is allowed
+  hang=1/1000        one in 1000 is never answered
+  html=1/500         one in 500 is answered with a page that nobody declares
+  bad-nonce=1/5      one in 5 is told that its good nonce is none (ACME)
 
 Examples:
   certsweep simulate --port 8080
-  certsweep simulate --fault latency=200ms --fault naver:5xx=1/50 --seed 7";
+  certsweep simulate --fault latency=200ms --fault naver:5xx=1/50 --seed 7
+
+Exit codes:
+  0  you ended it (Ctrl-C)
+  2  the command line is wrong, or the port is taken
+  4  the environment failed";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   certsweep completions bash > /etc/bash_completion.d/certsweep
-  certsweep completions zsh > \"${fpath[1]}/_certsweep\"";
+  certsweep completions zsh > \"${fpath[1]}/_certsweep\"
+
+Exit codes:
+  0  printed    2  the command line is wrong    4  the environment failed";
+
+const MAN_EXAMPLES: &str = "\
+Example:
+  certsweep man /usr/local/share/man/man1
+
+Exit codes:
+  0  written    2  the command line is wrong    4  the environment failed";
 
 #[cfg(test)]
 mod tests {
@@ -323,6 +429,18 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// A wrapped example is one that cannot be copied, and who asks for a code wants a list.
+    #[test]
+    fn every_help_ends_with_its_exit_codes_and_fits_a_terminal_of_80_columns() {
+        for command in [Cli::command()].iter().chain(Cli::command().get_subcommands()) {
+            let (name, below) = (command.get_name(), command.get_after_help().unwrap().to_string());
+            assert!(below.contains("Exit codes:\n  0  "), "{name}");
+            for line in below.lines() {
+                assert!(line.chars().count() <= 80, "{name}: {line}");
+            }
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::plan::{
 use crate::provider::{Catalog, Provider, SecurityRequirement, params, stages};
 use crate::run::{Ordinal, Outcome, Shard, StopReason};
 use crate::simulator::{self, Simulator};
-use crate::text::{SourceMap, safe};
+use crate::text::{SourceMap, file, safe};
 use crate::time::{Clock, SystemClock};
 use crate::view::diagnostics::{self, FindingsLayout};
 use crate::view::printer::Printer;
@@ -296,7 +296,9 @@ impl Context {
         // A byte more than the check takes, which then says so.
         match io::stdin().lock().take(Input::MAX_STDIN + 1).read_to_end(&mut bytes) {
             Ok(_) => Ok(Input::Stdin(bytes)),
-            Err(error) => Err(self.failed(&format!("reading the plan from standard input failed: {error}"))),
+            Err(error) => {
+                Err(self.failed(&format!("reading the plan from standard input failed: {}", file::reason(&error))))
+            }
         }
     }
 }

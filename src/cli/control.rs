@@ -6,9 +6,9 @@ use super::context::{Context, Exit};
 use super::options::{PauseArgs, SetRateArgs, SettleArgs, UnpauseArgs};
 use super::process::system_user;
 use super::status::{resume_command, unpause_command};
-use crate::engine::{CommandDone, CommandReply, RunCommand};
+use crate::engine::{CommandDone, CommandReply, RunCommand, freed};
 use crate::journal::dir::OpenRun;
-use crate::journal::{JournalError, Phase, Reader, Record, RunDir, RunFacts, live_control};
+use crate::journal::{JournalError, Phase, Record, RunDir, RunFacts, live_control};
 use crate::provider::model::Window;
 use crate::run::{Ordinal, Outcome};
 use crate::text::damage::did_you_mean;
@@ -278,7 +278,11 @@ fn settle_open_run(context: &Context, args: &SettleArgs, run: &OpenRun) -> Resul
         note: args.note.clone(),
     }));
     let freed = match args.outcome {
-        Outcome::Succeeded => freed(&reader, &ordinals).map_err(|error| failed(&error))?,
+        Outcome::Succeeded => {
+            let queue = reader.queue().map_err(|error| failed(&error))?;
+            let states = reader.states().map_err(|error| failed(&error))?;
+            freed(&queue, &states, &ordinals.iter().copied().collect())
+        }
         _ => Vec::new(),
     };
     records.extend(freed.iter().map(|ordinal| Record::Reopened { ordinal: *ordinal, at, follows: false }));
@@ -304,33 +308,6 @@ fn settle_open_run(context: &Context, args: &SettleArgs, run: &OpenRun) -> Resul
         }
     }
     Ok(Exit::Well)
-}
-
-/// Actions that were skipped since one of these had not ended well, and those that were skipped because of them: nothing stands in their way once
-/// these have succeeded.
-fn freed(reader: &Reader, settled: &[Ordinal]) -> Result<Vec<Ordinal>, JournalError> {
-    let (queue, states) = (reader.queue()?, reader.states()?);
-    let mut good: BTreeSet<Ordinal> = settled.iter().copied().collect();
-    let mut freed = Vec::new();
-    loop {
-        let before = freed.len();
-        for (ordinal, needs) in queue.needing() {
-            let is_skipped =
-                states.of(ordinal).phase == Phase::Ended(Outcome::Skipped) && !queue.is_never_sent(ordinal);
-            let is_met = |need: &Ordinal| good.contains(need) || queue.is_met(ordinal, *need, states.of(*need));
-            if is_skipped
-                && !good.contains(&ordinal)
-                && needs.iter().any(|need| good.contains(need))
-                && needs.iter().all(is_met)
-            {
-                good.insert(ordinal);
-                freed.push(ordinal);
-            }
-        }
-        if freed.len() == before {
-            return Ok(freed);
-        }
-    }
 }
 
 /// The actions of these ids, and how many others have not ended. All or none: a list of which a part was taken is not what was meant.

@@ -57,7 +57,7 @@ pub fn csr(context: &Context, args: &CsrArgs) -> Exit {
         );
     }
     if let Err(error) = private_directory(&args.out) {
-        return context.failed(&format!("{}: {error}", args.out.display()));
+        return context.failed(&format!("--out {}: {}", args.out.display(), file::directory_reason(&error)));
     }
     let mut exit = Exit::Well;
     // Rows of one certificate share its key: it is one certificate that is made anew.
@@ -110,7 +110,7 @@ pub fn csr(context: &Context, args: &CsrArgs) -> Exit {
         cells[column] = reference(&args.out.join(format!("{stem}.csr")), Some(output));
     }
     let written = sync(&args.out)
-        .map_err(|error| format!("{}: {error}", args.out.display()))
+        .map_err(|error| format!("{}: {}", args.out.display(), file::directory_reason(&error)))
         .and_then(|()| replace_named(output, |file| list.write(file)).map_err(|error| error.to_string()));
     if let Err(why) = written {
         return context.failed(&why);

@@ -140,7 +140,8 @@ fn criteria(args: &FindArgs, now: Timestamp) -> Result<Criteria, String> {
     let names = args.names.as_ref().map(|text| {
         let mut names = NamePatterns::default();
         let path = Path::new(text);
-        if path.is_file() {
+        // No name holds one: what does is a path, and a mistake in it no pattern that nothing fits.
+        if text.contains(std::path::MAIN_SEPARATOR) || is_there(path) {
             for (line, number) in read_text(path)?.lines().zip(1_u32..) {
                 let name = line.split('#').next().unwrap_or_default().trim();
                 if !name.is_empty() {
@@ -154,7 +155,7 @@ fn criteria(args: &FindArgs, now: Timestamp) -> Result<Criteria, String> {
     });
     let issuer = args.issuer.as_ref().map(|text| {
         let path = Path::new(text);
-        if !path.is_file() {
+        if !is_there(path) {
             return Ok(WantedIssuer::Text(text.clone()));
         }
         let bytes = file::read(path, MAX_NAMED).map_err(|error| unreadable(path, &error))?;
@@ -176,6 +177,11 @@ fn criteria(args: &FindArgs, now: Timestamp) -> Result<Criteria, String> {
         weak: args.weak,
         debian,
     })
+}
+
+/// Whether a text that may name a file does: one or a pipe is there. Directories have names of hosts, and are not meant.
+fn is_there(path: &Path) -> bool {
+    path.exists() && !path.is_dir()
 }
 
 /// The keys of a file, or the fingerprint that is written in its place.
@@ -442,7 +448,8 @@ fn place(placement: &Placement, found: &mut [LocatedCertificate]) -> BTreeMap<Un
 fn list(args: &FindArgs, found: &[LocatedCertificate]) -> Result<TargetList, String> {
     let mut cells = BTreeMap::new();
     if let Some(directory) = &args.out {
-        std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        std::fs::create_dir_all(directory)
+            .map_err(|error| format!("--out {}: {}", directory.display(), file::directory_reason(&error)))?;
         for one in found {
             let Some(chain) = one.known.whole.as_ref().map(|whole| &whole.chain) else { continue };
             let path = directory.join(format!("{}.pem", stem(one)));

@@ -10,8 +10,7 @@ use crate::plan::export::members;
 use crate::plan::{CERTIFICATE_FIELDS, DESCRIPTIVE_COLUMNS};
 use crate::provider::model::{ActionRules, Operation, Parameter, Provider, TargetKind, ValueFormat};
 use crate::provider::{Catalog, target_state};
-use crate::text::damage::did_you_mean;
-use crate::text::{file, safe};
+use crate::text::file;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,12 +39,12 @@ pub fn init(context: &Context, args: &InitArgs) -> Exit {
             for note in notes {
                 context.printer.warning(&note);
             }
+            if let Err(exit) = context.check_place("-o", args.output.as_deref()) {
+                return exit;
+            }
             if let Some(path) = args.output.as_ref().filter(|path| path.exists()) {
                 context.printer.error(&format!("{}: there is such a file; it is not overwritten", path.display()));
                 return Exit::Usage;
-            }
-            if let Err(exit) = context.check_place("-o", args.output.as_deref()) {
-                return exit;
             }
             match context.write_to(args.output.as_deref(), |output| output.write_all(text.as_bytes())) {
                 Ok(()) => {
@@ -73,7 +72,7 @@ fn make(args: &InitArgs, catalog: &Catalog) -> Result<(String, Vec<String>), Str
             return Err(format!("say at which provider: `--provider ID`, one of {}", all.join(", ")));
         }
     };
-    let provider = catalog.get(id).ok_or_else(|| no_provider(catalog, id))?;
+    let provider = catalog.get(id).ok_or_else(|| catalog.no_provider(id))?;
     let has = |name: &str| provider.actions().find(|(operation, _)| operation.name == name);
     let (operation, rules) = match &args.action {
         Some(name) => has(name),
@@ -196,7 +195,7 @@ impl Starter<'_> {
         let mut asks_for_new = false;
         for group in &groups {
             let provider =
-                self.catalog.get(&group.provider).ok_or_else(|| no_provider(self.catalog, &group.provider))?;
+                self.catalog.get(&group.provider).ok_or_else(|| self.catalog.no_provider(&group.provider))?;
             let filter = (groups.len() > 1).then(|| group.filter(self.several, some_lack_requests, host));
             let takes_request = |rules: &ActionRules| rules.csr.as_ref().is_some_and(|csr| csr.replaces);
             let reissue =
@@ -385,11 +384,6 @@ impl RowGroup {
         parts.extend(host.filter(|_| self.has_request).map(|host| is(host, self.has_host)));
         parts.join(" && ")
     }
-}
-
-fn no_provider(catalog: &Catalog, id: &str) -> String {
-    let nearest = catalog.nearest(id).map(|right| format!("; {}", did_you_mean(id, right))).unwrap_or_default();
-    format!("there is no provider `{}`{nearest}", safe::terminal(id))
 }
 
 /// What an action of the operation must say; its reason is a plan's default.

@@ -23,6 +23,7 @@ pub mod simulate;
 pub mod status;
 pub mod verify;
 
+use crate::text::file::{directory_reason, reason};
 use crate::view::printer::{Printer, PrinterOptions};
 use args::{Cli, Command, LogFormat};
 use clap::Parser;
@@ -67,7 +68,7 @@ pub fn main() -> ExitCode {
     match printer.finish() {
         Ok(()) => exit.into(),
         Err(error) => {
-            printer.error(&format!("writing to standard output failed: {error}"));
+            printer.error(&format!("writing to standard output failed: {}", reason(&error)));
             if exit == Exit::Well { Exit::Environment.into() } else { exit.into() }
         }
     }
@@ -110,7 +111,7 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
         },
         Command::Man(args) => match completions::write_manual(&args.directory) {
             Ok(()) => Exit::Well,
-            Err(error) => context.failed(&format!("{}: {error}", args.directory.display())),
+            Err(error) => context.failed(&format!("{}: {}", args.directory.display(), directory_reason(&error))),
         },
     }
 }

@@ -37,7 +37,7 @@ pub struct PlanSource {
     /// Which rows of a bare CSV list to take: an expression over its columns, such as `status == "issued"`
     #[arg(long = "where", value_name = "EXPRESSION")]
     pub filter: Option<String>,
-    /// A file with ids, serial numbers or names of what must stay; those actions are skipped (repeatable)
+    /// A file that lists what must not be touched: ids, serial numbers or names; those actions are skipped (repeatable)
     #[arg(long, value_name = "FILE")]
     pub except: Vec<PathBuf>,
 }
@@ -85,8 +85,8 @@ pub struct FindArgs {
     /// A file or a directory tree: certificates (PEM, DER, PKCS#7, PKCS#12), lists (CSV, JSON), Kubernetes secrets (repeatable)
     #[arg(long = "in", value_name = "PATH", required_unless_present = "accounts", help_heading = WHERE)]
     pub places: Vec<PathBuf>,
-    /// An account, or a provider: its own list of what there is, asked for under its limits, with the credentials of a run; what such a
-    /// list must be asked with stands behind it: `--at naver-pca,caTag=12` (repeatable)
+    /// An account of --settings, or a provider: read its own list of certificates, under its limits, with the credentials of a run. What the
+    /// provider wants to be told for its list follows: `--at naver-pca,caTag=12` (repeatable)
     #[arg(long = "at", value_name = "ACCOUNT[,FIELD=VALUE]", help_heading = WHERE)]
     pub accounts: Vec<String>,
     /// Where the accounts of `--at` are configured: a settings file, or a plan [env: CERTSWEEP_SETTINGS]
@@ -114,7 +114,7 @@ pub struct FindArgs {
     /// Those that the CA with this certificate signed, or whose issuer's name holds this text
     #[arg(long, value_name = "FILE|TEXT", help_heading = WHAT)]
     pub issuer: Option<String>,
-    /// Those whose validity began then: `2026-01-01..2026-06-30`; one end may be left out
+    /// Those whose validity begins in this time: `2026-01-01..2026-06-30`; one end may be left out
     #[arg(long, value_name = "A..B", help_heading = WHAT)]
     pub issued_between: Option<String>,
     /// Those that end before a date, an instant, or a time from now such as `30d`
@@ -149,7 +149,7 @@ pub struct CsrArgs {
     /// The list (CSV), as `find` writes it
     #[arg(long, value_name = "LIST")]
     pub from: PathBuf,
-    /// The directory of the keys and requests; it is made, private to the user, where it is not there
+    /// The directory for the keys and requests; it is created, private to you, if it does not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// The kind of new keys: `p256`, `p384`, `rsa2048`, `rsa3072` or `rsa4096`
@@ -195,13 +195,13 @@ pub struct RunArgs {
     /// Write the report to this file too
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Carry out one of N parts of the plan, with its share of the limits; N processes do all of it, on one machine or on many (`0+1/4` is `1/4` for whoever counts from 0)
+    /// Carry out one of N parts of the plan, with its share of the limits; N processes do all of it, on one machine or on many (a scheduler that counts from 0 writes `0+1/4` for `1/4`)
     #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
     pub shard: Option<Shard>,
     /// Only show what would be done, as `preview` does; sends nothing
     #[arg(long, conflicts_with_all = ["simulate", "run_dir"])]
     pub dry_run: bool,
-    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
+    /// Wait until the plan's start, while its window is closed, and for what the CA has accepted and other actions need; without it the run stops there (exit code 3)
     #[arg(long)]
     pub wait: bool,
     /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
@@ -210,11 +210,11 @@ pub struct RunArgs {
     /// Go on with the run in --run-dir if it is one of this plan; begin a new one if there is none
     #[arg(long, requires = "run_dir", conflicts_with = "again")]
     pub resume: bool,
-    /// Begin a new run, even if there is an unfinished one of this plan, or an earlier one did what costs each time
+    /// Begin a new run, even if this plan has an unfinished one, or an earlier run already did what costs each time, such as a reissue
     // `--new` was its name when only the unfinished run was looked for.
     #[arg(long, alias = "new")]
     pub again: bool,
-    /// Who answers for the run: kept in it, and in its reports
+    /// Who is responsible for the run: kept in it, and in its reports
     #[arg(long, value_name = "NAME", env = "CERTSWEEP_OPERATOR", hide_env_values = true, value_parser = parse_origin_text)]
     pub operator: Option<String>,
     /// The ticket or incident that the run belongs to: kept in it, and in its reports
@@ -246,13 +246,13 @@ pub struct ResumeArgs {
     /// Try the actions again that ended so: `failed`, `in-doubt`, `rejected`; `pending` only asks the CA about what it has accepted, and sends nothing again
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_retried)]
     pub retry: Vec<Outcome>,
-    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
+    /// Wait until the plan's start, while its window is closed, and for what the CA has accepted and other actions need; without it the run stops there (exit code 3)
     #[arg(long)]
     pub wait: bool,
     /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
     #[arg(long)]
     pub strict: bool,
-    /// Use the saved copy of the plan, even where the plan's files have changed since; of a provider document without a copy the present one counts
+    /// Use the saved copy of the plan, even where the plan's files have changed since; where a provider document has no copy, the present one is used
     // `--as-begun` was its name in earlier drafts.
     #[arg(long, alias = "as-begun")]
     pub use_original_inputs: bool,
@@ -273,7 +273,7 @@ pub struct StatusArgs {
     /// The run directory, the beginning of its name, or the plan's name [default: the newest unfinished run below `runs`]
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: Option<PathBuf>,
-    /// Show it again every second, until no process carries the run out any more; with --json a line each time
+    /// Show it again every second, until the process that carries the run out has ended; with --json a line each time
     #[arg(short, long)]
     pub watch: bool,
     /// Serve the run's page to browsers on this machine until interrupted; prints the address, port 0 takes a free one
@@ -416,7 +416,7 @@ pub enum ProvidersCommand {
         #[arg(value_name = "ID")]
         id: String,
     },
-    /// Write the draft of an overlay that makes an action of one operation of another's OpenAPI document; what only you can tell says FILL-IN
+    /// Draft an overlay that makes one operation of a vendor's OpenAPI document an action; replace each FILL-IN in it
     New {
         /// The document, of OpenAPI 3.0 or 3.1
         #[arg(value_name = "FILE")]
@@ -436,7 +436,7 @@ pub enum ProvidersCommand {
 /// `simulate`
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
-    /// The loopback port; 0 takes a free one, which is printed
+    /// The port on 127.0.0.1; 0 takes a free one, which is printed
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
     /// A fault to inject (repeatable), for one provider or all
@@ -458,7 +458,7 @@ pub struct CompletionsArgs {
 /// `man`
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// The directory; it is made where there is none
+    /// The directory; it is created if it does not exist
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
 }
@@ -660,7 +660,7 @@ fn parse_note(text: &str) -> Result<String, String> {
 
 const COLUMNS_EXPECTED: &str = "write FIELD=HEADER, such as `certificate_id=Cert ID`";
 const WHERE: &str = "Where to look";
-const WHAT: &str = "What to look for: all that is given must hold; everything where nothing is given";
+const WHAT: &str = "What to look for (all that are given must hold; without any: everything)";
 const LIST: &str = "The list";
 /// It stands in each row of the report.
 const MAX_NOTE: usize = 4096;

@@ -10,7 +10,7 @@ use crate::plan::Settings;
 use crate::plan::settings::HookEvent;
 use crate::provider::CredentialReference;
 use crate::run::Event;
-use crate::text::safe;
+use crate::text::{file, safe};
 use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::events::{EventLine, EventLog, Metrics, RunIdentity};
@@ -96,7 +96,7 @@ impl Outlets {
             Some(path) if is_pipe(path) => Some(EventSink::Pipe(path.to_path_buf())),
             Some(path) => {
                 let opened = append_to(path);
-                let file = opened.map_err(|error| format!("--events {}: {error}", path.display()))?;
+                let file = opened.map_err(|error| format!("--events {}: {}", path.display(), file::reason(&error)))?;
                 Some(EventSink::File(path.to_path_buf(), file))
             }
         };
@@ -192,12 +192,13 @@ impl Observer for IssuedFilesWriter {
     fn event(&mut self, event: &Event) {
         if let Event::CertificateIssued { id, pem, .. } = event
             && self.watch.as_ref().is_none_or(RunWatch::is_in_place)
-            && let Err(error) = put_certificate(&self.run.join(certificate_file(id)), pem)
+            && let Err(error) = &put_certificate(&self.run.join(certificate_file(id)), pem)
             && !std::mem::replace(&mut self.is_told, true)
         {
             let id = safe::terminal(id);
             let why = format!(
-                "the new certificate of {id} cannot be written ({error}); the journal has it, and the report writes it again"
+                "the new certificate of {id} cannot be written ({}); the journal has it, and the report writes it again",
+                file::reason(error)
             );
             self.printer.warning(&why);
         }
@@ -289,7 +290,7 @@ fn event_worker(sink: EventSink, printer: Printer) -> Worker<String> {
             // A reader that has gone wants no more.
             if error.kind() != io::ErrorKind::BrokenPipe {
                 let path = path.display();
-                printer.warning(&format!("--events {path}: {error}; nothing more is written there"));
+                printer.warning(&format!("--events {path}: {}; nothing more is written there", file::reason(error)));
             }
         };
         sink = match sink.take() {
@@ -351,7 +352,11 @@ fn metrics_worker(path: PathBuf, printer: Printer) -> Worker<String> {
             Err(error) => {
                 // Once for each trouble, not every few seconds.
                 if !std::mem::replace(&mut is_told, true) {
-                    printer.warning(&format!("--metrics {}: {error}; the run goes on", path.display()));
+                    printer.warning(&format!(
+                        "--metrics {}: {}; the run goes on",
+                        path.display(),
+                        file::reason(&error)
+                    ));
                 }
             }
         }

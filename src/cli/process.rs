@@ -3,6 +3,7 @@
 
 use super::context::{Context, Exit};
 use crate::run::RunOrigin;
+use crate::text::file::reason;
 use crate::time::{Clock, SystemClock, rfc3339};
 use crate::view::printer::{Printer, log_line};
 use jiff::Timestamp;
@@ -120,7 +121,7 @@ pub fn with_signals<R>(
 /// The exit code; why was printed.
 pub fn runtime(context: &Context) -> Result<Runtime, Exit> {
     let runtime = Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| context.failed(&format!("certsweep could not start its runtime: {error}")))
+    runtime.map_err(|error| context.failed(&format!("certsweep could not start its runtime: {}", reason(&error))))
 }
 
 /// Forwards SIGINT, SIGTERM, SIGHUP and SIGXCPU (elsewhere Ctrl-C), by their numbers, from now on. Must be called inside a runtime.
@@ -132,7 +133,8 @@ pub fn listen_for_signals<M: Send + 'static>(
     sender: &UnboundedSender<M>,
     message: fn(i32) -> M,
 ) -> Result<(), Exit> {
-    forward_signals(sender, message).map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))
+    forward_signals(sender, message)
+        .map_err(|error| context.failed(&format!("cannot listen for signals: {}", reason(&error))))
 }
 
 #[cfg(unix)]

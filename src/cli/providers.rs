@@ -6,7 +6,6 @@ use crate::diag::Diagnostics;
 use crate::plan::schema::schema as plan_schema;
 use crate::provider::catalog::{MAX_DOCUMENT_BYTES, read_document};
 use crate::provider::{openapi, samples};
-use crate::text::damage::did_you_mean;
 use crate::text::{SourceMap, file};
 use crate::view::diagnostics;
 use crate::view::providers::{list, list_json, show, show_json};
@@ -32,9 +31,7 @@ pub fn providers(context: &Context, command: Option<&ProvidersCommand>) -> Exit 
             Some(provider) if context.global.json => context.printer.result_json(&show_json(provider)),
             Some(provider) => context.printer.result(show(provider).trim_end()),
             None => {
-                let nearest =
-                    catalog.nearest(id).map(|right| format!("; {}", did_you_mean(id, right))).unwrap_or_default();
-                context.printer.error(&format!("there is no provider `{id}`{nearest}"));
+                context.printer.error(&catalog.no_provider(id));
                 return Exit::Usage;
             }
         },

@@ -25,6 +25,7 @@ use crate::plan::{Action, Settings, calendar};
 use crate::provider::Catalog;
 use crate::run::{Outcome, PlanPart};
 use crate::simulator::Simulator;
+use crate::text::{file, safe};
 use crate::time::Clock;
 use crate::view::preview_text::render_to_confirm;
 use crate::view::terminal::plural;
@@ -68,12 +69,18 @@ fn run_plan(context: &Context, args: &RunArgs) -> Result<Exit, Exit> {
     // The plan's name, and with it the default path, is known only once the plan is read: until then only the parent directory counts.
     let path = args.run_dir.clone().unwrap_or_else(|| default_path("plan", context.clock.now()));
     // A taken directory is refused at once: checking a million rows first would waste a minute of the user's.
-    if args.run_dir.is_some()
-        && path.exists()
-        && std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some())
-    {
-        context.printer.error(&JournalError::Exists { path }.to_string());
-        return Err(Exit::Usage);
+    if args.run_dir.is_some() && path.exists() {
+        let refused = match std::fs::read_dir(&path).map(|mut entries| entries.next().is_some()) {
+            Ok(false) => None,
+            Ok(true) => Some(JournalError::Exists { path: path.clone() }.to_string()),
+            Err(error) => {
+                Some(format!("--run-dir {}: {}; name another", path.display(), file::directory_reason(&error)))
+            }
+        };
+        if let Some(refused) = refused {
+            context.printer.error(&refused);
+            return Err(Exit::Usage);
+        }
     }
     let outlets = open_outlets(context, &args.outlets, args.report.as_deref(), args.run_dir.as_deref())?;
     let catalog = context.catalog(&context.provider_directories())?;
@@ -106,7 +113,7 @@ fn run_plan(context: &Context, args: &RunArgs) -> Result<Exit, Exit> {
         }
         None => put(maker).map_err(|error| context.failed(&error))?,
     };
-    context.printer.note(&format!("run directory: {}", dir.path().display()));
+    context.printer.note(&format!("run directory: {}", safe::terminal(&dir.path().display().to_string())));
     if let Some(simulator) = &simulator {
         // The simulator started before the plan was on disk; it must know every target before the first request asks for one.
         dir.read()

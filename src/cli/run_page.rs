@@ -224,7 +224,7 @@ struct PageServer {
 fn serve_run(context: &Context, run: &Path, address: SocketAddr) -> Result<Exit, Exit> {
     // What is no run is told at once, and not to the first who asks.
     page_of(run).map_err(|error| context.no_run(&error))?;
-    let failed = |error: &dyn std::fmt::Display| context.failed(&format!("cannot listen on {address}: {error}"));
+    let failed = |error: &io::Error| context.failed(&format!("cannot listen on {address}: {}", file::reason(error)));
     let listener = TcpListener::bind(address).map_err(|error| failed(&error))?;
     listener.set_nonblocking(true).map_err(|error| failed(&error))?;
     let address = listener.local_addr().map_err(|error| failed(&error))?;

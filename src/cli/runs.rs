@@ -516,7 +516,7 @@ fn find_run(context: &Context, named: &Path) -> Result<PathBuf, Exit> {
     match choose_run(name, &begin_so, || runs_of_plans(&candidates)) {
         NamedRun::One(path) => {
             // Whoever typed a part must see which run it was.
-            context.printer.note(&format!("run directory: {}", path.display()));
+            context.printer.note(&format!("run directory: {}", safe::terminal(&path.display().to_string())));
             Ok(path)
         }
         NamedRun::None => {

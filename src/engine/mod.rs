@@ -26,3 +26,4 @@ pub mod verify;
 
 pub use dispatcher::{CommandDone, CommandReply, Ending, Question, Run, RunCommand, run, stop_when_taken};
 pub use sender::{PlayedAccount, PlayedTls, Sender, Senders, real_senders, rehearsal_senders};
+pub use start::freed;

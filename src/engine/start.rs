@@ -97,13 +97,11 @@ impl Start {
 
     /// An earlier process may have stopped between the end of an action and the skipping of those that needed it.
     fn skip_dependents_of_failed(&mut self, at: Timestamp) {
-        let badly = |state: ActionState| matches!(state.phase, Phase::Ended(outcome) if !outcome.is_well());
         loop {
             let waits = |ordinal: Ordinal| self.states.of(ordinal).phase == Phase::Waiting;
-            let lost = self
-                .queue
-                .needing()
-                .filter(|(ordinal, needs)| waits(*ordinal) && needs.iter().any(|need| badly(self.states.of(*need))));
+            let lost = self.queue.needing().filter(|(ordinal, needs)| {
+                waits(*ordinal) && needs.iter().any(|need| ended_badly(self.states.of(*need)))
+            });
             let lost: Vec<Ordinal> = lost.map(|(ordinal, _)| ordinal).collect();
             if lost.is_empty() {
                 return;
@@ -142,27 +140,14 @@ impl Start {
         if outcomes.is_empty() {
             return;
         }
-        let mut reopened: BTreeSet<Ordinal> = BTreeSet::new();
         // `pending` is a person's approval, too.
         let is_named = |outcome: Outcome| {
             outcomes.contains(&outcome) || (outcome.is_pending() && outcomes.contains(&Outcome::Pending))
         };
         let named = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if is_named(outcome));
         let first = self.states.whose(named).into_iter().map(|(ordinal, _)| ordinal);
-        reopened.extend(first.filter(|ordinal| !self.queue.is_never_sent(*ordinal)));
-        // What was skipped because of them may go again too. An action may need a later one, so one pass is not enough.
-        loop {
-            let before = reopened.len();
-            for (ordinal, needs) in self.queue.needing() {
-                let skipped = self.states.of(ordinal).phase == Phase::Ended(Outcome::Skipped);
-                if skipped && needs.iter().any(|need| reopened.contains(need)) {
-                    reopened.insert(ordinal);
-                }
-            }
-            if reopened.len() == before {
-                break;
-            }
-        }
+        let mut reopened: BTreeSet<Ordinal> = first.filter(|ordinal| !self.queue.is_never_sent(*ordinal)).collect();
+        reopened.extend(freed(&self.queue, &self.states, &reopened));
         for ordinal in reopened {
             let follows = matches!(self.states.of(ordinal).phase, Phase::Ended(outcome) if outcome.is_pending());
             self.write(ordinal, Record::Reopened { ordinal, at, follows });
@@ -234,6 +219,37 @@ impl Start {
         }
         Ok(())
     }
+}
+
+/// Actions that were skipped because of these, or because of others that were: they may go once these are taken up again, or are settled as
+/// succeeded. One stays where another need of it ended badly, and so does what is never sent: it was skipped for itself, whatever it needs.
+pub fn freed(queue: &Queue, states: &States, taken_up: &BTreeSet<Ordinal>) -> Vec<Ordinal> {
+    let mut all = taken_up.clone();
+    let mut freed = Vec::new();
+    // An action may need a later one, so one pass is not enough.
+    loop {
+        let before = freed.len();
+        for (ordinal, needs) in queue.needing() {
+            let is_skipped = states.of(ordinal).phase == Phase::Ended(Outcome::Skipped);
+            let is_in_the_way = |need: &Ordinal| !all.contains(need) && ended_badly(states.of(*need));
+            if is_skipped
+                && !queue.is_never_sent(ordinal)
+                && needs.iter().any(|need| all.contains(need))
+                && !needs.iter().any(is_in_the_way)
+                && all.insert(ordinal)
+            {
+                freed.push(ordinal);
+            }
+        }
+        if freed.len() == before {
+            return freed;
+        }
+    }
+}
+
+/// Whether what needs an action cannot go any more.
+fn ended_badly(state: ActionState) -> bool {
+    matches!(state.phase, Phase::Ended(outcome) if !outcome.is_well())
 }
 
 /// How long ago requests of earlier processes were answered, by account.
@@ -376,6 +392,7 @@ impl SentRequests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::checked::NeverSent;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + second).unwrap()
@@ -439,5 +456,43 @@ mod tests {
             });
         }
         assert_eq!(sent.learnt[&1], [Window::parse("33/5s").unwrap()]);
+    }
+
+    /// Each action: how it ended (`-`: it waits, `!`: it is never sent), and what it needs; then what is taken up, and what that frees.
+    #[test]
+    fn what_was_skipped_because_of_others_goes_with_them_and_what_is_never_sent_stays() {
+        let needs_none: &[Ordinal] = &[];
+        let (bad, skipped) = ((Some(Outcome::Failed), false), (Some(Outcome::Skipped), false));
+        let (never_sent, waiting) = ((Some(Outcome::Skipped), true), (None, false));
+        let (well, pending) = ((Some(Outcome::Succeeded), false), (Some(Outcome::PendingApproval), false));
+        for (actions, taken_up, expected) in [
+            (vec![(bad, needs_none), (skipped, &[0])], 0, vec![1]),
+            // What needs what is freed, also where that comes later in the plan.
+            (vec![(bad, needs_none), (skipped, &[2]), (skipped, &[0])], 0, vec![2, 1]),
+            // It is on the exception list, or repeats another: whatever it needs, it was skipped for itself.
+            (vec![(bad, needs_none), (never_sent, &[0]), (skipped, &[1])], 0, vec![]),
+            // Another need ended badly, and stays so.
+            (vec![(bad, needs_none), (bad, needs_none), (skipped, &[0, 1])], 0, vec![]),
+            // Another ended well, is still to be sent, or is looked at by the run.
+            (vec![(bad, needs_none), (well, needs_none), (skipped, &[0, 1])], 0, vec![2]),
+            (vec![(bad, needs_none), (waiting, needs_none), (skipped, &[0, 1])], 0, vec![2]),
+            (vec![(bad, needs_none), (pending, needs_none), (skipped, &[0, 1])], 0, vec![2]),
+            // What needs something else.
+            (vec![(bad, needs_none), (bad, needs_none), (skipped, &[1])], 0, vec![]),
+        ] {
+            let (mut queue, mut states) = (Queue::default(), States::new(actions.len() as u64));
+            for (ordinal, ((outcome, is_never_sent), needs)) in (0..).zip(&actions) {
+                queue.push(0);
+                queue.need(ordinal, needs.to_vec());
+                if *is_never_sent {
+                    queue.never_send(ordinal, NeverSent::Excepted("hold.csv:1".to_owned()));
+                }
+                if let Some(outcome) = *outcome {
+                    let ended = Record::Ended { ordinal, at: at(1), outcome, answer: Reply::default() };
+                    states.take(&ended).unwrap();
+                }
+            }
+            assert_eq!(freed(&queue, &states, &BTreeSet::from([taken_up])), expected, "{actions:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::pki::{SerialNotation, SerialNumber};
 use crate::plan::{DESCRIPTIVE_COLUMNS, ListLayout, ListReader};
 use crate::provider::Catalog;
 use crate::provider::model::{Location, Provider, ValueFormat};
-use crate::text::{SourceMap, safe};
+use crate::text::{SourceMap, file, safe};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -73,10 +73,7 @@ impl Placement {
         let mut providers = Vec::new();
         for text in named {
             let (id, issuer) = text.split_once('=').unwrap_or((text, ""));
-            let Some(provider) = catalog.get(id) else {
-                let nearest = catalog.nearest(id).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
-                return Err(format!("there is no provider `{id}`{nearest}"));
-            };
+            let provider = catalog.get(id).ok_or_else(|| catalog.no_provider(id))?;
             if !operations.iter().any(|(known, _)| known == id) {
                 let all: Vec<&str> = provider.actions().map(|(operation, _)| operation.name.as_str()).collect();
                 return Err(format!("`{id}` has no action `{action}`; it has {}", all.join(", ")));
@@ -221,8 +218,11 @@ impl TargetList {
     pub fn read(path: &Path) -> Result<Self, String> {
         let mut sources = SourceMap::default();
         let shown = path.display().to_string();
-        if !path.is_file() {
-            return Err(format!("{shown}: there is no such file"));
+        // It is opened once more for each look at it, which a pipe cannot be.
+        match file::open_regular(path) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Err(format!("{shown}: a list cannot be read through a pipe; write it into a file")),
+            Err(error) => return Err(format!("{shown}: {}", file::reason(&error))),
         }
         let source = sources.add_file(shown, path.to_owned());
         let mut diagnostics = Diagnostics::default();

@@ -27,6 +27,7 @@ pub use schema::RunFacts;
 pub use state::{ActionState, History, Phase, Settlement, States, Verified, WhyInDoubt};
 pub use writer::{Durability, Journal};
 
+use crate::text::file;
 use rusqlite::ErrorCode;
 use state::IllegalRecord;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ pub enum JournalError {
         source: rusqlite::Error,
     },
     /// A file or directory could not be made, read or written.
-    #[error("{}: {action} failed: {source}", path.display())]
+    #[error("{}: {action} failed: {}", path.display(), file::reason(source))]
     File {
         /// The file or directory.
         path: PathBuf,

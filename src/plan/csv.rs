@@ -5,7 +5,7 @@
 
 use super::load::AS_UTF8;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::text::{SourceId, Span};
+use crate::text::{SourceId, Span, file};
 use csv::{ByteRecord, ErrorKind, ReaderBuilder, StringRecord};
 use std::io::{self, Read};
 
@@ -511,7 +511,7 @@ fn measure(place: &mut CellPlace, end: &Position) {
 
 /// The finding for a file that cannot be read to its end.
 pub(super) fn unreadable(place: Span, error: &io::Error) -> Diagnostic {
-    Diagnostic::error("unreadable-file", place, format!("the file cannot be read further: {error}"))
+    Diagnostic::error("unreadable-file", place, format!("the file cannot be read further: {}", file::reason(error)))
 }
 
 /// The first lines, each split by the separator that it has most of.

@@ -7,7 +7,7 @@
 
 use super::csv::{CsvReader, ListLayout, MAX_COLUMNS, unreadable};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::text::{SourceId, SourceMap, Span, safe};
+use crate::text::{SourceId, SourceMap, Span, file, safe};
 use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -96,7 +96,7 @@ impl ListReader {
         let bytes = match opened.and_then(|_| sources.open(source)) {
             Ok(bytes) => bytes,
             Err(error) => {
-                let what = format!("the file cannot be read: {error}");
+                let what = format!("the file cannot be read: {}", file::reason(&error));
                 diagnostics.push(Diagnostic::error("unreadable-file", start, what));
                 return None;
             }

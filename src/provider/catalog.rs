@@ -3,7 +3,8 @@
 use super::model::Provider;
 use super::openapi;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::text::{SourceId, SourceMap, file, nearest};
+use crate::text::damage::did_you_mean;
+use crate::text::{SourceId, SourceMap, file, nearest, safe};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,11 @@ impl Catalog {
                     }
                 }
                 Err(error) => {
-                    let what = format!("the provider directory {} cannot be read: {error}", directory.display());
+                    let what = format!(
+                        "the provider directory {} cannot be read: {}",
+                        directory.display(),
+                        file::directory_reason(&error)
+                    );
                     diagnostics.push(Diagnostic::error("provider-directory", None, what));
                 }
             }
@@ -88,6 +93,18 @@ impl Catalog {
     /// The id that is nearest to a misspelled one.
     pub fn nearest(&self, id: &str) -> Option<&str> {
         nearest(id, self.ids())
+    }
+
+    /// What is said of an id that no provider has: the nearest one, or all.
+    pub fn no_provider(&self, id: &str) -> String {
+        let right = match self.nearest(id) {
+            Some(right) => did_you_mean(id, right),
+            None => {
+                let all: Vec<&str> = self.ids().collect();
+                format!("there are {}; `--provider-dir DIR` adds your own", all.join(", "))
+            }
+        };
+        format!("there is no provider `{}`; {right}", safe::terminal(id))
     }
 
     fn add_file(
@@ -140,7 +157,7 @@ pub fn read_document(
             openapi::read_overlaid((&document, of_document), (text, source), diagnostics)
         }
         Err(error) => {
-            let what = format!("{} extends {name}, which cannot be read: {error}", path.display());
+            let what = format!("{} extends {name}, which cannot be read: {}", path.display(), file::reason(&error));
             let finding = Diagnostic::error("provider-document", None, what);
             diagnostics.push(finding.help("`extends` is the path of a file, from the overlay's own directory"));
             None

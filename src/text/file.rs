@@ -137,13 +137,40 @@ fn open_at_once(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// An error of the file system as a sentence fragment.
+/// An error of the operating system as a sentence fragment. The system's own words stay, which people look for; its number says nothing more.
 pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
+        io::ErrorKind::NotADirectory => "a part of its path is a file, and no directory".to_owned(),
+        _ => without_numbers(&error.to_string()),
     }
+}
+
+/// The same about a directory that is to be read or made.
+pub fn directory_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such directory".to_owned(),
+        io::ErrorKind::NotADirectory => "it is no directory".to_owned(),
+        io::ErrorKind::AlreadyExists => "something stands there that is no directory".to_owned(),
+        _ => reason(error),
+    }
+}
+
+/// Words that hold errors of the operating system, without their numbers: the standard library writes `Connection refused (os error 111)`.
+pub fn without_numbers(words: &str) -> String {
+    let mut pieces = words.split(" (os error ");
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        match piece.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => text.push_str(rest),
+            _ => {
+                text.push_str(" (os error ");
+                text.push_str(piece);
+            }
+        }
+    }
+    text
 }
 
 /// Undoes gzip, then UTF-16 with a byte order mark. A mark at the beginning is no part of the text.
@@ -332,6 +359,33 @@ mod tests {
             let through = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&given));
             assert_eq!(read(Path::new(&through), 5).unwrap(), b"12345");
         }
+    }
+
+    #[test]
+    fn no_number_of_the_system_reaches_a_reader() {
+        for (words, expected) in [
+            ("No space left on device (os error 28)", "No space left on device"),
+            ("a: Connection refused (os error 111); b (os error 2).", "a: Connection refused; b."),
+            ("it is larger than 5 bytes", "it is larger than 5 bytes"),
+            ("a name (os error x) of", "a name (os error x) of"),
+            ("cut (os error 2", "cut (os error 2"),
+        ] {
+            assert_eq!(without_numbers(words), expected);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        File::create_new(&file).unwrap();
+        assert_eq!(
+            reason(&read(&file.join("below"), 4).unwrap_err()),
+            "a part of its path is a file, and no directory"
+        );
+        for (path, expected) in
+            [(directory.path().join("none"), "there is no such directory"), (file.clone(), "it is no directory")]
+        {
+            assert_eq!(directory_reason(&std::fs::read_dir(path).unwrap_err()), expected);
+        }
+        let taken = directory_reason(&std::fs::create_dir_all(&file).unwrap_err());
+        assert_eq!(taken, "something stands there that is no directory");
     }
 
     #[test]

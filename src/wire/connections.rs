@@ -14,7 +14,7 @@ use super::Delivery;
 use super::proxy::Proxies;
 use super::tls::{self, ClientError};
 use crate::provider::Answer;
-use crate::text::safe;
+use crate::text::{file, safe};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -74,7 +74,8 @@ impl HttpHandle {
     /// # Errors
     /// The system gives no thread, or none that can wait for sockets.
     pub fn start() -> Result<Self, ClientError> {
-        let setup = |error: std::io::Error| ClientError::Setup(format!("starting its thread: {error}"));
+        let setup =
+            |error: std::io::Error| ClientError::Setup(format!("starting its thread: {}", file::reason(&error)));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(setup)?;
         let (sender, mut jobs) = mpsc::unbounded_channel();
         let serve = async move {
@@ -195,7 +196,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = String::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        let words = error.to_string();
+        let words = file::without_numbers(&error.to_string());
         next = error.source();
         if text.ends_with(&words) || next.is_some() && WITHOUT_CAUSE.contains(&words.as_str()) {
             continue;

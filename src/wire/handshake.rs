@@ -6,7 +6,7 @@ use super::connections::chain;
 use super::proxy::Proxies;
 use super::tls;
 use crate::pki::{StartTls, TlsServer};
-use crate::text::safe;
+use crate::text::{file, safe};
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
@@ -54,7 +54,7 @@ async fn ask(server: &TlsServer, proxies: &Proxies, at: &Cell<&'static str>) -> 
 fn no_connection(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "the connection is refused: nothing listens there".to_owned(),
-        _ => format!("there is no connection: {error}"),
+        _ => format!("there is no connection: {}", file::reason(error)),
     }
 }
 
@@ -200,7 +200,7 @@ async fn byte(stream: &mut TcpStream) -> Result<u8, String> {
 fn broken(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "it ends the connection before TLS begins".to_owned(),
-        _ => format!("the connection broke off before TLS began: {error}"),
+        _ => format!("the connection broke off before TLS began: {}", file::reason(error)),
     }
 }
 

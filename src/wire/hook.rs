@@ -3,7 +3,7 @@
 //! sends nothing to the CA: what follows from a hook's end is for those who call.
 
 use crate::provider::challenge::{Challenge, ChallengeHook, ChallengeSolver};
-use crate::text::safe;
+use crate::text::{file, safe};
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
@@ -59,7 +59,7 @@ pub fn run_hook(hook: &HookProgram<'_>, event: &str, gives_up: &AtomicBool) -> R
     // Ctrl-C is for the run: a hook that tells of the stop must outlive it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let mut child = command.spawn().map_err(|error| format!("it could not be started: {error}"))?;
+    let mut child = command.spawn().map_err(|error| format!("it could not be started: {}", file::reason(&error)))?;
     let (complain, complaint) = channel();
     if let Some(mut errors) = child.stderr.take() {
         // Read to the end, for a program whose pipe is full hangs; and not waited for, since others may hold the pipe open.
@@ -80,7 +80,7 @@ pub fn run_hook(hook: &HookProgram<'_>, event: &str, gives_up: &AtomicBool) -> R
             kill(&mut child);
             Err(format!("it did not end within {}, and was killed", crate::time::human(hook.limit)))
         }
-        Some(Err(error)) => Err(format!("its end could not be seen: {error}")),
+        Some(Err(error)) => Err(format!("its end could not be seen: {}", file::reason(&error))),
         Some(Ok(status)) if status.success() => Ok(()),
         Some(Ok(status)) => {
             let complaint = complaint.recv_timeout(POLL * 10).unwrap_or_default();
@@ -187,7 +187,7 @@ fn in_directory(directory: &Path, challenge: &Challenge, thumbprint: &str, call:
             done => done,
         },
     };
-    done.map_err(|error| format!("{}: {error}", path.display()))
+    done.map_err(|error| format!("{}: {}", path.display(), file::reason(&error)))
 }
 
 const POLL: Duration = Duration::from_millis(20);

@@ -1,6 +1,7 @@
 //! Which proxy a request goes through, and from which variable of the environment that is, by the rules that the client goes by too
 //! (curl's); and in words what a proxy refused. Shows no password of a proxy's.
 
+use crate::text::file;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
@@ -136,7 +137,7 @@ impl Proxy {
         let Some(host) = host else {
             return Err(format!("{self} is no plain HTTP proxy, and nothing else is gone through here"));
         };
-        let unreachable = |error: std::io::Error| format!("{self} cannot be reached: {error}");
+        let unreachable = |error: std::io::Error| format!("{self} cannot be reached: {}", file::reason(&error));
         let credentials = self.intercept.basic_auth().and_then(|value: &HeaderValue| value.to_str().ok());
         let credentials = credentials.map(|value| format!("Proxy-Authorization: {value}\r\n")).unwrap_or_default();
         let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{credentials}\r\n");

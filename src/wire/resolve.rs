@@ -264,8 +264,8 @@ fn from_file(path: &Path) -> Result<Fetched, String> {
         io::ErrorKind::Other if !path.is_dir() => format!("{}; `command:cat PATH` reads one", file::reason(&error)),
         _ => file::reason(&error),
     })?;
-    let metadata = file.metadata().map_err(|error| error.to_string())?;
-    let bytes = read_capped(&mut file).map_err(|error| error.to_string())?;
+    let metadata = file.metadata().map_err(|error| file::reason(&error))?;
+    let bytes = read_capped(&mut file).map_err(|error| file::reason(&error))?;
     let warning = others_may_read(&metadata)
         .then(|| format!("others may read `{}`; chmod 600 it", safe::terminal(&path.display().to_string())));
     Ok(Fetched { secret: secret(&bytes)?, is_der: is_der(&bytes), warning })
@@ -280,7 +280,7 @@ fn from_command(words: &[String], limit: Duration) -> Result<Fetched, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| format!("it could not be started: {error}"))?;
+        .map_err(|error| format!("it could not be started: {}", file::reason(&error)))?;
     let collected = collect(&mut child, limit);
     if !matches!(&collected, Ok(Some(_))) {
         // It may have ended by itself in the meantime; then there is nothing to kill.
@@ -288,7 +288,7 @@ fn from_command(words: &[String], limit: Duration) -> Result<Fetched, String> {
         let _ = child.wait();
     }
     let (status, output, complaint) = collected
-        .map_err(|error| format!("its output could not be read: {error}"))?
+        .map_err(|error| format!("its output could not be read: {}", file::reason(&error)))?
         .ok_or_else(|| format!("it did not end within {}", crate::time::human(limit)))?;
     if status.success() {
         return Ok(Fetched { secret: secret(&output)?, is_der: is_der(&output), warning: None });

@@ -282,3 +282,37 @@ fn a_list_or_a_certificate_that_has_changed_since_the_preview_is_told() {
     std::fs::remove_file(place.path("b.pem")).unwrap();
     refused(&["the file b.pem cannot be read: there is no such file", "targets.csv:3:7"]);
 }
+
+#[test]
+fn a_path_of_the_wrong_kind_is_told_in_words() {
+    let place = Place::new();
+    place.file("file", "x");
+    place.file("directory/file", "x");
+    place.file("list.csv", "provider,action,certificate_id\ndigicert,revoke,1\n");
+    for (line, code, expected) in [
+        (&["check", "file/below"][..], 2, "cannot be read: a part of its path is a file, and no directory"),
+        (&["check", "list.csv", "--provider-dir", "none"], 2, "none cannot be read: there is no such directory"),
+        (&["check", "list.csv", "--provider-dir", "file"], 2, "file cannot be read: it is no directory"),
+        (&["preview", "list.csv", "--report", "/dev/full"], 4, "/dev/full: writing failed: No space left on device"),
+        (&["init", "--from", "directory"], 2, "directory: it is a directory"),
+        (&["init", "--provider", "digicert", "-o", "directory"], 2, "-o directory: it is a directory; name a file"),
+        (&["init", "--provider", "digicrt"], 2, "did you mean `digicert`?"),
+        (&["init", "--provider", "nobody-at-all"], 2, "there are acme, aws-acm, "),
+        (&["find", "--in", "list.csv", "--names", "none/names"], 2, "none/names cannot be read: there is no such file"),
+        (&["find", "--in", "list.csv", "--out", "file"], 4, "--out file: something stands there that is no directory"),
+        (&["csr", "--from", "list.csv", "--out", "file"], 4, "--out file: something stands there that is no directory"),
+        (&["man", "file"], 4, "file: something stands there that is no directory"),
+        (
+            &["run", "list.csv", "--simulate", "--run-dir", "file"],
+            2,
+            "--run-dir file: it is no directory; name another",
+        ),
+        (&["status", "file"], 2, "file: this is no run directory of certsweep"),
+    ] {
+        let told = place.certsweep(line).exits(code).says(&[expected]);
+        assert!(!told.err.contains("os error"), "{line:?}: {}", told.err);
+    }
+    // What stands in a path is the user's own, and still must not act on the terminal.
+    let done = place.certsweep(&["run", "list.csv", "--simulate", "--run-dir", "r\u{1b}[31m"]).exits(0);
+    assert!(done.err.contains("run directory: r\\u{1b}[31m") && !done.err.contains('\u{1b}'), "{}", done.err);
+}

@@ -2,6 +2,8 @@
 
 use super::mock::{Mock, empty};
 use super::place::{Place, plan};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const LIST: &str =
     "certificate_id,status,common_name\n1,issued,a.example\n2,gone,b.example\n3,issued,c.example\n4,issued,d.example\n";
@@ -62,6 +64,25 @@ fn what_is_left_out_is_counted_before_and_never_sent() {
         .says(&["digest"]);
     place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "other"]).exits(0);
     assert_eq!(mock.seen().len(), 3);
+}
+
+#[test]
+fn what_is_excepted_stays_when_what_it_needs_is_taken_up_again() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let answers_well = Arc::clone(&is_well);
+    let mock = Mock::start(move |_, _| empty(if answers_well.load(Ordering::SeqCst) { 204 } else { 299 }));
+    let place = Place::new();
+    place.file("hold.txt", "two\n");
+    let actions = "  - {id: one, certificate_id: 1}\n  - {id: two, certificate_id: 2, needs: [one]}\n  \
+                   - {id: three, certificate_id: 3, needs: [one]}\n";
+    place.file("plan.yaml", plan(&mock, &["digicert"], DEFAULTS, actions));
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "--except", "hold.txt"]).exits(1);
+    is_well.store(true, Ordering::SeqCst);
+    place.certsweep(&["resume", "run", "--retry", "in-doubt", "--yes"]);
+    let sent = mock.lines();
+    assert!(sent.iter().any(|line| line.contains("/3/")) && !sent.iter().any(|line| line.contains("/2/")), "{sent:?}");
+    let two = place.rows().into_iter().find(|row| row["action_id"] == "two").unwrap();
+    assert_eq!(two["provider_message"], "on the exception list: hold.txt:1");
 }
 
 #[test]

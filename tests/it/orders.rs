@@ -394,7 +394,7 @@ fn names_that_nobody_validates_are_told_and_nothing_is_finalized() {
             ", challenge_timeout: 200ms, challenge_hook: \"command:./hang.sh\"",
             "it did not end within 0.2s, and was killed",
         ),
-        (", challenge_hook: \"directory:/no/such/place\"", "/no/such/place/token-0: No such file or directory"),
+        (", challenge_hook: \"directory:/no/such/place\"", "/no/such/place/token-0: there is no such file"),
     ];
     side_by_side(cases, |(account, words)| {
         let (place, certificate) = place(&NAMES);

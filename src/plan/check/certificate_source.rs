@@ -17,7 +17,7 @@ use crate::pki::{Certificate, Meant, SerialNumber, meant};
 use crate::plan::load;
 use crate::plan::read::texts;
 use crate::provider::model::ValueFormat;
-use crate::text::{Span, line_place, safe};
+use crate::text::{Span, file, line_place, safe};
 use crate::tree::{Field, Node, Shape};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -431,7 +431,7 @@ fn below(directory: &Path) -> Result<Vec<PathBuf>, UnusableFile> {
             Err(error) if error.loop_ancestor().is_some() => {}
             Err(error) => {
                 let path = error.path().unwrap_or(directory).to_owned();
-                let why = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                let why = error.io_error().map_or_else(|| error.to_string(), file::reason);
                 return Err(pem_files::unreadable(&path, &why));
             }
         }
