@@ -249,9 +249,9 @@ fn what_is_on_the_list_is_reported_as_revoked() {
 #[test]
 fn invalid_lists_and_answers_say_nothing() {
     let other = Authority::new();
-    let long = format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\n\r\n", 50 * 1024 * 1024).into_bytes();
-    let mut endless = b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n2100000\r\n".to_vec();
-    endless.resize(endless.len() + 0x0210_0000, b'0');
+    let long = format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\n\r\n", 70 * 1024 * 1024).into_bytes();
+    let mut endless = b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n4100000\r\n".to_vec();
+    endless.resize(endless.len() + 0x0410_0000, b'0');
     let extension =
         |id: &[u8], value: &[u8]| der(0x30, &[der(0x06, id), der(0x01, &[0xFF]), der(0x04, value)].concat());
     let elsewhere = [0x30, 0x12, 0x31, 0x10, 0x30, 0x0E, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0C, 0x07];
@@ -280,8 +280,8 @@ fn invalid_lists_and_answers_say_nothing() {
             bytes(scene.authority.list_of_entry(1, &critical)),
             "a critical extension that is not known here",
         ),
-        ("50 MB", Act::Raw(long), "longer than 32 MiB"),
-        ("without an end", Act::Raw(endless), "longer than 32 MiB"),
+        ("70 MB", Act::Raw(long), "longer than 64 MiB"),
+        ("without an end", Act::Raw(endless), "longer than 64 MiB"),
         ("broken off", Act::Truncate { status: 200, body: scene.authority.list(&[1], 2100) }, "broke off"),
     ] {
         scene.publish(list);
