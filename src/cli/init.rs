@@ -10,7 +10,7 @@ use crate::plan::export::members;
 use crate::plan::{CERTIFICATE_FIELDS, DESCRIPTIVE_COLUMNS};
 use crate::provider::model::{ActionRules, Operation, Parameter, Provider, TargetKind, ValueFormat};
 use crate::provider::{Catalog, target_state};
-use crate::text::file;
+use crate::text::{file, safe};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

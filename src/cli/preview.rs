@@ -9,7 +9,7 @@ use super::preview_data::{Latency, PreviewData};
 use super::process::with_signals;
 use super::runs::newest_runs;
 use crate::engine::verify::{
-    NonceUse, RequestedReason, Verification, VerificationEnd, VerifyTarget, has_preview, verify as ask,
+    Cases, FindTarget, NonceUse, OPEN_CASES, Verification, VerificationEnd, VerifyTarget, has_preview, verify as ask,
 };
 use crate::find::contents::listed;
 use crate::journal::dir::OpenRun;
@@ -289,6 +289,13 @@ fn ask_open_run(
             ca_file: ca_file.map(Path::to_owned),
             identity: None,
         };
+        let target: FindTarget = {
+            let reader = Rc::clone(&reader);
+            Rc::new(move |ordinal, sources| {
+                let account = reader.action(ordinal)?.account;
+                Ok(VerifyTarget { ordinal, account, sources, ..VerifyTarget::default() })
+            })
+        };
         ended = with_signals(context, async |stop| {
             let verification = Verification {
                 settings: &facts.settings,
@@ -299,7 +306,9 @@ fn ask_open_run(
                 fetcher: HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?,
                 clock: Rc::new(context.clock.clone()),
                 cases: Rc::clone(&cases),
+                target,
                 certificate: Rc::new(|_| None),
+                open: OPEN_CASES,
                 nonce_use: NonceUse::default(),
                 nonce: Nonce::random,
                 wait: Duration::ZERO,
@@ -314,10 +323,9 @@ fn ask_open_run(
     }
     let exit = if ended.refused.is_empty() && ended.stopped.is_none() { Exit::Well } else { Exit::Environment };
     let mut present = PresentTargets { is_whole: ended.stopped.is_none(), ..PresentTargets::default() };
-    let mut asked = cases.iter().peekable();
     for found in reader.histories() {
         let (action, history) = found.map_err(|error| context.failed(&error))?;
-        if asked.next_if(|case| case.ordinal == action.ordinal).is_none() {
+        if cases.get(action.ordinal).is_none() {
             // A wait has no target of its own.
             present.not_asked += u64::from(action.never_sent.is_none() && !action.operation.starts_with(WAIT_PREFIX));
             continue;
@@ -378,8 +386,8 @@ impl ShownFacts {
 }
 
 /// The actions of whose target something can be asked for by what the plan has.
-fn targets_to_ask(reader: &Reader, facts: &RunFacts, catalog: &Catalog) -> Result<Vec<VerifyTarget>, JournalError> {
-    let mut cases = Vec::new();
+fn targets_to_ask(reader: &Reader, facts: &RunFacts, catalog: &Catalog) -> Result<Cases, JournalError> {
+    let mut cases = Cases::default();
     for found in reader.histories() {
         let (action, _) = found?;
         let account = facts.settings.accounts.get(action.account);
@@ -389,14 +397,7 @@ fn targets_to_ask(reader: &Reader, facts: &RunFacts, catalog: &Catalog) -> Resul
         if action.never_sent.is_none() && is_known && has_preview(provider, &action) {
             let mut sources = StatusSources::default();
             sources.add(StatusSource::Provider);
-            cases.push(VerifyTarget {
-                ordinal: action.ordinal,
-                account: action.account,
-                certificate: None,
-                sources,
-                reason: RequestedReason::default(),
-                note: None,
-            });
+            cases.push(action.ordinal, action.account, sources, false);
         }
     }
     Ok(cases)

@@ -8,8 +8,8 @@ use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use super::status::quoted;
 use crate::engine::Sender;
 use crate::engine::verify::{
-    FetchedLooks, FindTarget, KnownCertificate, PublicationUrls, PublishedLooks, ReadCertificate, RequestedReason,
-    Verification, VerificationEnd, VerificationProgress, VerifyTarget, has_state_call, verify as ask,
+    Cases, FetchedLooks, FindTarget, KnownCertificate, OPEN_CASES, PublicationUrls, PublishedLooks, ReadCertificate,
+    RequestedReason, Verification, VerificationEnd, VerificationProgress, VerifyTarget, has_state_call, verify as ask,
 };
 use crate::journal::dir::{Inputs, OpenRun};
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
@@ -31,7 +31,7 @@ use crate::wire::{HttpOptions, HttpStatusFetcher, HttpTransport};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::cell::{OnceCell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,8 +59,9 @@ fn verify_open_run(context: &Context, args: &VerifyArgs, run: &OpenRun) -> Resul
     let context = rehearsal.as_ref().unwrap_or(context);
     let catalog = run_catalog(context, &run.dir, &facts, WithoutCopy::TakePresent)?;
     let rehearsed = facts.simulated.then(|| RehearsedCa::begin(context, &reader, &facts, &catalog)).transpose()?;
-    let targets = select_targets(context, args, (&run.dir, &reader), (&facts, rehearsed.as_ref()), &catalog)?;
-    let senders = status_query_senders(context, args, (&facts, rehearsed.as_ref()), &catalog, &targets)?;
+    let rehearsed = rehearsed.map(Rc::new);
+    let targets = select_targets(context, args, (&run.dir, &reader), (&facts, rehearsed.clone()), &catalog)?;
+    let senders = status_query_senders(context, args, (&facts, rehearsed.as_deref()), &catalog, &targets)?;
     // No provider document declares a rate for CRL and OCSP servers; eight at a time burden none of them.
     let options =
         HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone(), identity: None };
@@ -113,9 +114,7 @@ fn status_query_senders(
     catalog: &Catalog,
     targets: &VerifyTargets,
 ) -> Result<Vec<Option<Rc<Sender<HttpTransport>>>>, Exit> {
-    let is_asked = |index: usize| {
-        targets.cases.iter().any(|case| case.account == index && case.sources.contains(StatusSource::Provider))
-    };
+    let is_asked = |index: usize| targets.asked.contains(&index);
     let mut settings = facts.settings.clone();
     let mut index = 0;
     settings.accounts.retain(|_| {
@@ -152,7 +151,9 @@ fn ask_in_rounds(
             fetcher,
             clock: Rc::new(context.clock.clone()),
             cases: Rc::clone(&targets.cases),
+            target: Rc::clone(&targets.target),
             certificate: Rc::clone(&targets.certificate),
+            open: OPEN_CASES,
             nonce_use: args.nonce,
             nonce: Nonce::random,
             wait: args.wait,
@@ -176,13 +177,12 @@ fn ask_in_rounds(
 fn for_each_verified(
     reader: &Reader,
     facts: &RunFacts,
-    cases: &[VerifyTarget],
+    cases: &Cases,
     each: &mut dyn FnMut(VerifiedAction),
 ) -> Result<(), String> {
-    let mut cases = cases.iter().peekable();
     for found in reader.histories() {
         let (action, history) = found.map_err(|error| error.to_string())?;
-        let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { continue };
+        let Some(case) = cases.get(action.ordinal) else { continue };
         let Some(verified) = history.verified else { continue };
         let cells = verified_cells(verified, action.reason);
         let account = facts.settings.accounts.get(action.account);
@@ -193,7 +193,7 @@ fn for_each_verified(
             seconds_to_revoke: cells.after(history.finished_at).map(|after| after.as_secs_f64()),
             cells,
             was_asked: !case.sources.is_empty(),
-            wants_hold: case.reason.is_hold(),
+            wants_hold: case.wants_hold,
         });
     }
     Ok(())
@@ -201,10 +201,13 @@ fn for_each_verified(
 
 /// What there is to verify of a run.
 struct VerifyTargets {
-    /// In plan order.
-    cases: Rc<Vec<VerifyTarget>>,
-    /// Reads an action's certificate again: a million parsed ones would not fit into memory.
+    cases: Rc<Cases>,
+    /// Tells what there is to ask about one.
+    target: FindTarget,
+    /// Reads its certificate.
     certificate: ReadCertificate,
+    /// The accounts whose state calls are asked.
+    asked: BTreeSet<usize>,
     /// What an earlier verification has seen of the others.
     earlier: EarlierRevoked,
     /// How many revocations have not ended well: no certificate can be expected to be revoked.
@@ -215,6 +218,7 @@ struct VerifyTargets {
 struct RehearsedCa {
     simulator: Simulator,
     issuer: Rc<Certificate>,
+    accounts: Vec<String>,
 }
 
 impl RehearsedCa {
@@ -222,20 +226,16 @@ impl RehearsedCa {
         let simulator = simulator_for(context, &facts.settings, catalog, &[], None, facts.simulator_port)?;
         register_targets(&simulator, reader, facts).map_err(|error| context.failed(&error))?;
         let issuer = Certificate::parse(CA_CERTIFICATE.as_bytes()).map_err(|error| context.failed(&error))?;
-        Ok(Self { simulator, issuer: Rc::new(issuer) })
+        let accounts = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
+        Ok(Self { simulator, issuer: Rc::new(issuer), accounts })
     }
 
     /// The certificate of an action as one of the simulated CA's, which publishes what the real one does: so the same sources are asked, and
     /// none outside this machine.
-    fn issue(
-        &self,
-        account: &str,
-        action: &Action,
-        serial: SerialNumber,
-        known: &KnownCertificate,
-    ) -> KnownCertificate {
+    fn issue(&self, action: &Action, serial: SerialNumber, known: &KnownCertificate) -> Option<KnownCertificate> {
+        let account = self.accounts.get(action.account)?;
         self.simulator.learn(&KnownTarget {
-            account: account.to_owned(),
+            account: account.clone(),
             operation: action.operation.clone(),
             parameters: (*action.parameters).clone(),
             serial_number: Some(serial.clone()),
@@ -245,7 +245,7 @@ impl RehearsedCa {
         let ocsp = known.urls.ocsp.as_ref().map(|_| self.simulator.ocsp_url(account));
         let urls = PublicationUrls { crl: crl.into(), ocsp, issuers: Vec::new() };
         let id = OnceCell::from(CertId::bare(serial, Rc::clone(&self.issuer)));
-        KnownCertificate { id, urls: Rc::new(urls) }
+        Some(KnownCertificate { id, urls: Rc::new(urls) })
     }
 }
 
@@ -259,11 +259,12 @@ fn select_targets(
     context: &Context,
     args: &VerifyArgs,
     (dir, reader): (&RunDir, &Rc<Reader>),
-    (facts, rehearsed): (&RunFacts, Option<&RehearsedCa>),
+    (facts, rehearsed): (&RunFacts, Option<Rc<RehearsedCa>>),
     catalog: &Catalog,
 ) -> Result<VerifyTargets, Exit> {
-    let mut files = CertificateFiles::new(context, args, dir, facts)?;
-    let (mut cases, mut earlier, mut not_ended_well) = (Vec::new(), EarlierRevoked::default(), 0);
+    let mut files = CertificateFiles { rehearsed, ..CertificateFiles::new(context, args, dir, facts)? };
+    let (mut cases, mut earlier, mut not_ended_well) = (Cases::default(), EarlierRevoked::default(), 0);
+    let mut asked = BTreeSet::new();
     let wanted = |source: &StatusSource| args.only.is_empty() || args.only.contains(source);
     let wanted: StatusSources = StatusSource::ALL.into_iter().filter(wanted).collect();
     let mut unknown: HashSet<String> = files.given.keys().cloned().collect();
@@ -284,15 +285,12 @@ fn select_targets(
                 earlier.other_reason += u64::from(verified.reason_differs);
             }
             _ => {
-                let mut case = files.target(provider, &action, history.reply.reference.as_deref(), wanted);
-                if let (Some(known), Some(rehearsed), Some(account)) = (&mut case.certificate, rehearsed, account) {
-                    let serial = known.id.get().map(|id| id.serial.clone());
-                    // Of a certificate whose issuer no file gives: the simulated CA has issued it too.
-                    let own = || Some(files.certificates(&action).ok()??.into_iter().next()?.serial);
-                    case.certificate =
-                        serial.or_else(own).map(|serial| rehearsed.issue(&account.name, &action, serial, known));
+                // Only whom to ask is kept of it.
+                let case = files.target(provider, &action, history.reply.reference.as_deref(), wanted);
+                if case.sources.contains(StatusSource::Provider) {
+                    asked.insert(case.account);
                 }
-                cases.push(case);
+                cases.push(case.ordinal, case.account, case.sources, case.reason.is_hold());
             }
         }
     }
@@ -300,13 +298,36 @@ fn select_targets(
         context.printer.error(&format!("--certificate: no action `{id}` of this run has revoked anything"));
         return Err(Exit::Usage);
     }
-    let (files, reader) = (RefCell::new(files), Rc::clone(reader));
-    let certificate = move |ordinal| {
-        let action = reader.action(ordinal).ok()?;
-        let read = files.borrow_mut().certificates(&action).ok()??;
-        read.into_iter().next()
+    let (target, certificate) = find_targets(files, Rc::clone(reader), facts, catalog);
+    Ok(VerifyTargets { cases: Rc::new(cases), target, certificate, asked, earlier, not_ended_well })
+}
+
+/// What tells of an action what there is to ask, and what reads its certificate. Both read anew each time: a million parsed certificates would not
+/// fit into memory.
+fn find_targets(
+    files: CertificateFiles,
+    reader: Rc<Reader>,
+    facts: &RunFacts,
+    catalog: &Catalog,
+) -> (FindTarget, ReadCertificate) {
+    let files = Rc::new(RefCell::new(files));
+    let providers: Vec<Option<Arc<Provider>>> =
+        facts.settings.accounts.iter().map(|account| catalog.get(&account.provider).cloned()).collect();
+    let target: FindTarget = {
+        let (files, reader) = (Rc::clone(&files), Rc::clone(&reader));
+        Rc::new(move |ordinal, wanted| {
+            let (action, history) = reader.history(ordinal)?;
+            let Some(provider) = providers.get(action.account).and_then(Option::as_ref) else {
+                return Ok(VerifyTarget { ordinal, account: action.account, ..VerifyTarget::default() });
+            };
+            Ok(files.borrow_mut().target(provider, &action, history.reply.reference.as_deref(), wanted))
+        })
     };
-    Ok(VerifyTargets { cases: Rc::new(cases), certificate: Rc::new(certificate), earlier, not_ended_well })
+    let certificate: ReadCertificate = Rc::new(move |ordinal| {
+        let action = reader.action(ordinal).ok()?;
+        files.borrow_mut().certificates(&action).ok()??.into_iter().next()
+    });
+    (target, certificate)
 }
 
 /// Asks what CAs publish about a run's revocations while it goes on, for the steps that wait for that. `None` where none does, or in a rehearsal.
@@ -332,21 +353,8 @@ pub(super) fn published_looks(
         identity: None,
     };
     let fetcher = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
-    let (files, reader) = (Rc::new(RefCell::new(CertificateFiles::of_run(&run.dir, facts))), Rc::new(reader));
-    let providers: Vec<Option<Arc<Provider>>> =
-        facts.settings.accounts.iter().map(|account| catalog.get(&account.provider).cloned()).collect();
-    let target: FindTarget = {
-        let (files, reader) = (Rc::clone(&files), Rc::clone(&reader));
-        Rc::new(move |ordinal, wanted| {
-            let action = reader.action(ordinal).ok()?;
-            let provider = providers.get(action.account)?.as_ref()?;
-            Some(files.borrow_mut().target(provider, &action, None, wanted))
-        })
-    };
-    let certificate: ReadCertificate = Rc::new(move |ordinal| {
-        let action = reader.action(ordinal).ok()?;
-        files.borrow_mut().certificates(&action).ok()??.into_iter().next()
-    });
+    let files = CertificateFiles::of_run(&run.dir, facts);
+    let (target, certificate) = find_targets(files, Rc::new(reader), facts, catalog);
     Ok(Some(Rc::new(FetchedLooks::new(fetcher, Rc::new(context.clock.clone()), certificate, target))))
 }
 
@@ -384,6 +392,8 @@ struct CertificateFiles {
     /// CRL and OCSP URLs, one copy of each combination: a CA's certificates mostly share theirs.
     places: HashSet<Rc<PublicationUrls>>,
     inputs: Inputs,
+    /// The CA whose certificates all are taken for, in a rehearsal.
+    rehearsed: Option<Rc<RehearsedCa>>,
 }
 
 impl CertificateFiles {
@@ -426,6 +436,7 @@ impl CertificateFiles {
             found: HashMap::new(),
             places: HashSet::new(),
             inputs: dir.inputs(),
+            rehearsed: None,
         }
     }
 
@@ -461,6 +472,15 @@ impl CertificateFiles {
             Some(note) => Some(format!("{note}; {LEFT_OUT}")),
             None => Some(if certificate.is_some() { LEFT_OUT } else { ONLY_THE_PROVIDER }.to_owned()),
         };
+        let certificate = certificate.and_then(|known| match self.rehearsed.clone() {
+            None => Some(known),
+            Some(rehearsed) => {
+                let serial = known.id.get().map(|id| id.serial.clone());
+                // Of a certificate whose issuer no file gives: the simulated CA has issued it too.
+                let own = || Some(self.certificates(action).ok()??.into_iter().next()?.serial);
+                rehearsed.issue(action, serial.or_else(own)?, &known)
+            }
+        });
         VerifyTarget {
             ordinal: action.ordinal,
             account: action.account,

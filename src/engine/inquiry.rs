@@ -386,12 +386,17 @@ impl<T: Transport + 'static, C: Clock + 'static> Inquiry<T, C> {
         if let Some(why) = given_up {
             state.refused.get_or_insert(why);
         }
-        // What only asks must end: what was not answered is told as unknown.
-        let is_over = state.refused.is_some() || state.tries_while_down >= self.retry.attempts;
+        let is_over = self.is_given_up(account);
         if is_over {
             self.scheduler.clear(account);
         }
         is_over
+    }
+
+    /// Whether an account is not asked any more in this round. What only asks must end: what was not answered is told as unknown.
+    pub(super) fn is_given_up(&self, account: usize) -> bool {
+        let state = self.accounts.get(account).and_then(Option::as_ref);
+        state.is_some_and(|state| state.refused.is_some() || state.tries_while_down >= self.retry.attempts)
     }
 
     /// Why an account is not asked any more.

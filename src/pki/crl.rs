@@ -110,6 +110,11 @@ impl Crl {
         self.until
     }
 
+    /// How many bytes are held of it.
+    pub fn bytes(&self) -> usize {
+        self.revoked.list.len() + size_of_val(self.revoked.places.as_slice())
+    }
+
     /// What the list tells of a certificate now.
     pub fn status(&self, id: &CertId, now: Timestamp) -> RevocationStatus {
         // Names are not enough: serial numbers are one key's own.

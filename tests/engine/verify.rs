@@ -5,12 +5,13 @@ use super::world::{Faults, VirtualClock, WorldTransport};
 use super::{Bench, Cut, virtual_time};
 use certsweep::engine::Sender;
 use certsweep::engine::verify::{
-    KnownCertificate, NonceUse, PublicationUrls, RequestedReason, Verification, VerifyTarget, has_state_call, verify,
+    Cases, KnownCertificate, NonceUse, OPEN_CASES, PublicationUrls, RequestedReason, Verification, VerifyTarget,
+    has_state_call, verify,
 };
-use certsweep::journal::{Reader, RunDir, Verified};
+use certsweep::journal::{Reader, Record, RunDir, Verified};
 use certsweep::pki::ocsp::{NONCE_OCTETS, Nonce};
 use certsweep::pki::{CertId, Certificate, RevocationReason};
-use certsweep::run::{Ordinal, Seen, StatusSource};
+use certsweep::run::{Ordinal, Seen, StatusSource, StatusSources};
 use certsweep::text::Secret;
 use certsweep::time::Clock;
 use certsweep::wire::credentials::Credentials;
@@ -74,7 +75,7 @@ fn url(ask: &StatusRequest) -> &str {
 }
 
 /// A certificate's case, whose issuer is known where `issuer` says so.
-fn case(ordinal: Ordinal, certificate: &Certificate, issuer: Option<&[u8]>) -> VerifyTarget {
+fn target(ordinal: Ordinal, certificate: &Certificate, issuer: Option<&[u8]>) -> VerifyTarget {
     let id = issuer.and_then(|issuer| CertId::of(certificate, &Rc::new(Certificate::parse(issuer).unwrap())));
     let places = PublicationUrls {
         crl: certificate.crl_urls.clone(),
@@ -85,10 +86,14 @@ fn case(ordinal: Ordinal, certificate: &Certificate, issuer: Option<&[u8]>) -> V
         ordinal,
         account: 0,
         certificate: Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), urls: Rc::new(places) }),
-        sources: [StatusSource::Crl, StatusSource::Ocsp].into_iter().collect(),
+        sources: by_ca(),
         reason: RequestedReason { asked: Some(RevocationReason::KeyCompromise), sent: None },
         note: None,
     }
+}
+
+fn by_ca() -> StatusSources {
+    [StatusSource::Crl, StatusSource::Ocsp].into_iter().collect()
 }
 
 /// When it was asked, and what was kept.
@@ -96,11 +101,33 @@ struct Came {
     /// Seconds from the beginning.
     asked: Vec<(String, u64)>,
     took: u64,
+    /// The last record of each.
     kept: Vec<Verified>,
+    /// How many records there are.
+    records: usize,
+    stopped: Option<i32>,
+}
+
+impl Came {
+    fn asked(&self, what: &str) -> usize {
+        self.asked.iter().filter(|(url, _)| url.contains(what)).count()
+    }
+}
+
+/// How long it is asked again, how many cases are open at once, and after how many seconds a signal comes.
+#[derive(Clone, Copy)]
+struct Way {
+    wait: u64,
+    open: usize,
+    stop: Option<u64>,
 }
 
 /// Verifies these certificates, each an action's, whose issuer is known where `issuer` says so.
-async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, script: Script) -> Came {
+async fn verified(certificates: &[&[u8]], issuer: Option<&'static [u8]>, wait: u64, script: Script) -> Came {
+    verified_in(Way { wait, open: OPEN_CASES, stop: None }, certificates, issuer, script).await
+}
+
+async fn verified_in(way: Way, certificates: &[&[u8]], issuer: Option<&'static [u8]>, script: Script) -> Came {
     let actions: Vec<_> = certificates
         .iter()
         .enumerate()
@@ -112,9 +139,13 @@ async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, scri
     let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
     let reader = Rc::new(open.dir.read().unwrap());
     let asked: Rc<RefCell<Vec<(StatusRequest, Instant)>>> = Rc::default();
-    let certificates: Vec<Certificate> = certificates.iter().map(|der| Certificate::parse(der).unwrap()).collect();
-    let cases = (0..).zip(&certificates).map(|(ordinal, certificate)| case(ordinal, certificate, issuer));
-    let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
+    let certificates: Rc<Vec<Certificate>> =
+        Rc::new(certificates.iter().map(|der| Certificate::parse(der).unwrap()).collect());
+    let mut cases = Cases::default();
+    (0..certificates.len() as u64).for_each(|ordinal| cases.push(ordinal, 0, by_ca(), false));
+    let certificate = move |ordinal| certificates.get(usize::try_from(ordinal).unwrap()).cloned();
+    let read = certificate.clone();
+    let (say, stop) = tokio::sync::mpsc::unbounded_channel();
     let began = Instant::now();
     let verification = Verification {
         settings: &bench.settings,
@@ -123,18 +154,27 @@ async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, scri
         senders: vec![None::<Rc<Sender<WorldTransport>>>, None],
         fetcher: Publisher { script, asked: Rc::clone(&asked) },
         clock: Rc::new(FixtureClock(began)),
-        cases: Rc::new(cases.collect()),
-        certificate: Rc::new(move |ordinal| certificates.get(usize::try_from(ordinal).unwrap()).cloned()),
-        wait: Duration::from_secs(wait),
+        cases: Rc::new(cases),
+        target: Rc::new(move |ordinal, _| Ok(target(ordinal, &read(ordinal).unwrap(), issuer))),
+        certificate: Rc::new(certificate),
+        open: way.open,
+        wait: Duration::from_secs(way.wait),
         nonce_use: NonceUse::Auto,
         nonce,
         shown: None,
         stop,
     };
-    tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
+    let local = tokio::task::LocalSet::new();
+    local.spawn_local(async move {
+        tokio::time::sleep(Duration::from_secs(way.stop.unwrap_or(1_000_000))).await;
+        let _gone = say.send(15);
+    });
+    let ended = local.run_until(verify(verification, &mut |_| {})).await.unwrap();
     let second = |at: Instant| (at - began).as_secs();
     let asked = asked.borrow().iter().map(|(ask, at)| (url(ask).to_owned(), second(*at))).collect();
-    Came { asked, took: second(Instant::now()), kept: kept(&reader) }
+    let mut records = 0;
+    reader.records(|stored| records += usize::from(matches!(stored.record, Record::Verified { .. }))).unwrap();
+    Came { asked, took: second(Instant::now()), kept: kept(&reader), records, stopped: ended.stopped }
 }
 
 fn nonce() -> Option<Nonce> {
@@ -325,6 +365,76 @@ fn an_issuer_is_fetched_once_from_where_the_certificate_says_and_believed_for_it
     }
 }
 
+/// Certificates that are not revoked, as the list says at once, and the responder to so many questions; later ones take it very long.
+fn answered_so_often(times: usize) -> Script {
+    Box::new(move |ask, before| match ask {
+        StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
+        StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) if before < times => (0, Ok(file!("good.ocsp"))),
+        StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => silent(1000),
+    })
+}
+
+#[test]
+fn where_few_cases_are_open_at_once_a_list_is_still_fetched_once_a_round_and_nothing_is_written_twice() {
+    let certificates = vec![file!("revoked.der"); 40];
+    let script: Script = Box::new(|ask, _| match ask {
+        StatusRequest::Get(_) => (1, Ok(file!("ca.crl"))),
+        StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => (1, Ok(file!("revoked.ocsp"))),
+    });
+    let way = Way { wait: 0, open: 3, stop: None };
+    let came = virtual_time(verified_in(way, &certificates, Some(file!("ca.der")), script));
+    assert!(came.kept.iter().all(|sight| sight.by == [StatusSource::Crl, StatusSource::Ocsp]));
+    assert_eq!((came.asked("ca.crl"), came.asked("ocsp"), came.records), (1, 40, 40));
+    // Three questions are answered in a second.
+    assert!(came.took >= 13, "{} seconds", came.took);
+    // What stays as it was is written in the first round, and at the end with the time of the last look.
+    let certificates = vec![file!("good.der"); 7];
+    for open in [1, 2, 3, 7, 8] {
+        let way = Way { wait: 10, open, stop: None };
+        let came = virtual_time(verified_in(way, &certificates, Some(file!("ca.der")), answered_so_often(99)));
+        assert_eq!((came.asked("ca.crl"), came.asked("ocsp"), came.records, came.took), (4, 28, 14, 10), "{open}");
+        for sight in &came.kept {
+            assert_eq!((sight.seen, sight.at), (Seen::Good, Timestamp::from_second(NOW + 10).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn a_responder_that_was_given_up_costs_those_that_come_later_nothing() {
+    let certificates = vec![file!("revoked.der"); 40];
+    let script: Script = Box::new(|ask, _| match ask {
+        StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
+        StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => silent(30),
+    });
+    let way = Way { wait: 0, open: 2, stop: None };
+    let came = virtual_time(verified_in(way, &certificates, Some(file!("ca.der")), script));
+    assert_eq!((came.asked("ocsp"), came.took, came.records), (2, 30, 40));
+    assert!(came.kept.iter().all(|sight| sight.seen == Seen::Revoked));
+}
+
+#[test]
+fn a_stop_among_many_cases_keeps_what_was_answered_and_tells_of_each_once() {
+    let certificates = vec![file!("good.der"); 7];
+    let both = vec![StatusSource::Crl, StatusSource::Ocsp];
+    let way = Way { wait: 3600, open: 2, stop: Some(5) };
+    let came = virtual_time(verified_in(way, &certificates, Some(file!("ca.der")), answered_so_often(3)));
+    assert_eq!((came.took, came.stopped, came.records), (5, Some(15), 7));
+    let seen: Vec<(Seen, &[StatusSource])> = came.kept.iter().map(|sight| (sight.seen, sight.by.as_slice())).collect();
+    let (good, by_list) = ((Seen::Good, both.as_slice()), (Seen::Good, [StatusSource::Crl].as_slice()));
+    let unknown = (Seen::Unknown, [].as_slice());
+    assert_eq!(seen, [good, good, good, by_list, by_list, unknown, unknown]);
+    assert_eq!(came.kept[6].why.as_deref(), Some("nobody had answered when it was stopped"));
+    // In a later round only what is new is written; what nobody answered stays as it was.
+    let came = virtual_time(verified_in(way, &certificates, Some(file!("ca.der")), answered_so_often(7)));
+    assert_eq!((came.took, came.stopped, came.records), (5, Some(15), 9));
+    let seen: Vec<(Seen, &[StatusSource])> = came.kept.iter().map(|sight| (sight.seen, sight.by.as_slice())).collect();
+    assert_eq!(seen, [by_list, by_list, good, good, good, good, good]);
+    // Between two rounds nothing is written at all.
+    let way = Way { stop: Some(1), ..way };
+    let came = virtual_time(verified_in(way, &certificates, Some(file!("ca.der")), answered_so_often(99)));
+    assert_eq!((came.took, came.stopped, came.records), (1, Some(15), 7));
+}
+
 /// A run of so many actions of each of two providers, and what their state calls then say of it.
 async fn verified_by_state_calls(bench: &Bench) -> Vec<Verified> {
     let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
@@ -337,13 +447,13 @@ async fn verified_by_state_calls(bench: &Bench) -> Vec<Verified> {
         let transport = WorldTransport { world: Rc::clone(&bench.world) };
         Some(Rc::new(Sender::new(account, provider.clone(), signer, transport)))
     });
-    let cases = bench.actions.iter().map(|action| {
+    let mut cases = Cases::default();
+    for action in &bench.actions {
         let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
         assert!(has_state_call(provider, action, None), "{action:?}");
-        let sources = [StatusSource::Provider].into_iter().collect();
-        let (ordinal, account, reason) = (action.ordinal, action.account, RequestedReason::default());
-        VerifyTarget { ordinal, account, certificate: None, sources, reason, note: None }
-    });
+        cases.push(action.ordinal, action.account, [StatusSource::Provider].into_iter().collect(), false);
+    }
+    let accounts: Vec<usize> = bench.actions.iter().map(|action| action.account).collect();
     let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
     let verification = Verification {
         settings: &bench.settings,
@@ -352,8 +462,13 @@ async fn verified_by_state_calls(bench: &Bench) -> Vec<Verified> {
         senders: senders.collect(),
         fetcher: Publisher { script: Box::new(|_, _| silent(1)), asked: Rc::default() },
         clock: Rc::new(VirtualClock { world: Rc::clone(&bench.world) }),
-        cases: Rc::new(cases.collect()),
+        cases: Rc::new(cases),
+        target: Rc::new(move |ordinal, sources| {
+            let account = accounts[usize::try_from(ordinal).unwrap()];
+            Ok(VerifyTarget { ordinal, account, sources, ..VerifyTarget::default() })
+        }),
         certificate: Rc::new(|_| None),
+        open: 4,
         wait: Duration::ZERO,
         nonce_use: NonceUse::Auto,
         nonce,
@@ -410,51 +525,6 @@ fn a_provider_that_is_down_is_asked_for_states_by_one_request_at_a_time_and_give
         let tried = bench.world.tried.borrow().len();
         assert!(tried <= 12, "{tried} requests to a provider that is not there");
         assert!(Instant::now() - began < Duration::from_secs(180), "{:?}", Instant::now() - began);
-    });
-}
-
-#[test]
-fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
-    virtual_time(async {
-        let bench = Bench::new(1, Faults::none(), &[("digicert", "revoke", json!({"certificate_id": 1}))]);
-        bench.make();
-        bench.process(Cut::Never, &[]).await;
-        let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
-        let reader = Rc::new(open.dir.read().unwrap());
-        let (say, stop) = tokio::sync::mpsc::unbounded_channel();
-        let began = Instant::now();
-        let case = case(0, &Certificate::parse(file!("good.der")).unwrap(), Some(file!("ca.der")));
-        let verification = Verification {
-            settings: &bench.settings,
-            reader: Rc::clone(&reader),
-            journal: open.journal.clone(),
-            senders: vec![None::<Rc<Sender<WorldTransport>>>, None],
-            fetcher: Publisher {
-                script: Box::new(|ask, _| match ask {
-                    StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
-                    StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => silent(1000),
-                }),
-                asked: Rc::default(),
-            },
-            clock: Rc::new(FixtureClock(began)),
-            cases: Rc::new(vec![case]),
-            certificate: Rc::new(|_| None),
-            wait: Duration::from_secs(3600),
-            nonce_use: NonceUse::Auto,
-            nonce,
-            shown: None,
-            stop,
-        };
-        let local = tokio::task::LocalSet::new();
-        local.spawn_local(async move {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            say.send(15).unwrap();
-        });
-        let ended = local.run_until(verify(verification, &mut |_| {})).await.unwrap();
-        assert_eq!(ended.stopped, Some(15));
-        assert_eq!((Instant::now() - began).as_secs(), 5);
-        let sight = &kept(&reader)[0];
-        assert_eq!((sight.seen, sight.by.as_slice()), (Seen::Good, [StatusSource::Crl].as_slice()));
     });
 }
 

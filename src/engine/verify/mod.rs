@@ -1,18 +1,17 @@
 //! What the world sees of a run's revocations: the providers' state calls, the issuers' lists and OCSP responders are asked in rounds until all is
-//! seen revoked or the time is over. What was seen is durable before anybody is notified of it. Of a million cases it holds little: actions and
-//! certificates are read again when they are needed.
+//! seen revoked or the time is over. What was seen is durable before anybody is notified of it. Memory stays flat, however many cases there are: a few
+//! thousand are open at once, and what is asked about each is read again when its turn comes ([`cases`]).
 //!
 //! Here are the whole, and one round of state calls: under the limits and circuit breakers of a run, account by account, each request with its
 //! record before it is sent. What is published is asked in `published`; [`rounds`] decides when to ask again, and what the answers mean together.
 
+pub mod cases;
 mod published;
 pub mod rounds;
 
-pub use published::{FetchedLooks, FindTarget, NonceUse, PublishedLooks, PublishedState};
-pub use rounds::{
-    KnownCertificate, NOBODY, Observation, PublicationUrls, ReadCertificate, RequestedReason, SourceAnswer,
-    VerifyTarget,
-};
+pub use cases::{Cases, FindTarget, KnownCertificate, PublicationUrls, ReadCertificate, RequestedReason, VerifyTarget};
+pub use published::{FetchedLooks, NonceUse, PublishedLooks, PublishedState};
+pub use rounds::{NOBODY, Observation, SourceAnswer};
 
 use super::inquiry::{Answered, Inquiry, NextTurn, Tries};
 use super::pace::Pace;
@@ -22,7 +21,7 @@ use super::start::{Present, SentRequests, by_account};
 use super::status_query::{Asker, DoubtfulAction, ReadLists, Reading, StatusQuery};
 use super::step::{JournalFailed, Purpose, append};
 use super::timing::Moment;
-use crate::journal::{ActionState, Journal, JournalError, Reader, Record};
+use crate::journal::{ActionState, Journal, JournalError, Reader, Record, Verified};
 use crate::pki::ocsp::Nonce;
 use crate::plan::{Action, Settings};
 use crate::provider::listing::ListedRow;
@@ -30,15 +29,17 @@ use crate::provider::{Provider, TargetState, target_state};
 use crate::run::{Ordinal, Seen, StatusSource};
 use crate::time::Clock;
 use crate::wire::{StatusFetcher, Transport};
-use published::Published;
-use rounds::{After, Rounds, SourceReport, SourceReports};
+use cases::Feed;
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use published::{Published, PublishedRound};
+use rounds::{After, AnsweredCase, CaseSight, OpenCase, Rounds};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 /// What a verification needs.
 pub struct Verification<'r, W, T, C> {
@@ -54,10 +55,14 @@ pub struct Verification<'r, W, T, C> {
     pub fetcher: W,
     /// The clock.
     pub clock: Rc<C>,
-    /// What is to be seen. Not copied into a slice: there may be a million.
-    pub cases: Rc<Vec<VerifyTarget>>,
-    /// Reads their certificates.
+    /// What is to be seen.
+    pub cases: Rc<Cases>,
+    /// Tells what to ask about each, when its turn comes.
+    pub target: FindTarget,
+    /// Reads its certificate.
     pub certificate: ReadCertificate,
+    /// How many cases are open at once, such as [`OPEN_CASES`].
+    pub open: usize,
     /// Whether OCSP questions hold a nonce.
     pub nonce_use: NonceUse,
     /// Makes one, where it can.
@@ -107,7 +112,6 @@ pub type TakeShown = Box<dyn FnMut(Ordinal, ListedRow)>;
 /// The accounts whose state calls are asked, over all rounds.
 struct StateCalls<T, C> {
     reader: Rc<Reader>,
-    /// The cases that wait, by their index as the ordinal.
     inquiry: Inquiry<T, C>,
     /// The lists that were read, by account.
     lists: Vec<Rc<ReadLists>>,
@@ -115,18 +119,32 @@ struct StateCalls<T, C> {
     shown: Option<TakeShown>,
 }
 
-/// The cases of a round that are being asked about, and which are answered. Of those that wait nothing is held: there may be a million.
-struct OpenCases {
-    begun: HashMap<usize, OpenCase>,
-    answered: Vec<bool>,
+/// The cases that wait for an answer of their providers.
+type AskedCases = HashMap<Ordinal, AskedCase>;
+
+/// A case whose provider is asked.
+struct AskedCase {
+    case: Rc<OpenCase>,
+    /// What is asked; none before its first turn.
+    question: Option<StateQuestion>,
+    /// Whether a request is under way.
+    under_way: bool,
 }
 
-/// A case that is being asked about.
-struct OpenCase {
+/// What is asked about a case.
+struct StateQuestion {
     action: Action,
     operation: usize,
     doubtful: DoubtfulAction,
     tries: Tries,
+}
+
+/// What was seen, on its way into the journal.
+struct Sights<'r> {
+    reader: &'r Reader,
+    journal: &'r Journal,
+    gathered: Vec<Record>,
+    writes: FuturesUnordered<LocalBoxFuture<'r, Result<(), JournalFailed>>>,
 }
 
 impl From<JournalFailed> for VerificationError {
@@ -151,49 +169,82 @@ where
     // Locked by one round at a time.
     let shown = verification.shown.take();
     let state_calls = state_calls(&verification, shown)?.map(|calls| Rc::new(Mutex::new(calls)));
-    let Verification { journal, clock, cases, wait, mut stop, fetcher, certificate, nonce_use, nonce, .. } =
-        verification;
+    let Verification { reader, journal, clock, cases, target, open, wait, mut stop, .. } = verification;
+    let Verification { fetcher, certificate, nonce_use, nonce, .. } = verification;
     let began = Record::Verifying { at: clock.now(), boot: clock.boot() };
     append(&journal, clock.elapsed(), vec![began]).await?;
     let published = Rc::new(Published::new(Rc::new(fetcher), Rc::clone(&clock), certificate, (nonce_use, nonce)));
-    let mut rounds = Rounds::new(cases.iter().map(|case| (case.sources, case.reason)), clock.elapsed(), wait);
+    let mut sights =
+        Sights { reader: &reader, journal: &journal, gathered: Vec::new(), writes: FuturesUnordered::new() };
+    let mut rounds = Rounds::new(&cases, clock.elapsed(), wait);
     let mut stopped = None;
     loop {
         // Each round asks only about what is not yet seen revoked.
-        let due = rounds.begin();
-        let (sender, mut reports) = mpsc::channel(MAX_QUEUED_REPORTS);
-        let mut tasks = begin_round(&cases, &due, state_calls.as_ref(), &published, &sender);
-        drop(sender);
-        loop {
+        rounds.begin();
+        let mut feed = Feed::new(&cases, open);
+        let (over, mut answered) = mpsc::unbounded_channel();
+        let (ask_state, questions) = mpsc::unbounded_channel();
+        let mut ask_state = Some(ask_state);
+        let published_round = Rc::new(PublishedRound::default());
+        let mut tasks: JoinSet<Result<(), JournalFailed>> = JoinSet::new();
+        if let Some(calls) = state_calls.clone() {
+            tasks.spawn_local(async move { calls.lock().await.round(questions).await });
+        }
+        while !feed.is_over() {
+            let mut fed = 0;
+            // Records that are not written yet take memory, too.
+            while fed < FED_AT_ONCE && sights.writes.len() < WRITES_AT_ONCE {
+                let Some((ordinal, case)) = feed.next(&cases, |ordinal, case| rounds.is_due(ordinal, case)) else {
+                    break;
+                };
+                let open_case = Rc::new(OpenCase::new(target(ordinal, case.sources)?, Some(over.clone())));
+                fed += 1;
+                if stopped.is_some() {
+                    continue;
+                }
+                if let Some(ask_state) = ask_state.as_ref().filter(|_| case.sources.contains(StatusSource::Provider)) {
+                    drop(ask_state.send(Rc::clone(&open_case)));
+                }
+                if open_case.target.certificate.is_some() {
+                    let (published, round) = (Rc::clone(&published), Rc::clone(&published_round));
+                    tasks.spawn_local(async move {
+                        published.ask(&round, &open_case).await;
+                        Ok(())
+                    });
+                }
+            }
+            if feed.is_empty() {
+                ask_state = None;
+            }
             tokio::select! {
                 biased;
-                Some(signal) = stop.recv() => {
+                Some(signal) = stop.recv(), if stopped.is_none() => {
+                    // What was answered before the stop still counts. Of the others something is told if nothing was told before.
                     stopped = Some(signal);
-                    break;
+                    tasks.abort_all();
+                    ask_state = None;
+                    if !rounds.is_first() {
+                        feed.stop();
+                    }
                 }
-                report = reports.recv() => match report {
-                    Some(SourceReport { case, source, answer, at }) => rounds.record_answer(case, source, answer, at),
-                    None => break,
-                },
-            }
-        }
-        if stopped.is_some() {
-            // What was answered before the stop still counts.
-            tasks.abort_all();
-            while let Ok(SourceReport { case, source, answer, at }) = reports.try_recv() {
-                rounds.record_answer(case, source, answer, at);
+                Some(written) = sights.writes.next() => written?,
+                Some(AnsweredCase { target, answers }) = answered.recv() => {
+                    feed.close(cases.get(target.ordinal));
+                    let sight = rounds.close(&target, &answers, clock.elapsed(), clock.now());
+                    sights.take(&target, sight, clock.elapsed())?;
+                }
+                // A panic leaves its case without an answer, which is unknown; so does an early end.
+                Some(done) = tasks.join_next() => done.unwrap_or(Ok(()))?,
+                // More can be asked about, and nobody need wait until it is read.
+                () = yield_now(), if fed == FED_AT_ONCE => {}
             }
         }
         while let Some(done) = tasks.join_next().await {
-            // A panic leaves its cases without an answer, which is unknown; so does an early end.
             done.unwrap_or(Ok(()))?;
         }
-        let after = rounds.end(&due, clock.elapsed(), clock.now());
-        // Written after each round, not at the end: a verification may wait for hours, and what was seen must survive a crash.
-        for part in due.chunks(RECORDS_AT_ONCE) {
-            let settled = part.iter().filter_map(|index| Some(record(&cases[*index], rounds.take_settled(*index)?)));
-            append(&journal, clock.elapsed(), settled.collect()).await?;
-        }
+        // Written in each round, not at the end: a verification may wait for hours, and what was seen must survive a crash.
+        sights.write_all(clock.elapsed()).await?;
+        let after = rounds.end(clock.elapsed());
         let (revoked, now) = (rounds.settled(), clock.elapsed());
         let next = if let (After::Again(next), None) = (after, stopped) { Some(next) } else { None };
         observe(VerificationProgress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
@@ -209,13 +260,6 @@ where
             }
             () = tokio::time::sleep(next.saturating_sub(now)) => {}
         }
-    }
-    for (part, first) in cases.chunks(RECORDS_AT_ONCE).zip((0..).step_by(RECORDS_AT_ONCE)) {
-        let unseen = part.iter().zip(first..).filter_map(|(case, index)| {
-            let observation = rounds.unseen(index, clock.now())?;
-            Some(record(case, with_note(observation, case)))
-        });
-        append(&journal, clock.elapsed(), unseen.collect()).await?;
     }
     let refused = match &state_calls {
         Some(calls) => calls.lock().await.refused(),
@@ -244,52 +288,70 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         self.inquiry.refused()
     }
 
-    /// Looks up those of the cases that are due.
-    async fn round(
-        &mut self,
-        cases: &[VerifyTarget],
-        due: &[usize],
-        reports: &SourceReports,
-    ) -> Result<(), JournalFailed> {
+    /// Looks up the targets of the cases that come, until no more come.
+    async fn round(&mut self, mut cases: UnboundedReceiver<Rc<OpenCase>>) -> Result<(), JournalFailed> {
         let since = self.inquiry.clock.elapsed();
-        let mut open = OpenCases { begun: HashMap::new(), answered: vec![false; cases.len()] };
-        for index in due {
-            let account = cases[*index].account;
-            if self.inquiry.accounts.get(account).is_some_and(Option::is_some) {
-                self.inquiry.scheduler.add(*index as Ordinal, account, &[], None);
-            }
-        }
+        let mut asked = AskedCases::new();
+        let mut are_more = true;
         self.inquiry.begin_round();
         loop {
-            match self.inquiry.next().await? {
-                NextTurn::Ask(ordinal, account) => self.start(ordinal, account, cases, &mut open, since)?,
-                NextTurn::Answered(answered) => {
-                    if let Some((case, answer)) = self.take_answer(*answered, &mut open) {
-                        self.report(case, answer, &mut open, reports).await;
+            let turn = tokio::select! {
+                biased;
+                case = cases.recv(), if are_more => {
+                    match case {
+                        Some(case) => self.add(case, &mut asked),
+                        None => are_more = false,
+                    }
+                    continue;
+                }
+                turn = self.inquiry.next(), if !asked.is_empty() || !are_more => turn?,
+            };
+            match turn {
+                NextTurn::Ask(ordinal, account) => self.start(ordinal, account, &mut asked, since)?,
+                NextTurn::Answered(answered) => self.take_answer(*answered, &mut asked),
+                NextTurn::Over => {
+                    self.give_up(None, &mut asked);
+                    if !are_more {
+                        return Ok(());
                     }
                 }
-                NextTurn::Over => break,
             }
         }
-        // Its account was given up before it was asked.
-        for case in due {
-            let account = cases[*case].account;
-            if self.inquiry.accounts.get(account).is_none_or(Option::is_none) || open.answered[*case] {
-                continue;
-            }
-            let why = self.inquiry.why_not(account);
-            self.report(*case, SourceAnswer::Nothing(why.into()), &mut open, reports).await;
-        }
-        Ok(())
     }
 
-    async fn report(&mut self, case: usize, answer: SourceAnswer, open: &mut OpenCases, reports: &SourceReports) {
-        open.begun.remove(&case);
-        open.answered[case] = true;
-        self.inquiry.scheduler.action_ended(case as Ordinal, true);
-        let at = self.inquiry.clock.now();
-        // The receiver is gone where the verification was stopped.
-        drop(reports.send(SourceReport { case, source: StatusSource::Provider, answer, at }).await);
+    /// Queues a case, where its account is still asked.
+    fn add(&mut self, case: Rc<OpenCase>, asked: &mut AskedCases) {
+        let VerifyTarget { ordinal, account, .. } = case.target;
+        if self.inquiry.accounts.get(account).is_none_or(Option::is_none) {
+            return;
+        }
+        if self.inquiry.is_given_up(account) {
+            let why = self.inquiry.why_not(account);
+            case.take(StatusSource::Provider, SourceAnswer::Nothing(why.into()), self.inquiry.clock.now());
+            return;
+        }
+        self.inquiry.scheduler.add(ordinal, account, &[], None);
+        asked.insert(ordinal, AskedCase { case, question: None, under_way: false });
+    }
+
+    /// Nobody is asked any more about the cases of an account that wait, or of all.
+    fn give_up(&mut self, account: Option<usize>, asked: &mut AskedCases) {
+        let is_given_up =
+            |one: &AskedCase| !one.under_way && account.is_none_or(|account| one.case.target.account == account);
+        let given_up: Vec<Ordinal> =
+            asked.iter().filter(|(_, one)| is_given_up(one)).map(|(ordinal, _)| *ordinal).collect();
+        for ordinal in given_up {
+            let Some(account) = asked.get(&ordinal).map(|one| one.case.target.account) else { continue };
+            let why = self.inquiry.why_not(account);
+            self.report(ordinal, SourceAnswer::Nothing(why.into()), asked);
+        }
+    }
+
+    fn report(&mut self, ordinal: Ordinal, answer: SourceAnswer, asked: &mut AskedCases) {
+        self.inquiry.scheduler.action_ended(ordinal, true);
+        if let Some(AskedCase { case, .. }) = asked.remove(&ordinal) {
+            case.take(StatusSource::Provider, answer, self.inquiry.clock.now());
+        }
     }
 
     /// Starts the next step of a case whose place is taken: its question, or what must be fetched before.
@@ -297,64 +359,69 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         &mut self,
         ordinal: Ordinal,
         account: usize,
-        cases: &[VerifyTarget],
-        open: &mut OpenCases,
+        asked: &mut AskedCases,
         since: Moment,
     ) -> Result<(), JournalFailed> {
-        let index = usize::try_from(ordinal).unwrap_or(usize::MAX);
         let asker = if self.shown.is_some() { Asker::Preview } else { Asker::Verification };
         let (reader, lists) = (Rc::clone(&self.reader), self.lists.get(account).cloned().unwrap_or_default());
         self.inquiry.ask(ordinal, account, |sender, inquiry| {
-            let case = match open.begun.entry(index) {
-                Entry::Occupied(case) => case.into_mut(),
-                Entry::Vacant(place) => place.insert(question(&reader, sender, cases[index].ordinal, since)?),
-            };
-            let action = case.action.clone().into();
-            let subject = Subject { action, operation: case.operation, stage: 0, parameters: None };
+            let unknown = || JournalFailed(format!("action {ordinal} is not being asked about"));
+            let AskedCase { question: asks, under_way, .. } = asked.get_mut(&ordinal).ok_or_else(unknown)?;
+            if asks.is_none() {
+                *asks = Some(question(&reader, sender, ordinal, since)?);
+            }
+            let StateQuestion { action, operation, doubtful, .. } = asks.as_ref().ok_or_else(unknown)?;
+            *under_way = true;
+            let subject = Subject { action: action.clone().into(), operation: *operation, stage: 0, parameters: None };
             let of = (subject, ActionState::default());
-            let (doubtful, attempts) = (case.doubtful.clone(), inquiry.retry.attempts);
-            let query = StatusQuery::new(sender, of, doubtful, attempts, asker, lists);
+            let query = StatusQuery::new(sender, of, doubtful.clone(), inquiry.retry.attempts, asker, lists);
             Ok(Purpose::Query(Box::new(query)))
         })
     }
 
-    /// A request is over, whatever it was for. Returns the answer about its case, where it has one.
-    fn take_answer(&mut self, answered: Answered, open: &mut OpenCases) -> Option<(usize, SourceAnswer)> {
+    /// A request is over, whatever it was for.
+    fn take_answer(&mut self, answered: Answered, asked: &mut AskedCases) {
         let Answered { question, account, result, given_up } = answered;
-        let case = question.map(|ordinal| usize::try_from(ordinal).unwrap_or(usize::MAX));
-        let answer = match (result.map(|result| (result.purpose, result.exchanged)), case) {
-            (Some((Purpose::Query(query), exchanged)), Some(case)) => {
-                self.answer(case, account, &query, &exchanged, open).map(|answer| (case, answer))
+        if let Some(ordinal) = question {
+            if let Some(one) = asked.get_mut(&ordinal) {
+                one.under_way = false;
             }
-            (Some(_), _) => None,
-            (None, case) => case.map(|case| (case, SourceAnswer::Nothing("an internal error struck".into()))),
-        };
-        self.inquiry.settle(account, given_up);
-        answer
+            let answer = match result.map(|result| (result.purpose, result.exchanged)) {
+                Some((Purpose::Query(query), exchanged)) => self.answer(ordinal, account, &query, &exchanged, asked),
+                Some(_) => None,
+                None => Some(SourceAnswer::Nothing("an internal error struck".into())),
+            };
+            if let Some(answer) = answer {
+                self.report(ordinal, answer, asked);
+            }
+        }
+        if self.inquiry.settle(account, given_up) {
+            self.give_up(Some(account), asked);
+        }
     }
 
     /// What a case's question was answered; `None` where it is asked again.
     fn answer(
         &mut self,
-        index: usize,
+        ordinal: Ordinal,
         account: usize,
         query: &StatusQuery,
         exchanged: &ExchangeResult,
-        open: &mut OpenCases,
+        asked: &mut AskedCases,
     ) -> Option<SourceAnswer> {
         let sender = Rc::clone(&self.inquiry.accounts.get(account)?.as_ref()?.sender);
-        let case = open.begun.get_mut(&index)?;
+        let question = asked.get_mut(&ordinal)?.question.as_mut()?;
         let reading = query.reading(&sender, exchanged);
         if let Some(next) = query.next_query(&reading, exchanged) {
-            case.doubtful = next;
-            self.inquiry.scheduler.requeue(index as Ordinal, account, None);
+            question.doubtful = next;
+            self.inquiry.scheduler.requeue(ordinal, account, None);
             return None;
         }
         let cause = match reading {
             Reading::TargetState(target_state, seen) => {
                 let seen = sender.mask(&seen);
                 if let Some(take) = &mut self.shown {
-                    take(case.action.ordinal, query.shown(&sender));
+                    take(ordinal, query.shown(&sender));
                 }
                 return Some(match target_state {
                     TargetState::Done => SourceAnswer::Revoked(None, None),
@@ -364,12 +431,12 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
                 });
             }
             Reading::More => {
-                self.inquiry.scheduler.requeue(index as Ordinal, account, None);
+                self.inquiry.scheduler.requeue(ordinal, account, None);
                 return None;
             }
             Reading::Failed(cause) => cause,
         };
-        let again = self.inquiry.try_again(index as Ordinal, account, exchanged, &mut case.tries);
+        let again = self.inquiry.try_again(ordinal, account, exchanged, &mut question.tries);
         (!again).then(|| SourceAnswer::Nothing(sender.excerpt(&cause).into()))
     }
 }
@@ -411,52 +478,43 @@ fn state_calls<W, T: Transport, C: Clock>(
     Ok(Some(StateCalls { reader: Rc::clone(reader), inquiry, lists, shown }))
 }
 
-fn begin_round<W: StatusFetcher + 'static, T: Transport + 'static, C: Clock + 'static>(
-    cases: &Rc<Vec<VerifyTarget>>,
-    due: &[usize],
-    state_calls: Option<&Rc<Mutex<StateCalls<T, C>>>>,
-    published: &Rc<Published<W, C>>,
-    reports: &SourceReports,
-) -> JoinSet<Result<(), JournalFailed>> {
-    let (mut looked_up, mut signed) = (Vec::new(), Vec::new());
-    for index in due {
-        let case = &cases[*index];
-        if case.sources.contains(StatusSource::Provider) {
-            looked_up.push(*index);
+impl<'r> Sights<'r> {
+    /// Takes what was seen of a case, where there is anything to write.
+    fn take(&mut self, target: &VerifyTarget, sight: Option<CaseSight>, now: Moment) -> Result<(), JournalError> {
+        let Some(CaseSight { observation, if_new }) = sight else { return Ok(()) };
+        let Observation { seen, at, by, revoked_at, reason, why } = observation;
+        // A hold is told of as such; whether its reason is the one asked for shows when it ends.
+        let reason_differs = seen == Seen::Revoked && reason.is_some_and(|reason| target.reason.differs(reason));
+        let (by, why) = (by.iter().collect(), why.map(|why| why.as_ref().to_owned()));
+        let verified = Verified { at, seen, by, revoked_at, reason, reason_differs, why };
+        if if_new {
+            let (_, history) = self.reader.history(target.ordinal)?;
+            if history.verified.is_some_and(|last| Verified { at, ..last } == verified) {
+                return Ok(());
+            }
         }
-        if case.certificate.is_some() {
-            signed.push(*index);
+        let Verified { at, seen, by, revoked_at, reason, reason_differs, why } = verified;
+        let ordinal = target.ordinal;
+        self.gathered.push(Record::Verified { ordinal, at, seen, by, revoked_at, reason, reason_differs, why });
+        if self.gathered.len() >= RECORDS_AT_ONCE {
+            self.write(now);
         }
-    }
-    let mut tasks = JoinSet::new();
-    if let Some(calls) = state_calls.filter(|_| !looked_up.is_empty()) {
-        let (calls, cases, reports) = (Rc::clone(calls), Rc::clone(cases), reports.clone());
-        tasks.spawn_local(async move { calls.lock().await.round(&cases, &looked_up, &reports).await });
-    }
-    let (published, cases, reports) = (Rc::clone(published), Rc::clone(cases), reports.clone());
-    tasks.spawn_local(async move {
-        published.round(&cases, &signed, &reports).await;
         Ok(())
-    });
-    tasks
-}
+    }
 
-/// What stood in the way of asking others belongs to why something is not seen revoked.
-fn with_note(observation: Observation, case: &VerifyTarget) -> Observation {
-    let why = match (&case.note, observation.why) {
-        (Some(note), Some(_)) if case.sources.is_empty() => Some(Rc::clone(note)),
-        (Some(note), Some(why)) => Some(format!("{why}; {note}").into()),
-        (_, why) => why,
-    };
-    Observation { why, ..observation }
-}
+    fn write(&mut self, now: Moment) {
+        let records = std::mem::take(&mut self.gathered);
+        self.writes.push(append(self.journal, now, records).boxed_local());
+    }
 
-fn record(case: &VerifyTarget, observation: Observation) -> Record {
-    let Observation { seen, at, by, revoked_at, reason, why } = observation;
-    let (by, why) = (by.iter().collect(), why.map(|why| why.as_ref().to_owned()));
-    // A hold is told of as such; whether its reason is the one asked for shows when it ends.
-    let reason_differs = seen == Seen::Revoked && reason.is_some_and(|reason| case.reason.differs(reason));
-    Record::Verified { ordinal: case.ordinal, at, seen, by, revoked_at, reason, reason_differs, why }
+    /// Waits until everything is durable.
+    async fn write_all(&mut self, now: Moment) -> Result<(), JournalFailed> {
+        self.write(now);
+        while let Some(written) = self.writes.next().await {
+            written?;
+        }
+        Ok(())
+    }
 }
 
 /// What is asked about an action, with its operation; what only the recorded answer tells (the provider's own id) included.
@@ -465,7 +523,7 @@ fn question<T: Transport>(
     sender: &Sender<T>,
     ordinal: Ordinal,
     since: Moment,
-) -> Result<OpenCase, JournalFailed> {
+) -> Result<StateQuestion, JournalFailed> {
     let (action, history) = reader.history(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
     let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
     let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
@@ -474,10 +532,14 @@ fn question<T: Transport>(
         .reference
         .and_then(|reference| target_state::answer_with_reference(&sender.provider.operations[operation], &reference));
     let doubtful = DoubtfulAction { answer, since, ..DoubtfulAction::default() };
-    Ok(OpenCase { action, operation, doubtful, tries: Tries::default() })
+    Ok(StateQuestion { action, operation, doubtful, tries: Tries::default() })
 }
 
-/// Answers on their way to the rounds.
-const MAX_QUEUED_REPORTS: usize = 256;
-/// There may be a million records at a round's end.
+/// Cases that are open at once: enough for every account, list and responder to have something to do, and some kB each.
+pub const OPEN_CASES: usize = 4096;
+/// Cases whose targets are read before anybody else has a turn: reading one takes a fraction of a millisecond.
+const FED_AT_ONCE: usize = 16;
+/// There may be a million records in a round.
 const RECORDS_AT_ONCE: usize = 1024;
+/// Of so many records each.
+const WRITES_AT_ONCE: usize = 4;

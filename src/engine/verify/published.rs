@@ -2,7 +2,8 @@
 //! Nobody waits behind a responder that does not answer, since it is given up for the round after a few silences. For the rounds of `verify`, and for
 //! a step of a plan that waits until a list or a responder says that something is revoked. Says when to ask again to nobody.
 
-use super::rounds::{KnownCertificate, ReadCertificate, SourceAnswer, SourceReport, SourceReports, VerifyTarget};
+use super::cases::{FindTarget, KnownCertificate, ReadCertificate, VerifyTarget};
+use super::rounds::{OpenCase, SourceAnswer};
 use crate::pki::ocsp::{self, Nonce, NonceCheck, TRY_LATER};
 use crate::pki::revocation::{MAX_STATUS_BYTES, published_der};
 use crate::pki::{CertId, Certificate, Crl, RevocationStatus, UnknownReason};
@@ -10,14 +11,13 @@ use crate::run::{Ordinal, StatusSource, StatusSources};
 use crate::text::excerpt;
 use crate::time::Clock;
 use crate::wire::{FetchError, StatusBody, StatusFetcher, StatusRequest};
-use futures_util::future::{FutureExt as _, LocalBoxFuture, join};
+use futures_util::future::{FutureExt as _, LocalBoxFuture, OptionFuture, join, join_all};
 use jiff::Timestamp;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// What was seen of one revocation: whether it shows, and in words what shows it, or what stands there instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +35,6 @@ pub trait PublishedLooks: fmt::Debug {
     /// Asks once about each of these actions, only the sources that are given for it; one answer for each, in their order.
     fn look(&self, due: Vec<(Ordinal, StatusSources)>) -> LocalBoxFuture<'static, Vec<PublishedState>>;
 }
-
-/// What there is to ask about an action, and whom.
-pub type FindTarget = Rc<dyn Fn(Ordinal, StatusSources) -> Option<VerifyTarget>>;
 
 /// Asks by a fetcher.
 pub struct FetchedLooks<W, C> {
@@ -68,22 +65,30 @@ pub(super) struct Published<W, C> {
     /// How responders were understood in an earlier round, by URL.
     ways: RefCell<HashMap<String, AskingWay>>,
     nonces: (NonceUse, fn() -> Option<Nonce>),
-    lists: Rc<Semaphore>,
-    questions: Rc<Semaphore>,
+    lists: Semaphore,
+    questions: Semaphore,
 }
 
-/// Cases that one list may hold, with their issuer.
-type Group = (Rc<Certificate>, Vec<usize>);
+/// What was asked in one round: each list is fetched once, each issuer too, and a responder that was given up stays so.
+#[derive(Debug, Default)]
+pub(super) struct PublishedRound {
+    lists: RefCell<HashMap<String, Vec<HeldList>>>,
+    responders: RefCell<HashMap<String, Rc<Responder>>>,
+    /// Where issuers' certificates were fetched, and why some URLs gave none.
+    issuers: RefCell<HashMap<String, Rc<OnceCell<Option<String>>>>>,
+    /// Counts how often lists were used.
+    uses: Cell<u64>,
+}
 
-/// What all questions to responders share.
-struct Asking<W, C> {
-    fetcher: Rc<W>,
-    clock: Rc<C>,
-    permits: Rc<Semaphore>,
-    nonce_use: NonceUse,
-    nonce: fn() -> Option<Nonce>,
-    cases: Rc<Vec<VerifyTarget>>,
-    reports: SourceReports,
+/// A list, or why there is none; empty while it is being fetched.
+type FetchedList = OnceCell<Result<Crl, Rc<str>>>;
+
+/// A list of one issuer, for the rest of the round.
+#[derive(Debug, Clone)]
+struct HeldList {
+    issuer: Rc<Certificate>,
+    list: Rc<FetchedList>,
+    last_use: u64,
 }
 
 /// A way to ask.
@@ -104,11 +109,17 @@ enum QuestionRefusal {
     ByResponder,
 }
 
-/// The questions to one responder.
+/// A responder, in one round.
 #[derive(Debug)]
 struct Responder {
-    /// What is still to be asked about.
-    waiting: VecDeque<usize>,
+    /// A few questions to one at once, so that the rest of all permits is left for the others.
+    turns: Semaphore,
+    known: RefCell<ResponderState>,
+}
+
+/// What is known of a responder.
+#[derive(Debug)]
+struct ResponderState {
     /// How it is asked.
     way: AskingWay,
     /// Whether the way is settled: it was answered, or no way was.
@@ -119,12 +130,6 @@ struct Responder {
     /// Silences in a row.
     silences: u32,
     last: String,
-}
-
-/// The reasons in the statuses from one URL: many share one text.
-struct SharedReasons<'a> {
-    url: &'a str,
-    last: Option<(UnknownReason, Rc<str>)>,
 }
 
 impl<W: StatusFetcher + 'static, C: Clock + 'static> FetchedLooks<W, C> {
@@ -152,7 +157,7 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> PublishedLooks for FetchedL
             let mut states: Vec<PublishedState> = due.iter().map(|_| nobody()).collect();
             let (mut cases, mut places) = (Vec::new(), Vec::new());
             for (place, (ordinal, sources)) in due.into_iter().enumerate() {
-                let Some(case) = target(ordinal, sources) else { continue };
+                let Ok(case) = target(ordinal, sources) else { continue };
                 if case.sources.is_empty() {
                     let why = case
                         .note
@@ -164,7 +169,7 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> PublishedLooks for FetchedL
                 let lacks_issuer = case.certificate.as_ref().is_some_and(|known| known.id.get().is_none());
                 let urls = case.certificate.as_ref().map(|known| Rc::clone(&known.urls)).unwrap_or_default();
                 if lacks_issuer && urls.issuers.is_empty() {
-                    states[place].words = no_issuer(&[], &HashMap::new());
+                    states[place].words = no_issuer(&[], None);
                     continue;
                 }
                 states[place].can_be_asked = true;
@@ -172,18 +177,17 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> PublishedLooks for FetchedL
                 cases.push(case);
                 places.push(place);
             }
-            let cases = Rc::new(cases);
-            let all: Vec<usize> = (0..cases.len()).collect();
-            let (reports, mut answers) = mpsc::channel(MAX_QUEUED_REPORTS);
-            let asking = async {
-                published.round(&cases, &all, &reports).await;
-                drop(reports);
-            };
-            let listening = async {
-                while let Some(report) = answers.recv().await {
-                    let (is_revoked, words) = told(&report.answer);
-                    let state = &mut states[places[report.case]];
-                    let words = format!("{}: {words}", report.source.as_str());
+            let round = PublishedRound::default();
+            let asked = join_all(cases.into_iter().map(|case| async {
+                let case = OpenCase::new(case, None);
+                published.ask(&round, &case).await;
+                case.into_answers()
+            }));
+            for (place, answers) in places.into_iter().zip(asked.await) {
+                let state = &mut states[place];
+                for (source, answer, _) in answers {
+                    let (is_revoked, words) = told(&answer);
+                    let words = format!("{}: {words}", source.as_str());
                     if is_revoked && !state.is_revoked {
                         *state = PublishedState { is_revoked, can_be_asked: true, words };
                     } else if !state.is_revoked {
@@ -192,8 +196,7 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> PublishedLooks for FetchedL
                         state.words.push_str(&words);
                     }
                 }
-            };
-            join(asking, listening).await;
+            }
             states
         }
         .boxed_local()
@@ -214,119 +217,141 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
             issuers: RefCell::default(),
             ways: RefCell::default(),
             nonces,
-            lists: Rc::new(Semaphore::new(LISTS_AT_ONCE)),
-            questions: Rc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
+            lists: Semaphore::new(LISTS_AT_ONCE),
+            questions: Semaphore::new(QUESTIONS_AT_ONCE),
         }
     }
 
-    /// Asks about the certificates of the cases that are due, each of the sources that it wants.
-    pub(super) async fn round(&self, cases: &Rc<Vec<VerifyTarget>>, due: &[usize], reports: &SourceReports) {
-        self.find_issuers(cases, due, reports).await;
-        let mut lists: BTreeMap<&str, BTreeMap<&[u8], Group>> = BTreeMap::new();
-        let mut responders: BTreeMap<&str, Responder> = BTreeMap::new();
-        for index in due {
-            let VerifyTarget { certificate: Some(KnownCertificate { id, urls }), sources, .. } = &cases[*index] else {
-                continue;
-            };
-            let Some(id) = id.get() else { continue };
-            for url in urls.crl.iter().filter(|_| sources.contains(StatusSource::Crl)) {
-                let groups = lists.entry(url).or_default();
-                let group = groups.entry(&id.issuer.der).or_insert_with(|| (Rc::clone(&id.issuer), Vec::new()));
-                group.1.push(*index);
-            }
-            if let Some(url) = urls.ocsp.as_ref().filter(|_| sources.contains(StatusSource::Ocsp)) {
-                let known = || self.ways.borrow().get(url).copied();
-                let responder = responders.entry(url).or_insert_with(|| Responder::new(known(), self.nonces.0));
-                responder.waiting.push_back(*index);
-            }
+    /// Asks about the certificate of a case, each of the sources that it wants.
+    pub(super) async fn ask(&self, round: &PublishedRound, case: &OpenCase) {
+        let VerifyTarget { ordinal, certificate: Some(known), sources, .. } = &case.target else { return };
+        let wanted = [StatusSource::Crl, StatusSource::Ocsp].into_iter().filter(|source| sources.contains(*source));
+        if wanted.clone().next().is_none() {
+            return;
         }
-        let mut tasks = JoinSet::new();
-        for (url, groups) in lists {
-            let (fetcher, clock, permits) = (Rc::clone(&self.fetcher), Rc::clone(&self.clock), Rc::clone(&self.lists));
-            let groups = groups.into_values().collect();
-            let (cases, reports) = (Rc::clone(cases), reports.clone());
-            tasks.spawn_local(fetch_list(fetcher, clock, permits, url.to_owned(), groups, cases, reports));
-        }
-        let asking = Rc::new(Asking {
-            fetcher: Rc::clone(&self.fetcher),
-            clock: Rc::clone(&self.clock),
-            permits: Rc::clone(&self.questions),
-            nonce_use: self.nonces.0,
-            nonce: self.nonces.1,
-            cases: Rc::clone(cases),
-            reports: reports.clone(),
+        let id = match self.identified(round, *ordinal, known).await {
+            Ok(id) => id,
+            Err(why) => {
+                return wanted.for_each(|source| {
+                    case.take(source, SourceAnswer::Nothing(Rc::clone(&why)), self.clock.now());
+                });
+            }
+        };
+        let lists = known.urls.crl.iter().filter(|_| sources.contains(StatusSource::Crl));
+        let lists = join_all(lists.map(|url| self.ask_list(round, url, id, case)));
+        let responder = known.urls.ocsp.as_ref().filter(|_| sources.contains(StatusSource::Ocsp));
+        let responder = OptionFuture::from(responder.map(|url| self.ask_responder(round, url, id, case)));
+        join(lists, responder).await;
+    }
+
+    async fn ask_list(&self, round: &PublishedRound, url: &str, id: &CertId, case: &OpenCase) {
+        let held = round.list(url, &id.issuer);
+        let mut fetched = false;
+        let list = held.get_or_init(|| {
+            fetched = true;
+            // Thousands wait for one list: what only one of them needs takes no place in the others.
+            self.fetch_list(url, &id.issuer).boxed_local()
         });
-        let mut asked = Vec::new();
-        for (url, responder) in responders {
-            // A few requests to one responder at once, so that the rest of all permits is left for the others.
-            let workers = responder.waiting.len().min(QUESTIONS_TO_ONE);
-            let responder = Rc::new(RefCell::new(responder));
-            for _ in 0..workers {
-                tasks.spawn_local(ask_responder(Rc::clone(&asking), url.to_owned(), Rc::clone(&responder)));
-            }
-            asked.push((url, responder));
-        }
-        while tasks.join_next().await.is_some() {}
-        let known =
-            asked.into_iter().filter_map(|(url, responder)| Some((url.to_owned(), responder.borrow().known_way()?)));
-        self.ways.borrow_mut().extend(known);
-    }
-
-    /// Finds the issuers that no file gives; reports certificates whose issuer cannot be found.
-    async fn find_issuers(&self, cases: &[VerifyTarget], due: &[usize], reports: &SourceReports) {
-        let lacks = |index: &&usize| cases[**index].certificate.as_ref().is_some_and(|known| known.id.get().is_none());
-        let lacking: Vec<usize> = due.iter().filter(lacks).copied().collect();
-        let urls = lacking.iter().filter_map(|index| cases[*index].certificate.as_ref());
-        let missing = self.fetch_issuers(urls.flat_map(|known| known.urls.issuers.iter()).collect()).await;
-        for index in lacking {
-            let VerifyTarget { ordinal, certificate: Some(KnownCertificate { id, urls }), sources, .. } = &cases[index]
-            else {
-                continue;
-            };
-            // Read in each round and not kept, since there may be a million of them.
-            if let Some(found) = (self.certificate)(*ordinal).and_then(|certificate| self.identify(&certificate)) {
-                drop(id.set(found));
-                tokio::task::yield_now().await;
-                continue;
-            }
-            let why: Rc<str> = no_issuer(&urls.issuers, &missing).into();
-            for source in [StatusSource::Crl, StatusSource::Ocsp].into_iter().filter(|source| sources.contains(*source))
-            {
-                let (answer, at) = (SourceAnswer::Nothing(Rc::clone(&why)), self.clock.now());
-                drop(reports.send(SourceReport { case: index, source, answer, at }).await);
-            }
+        let list = list.await;
+        let now = self.clock.now();
+        let answer = match list {
+            Ok(list) => answer_of(&list.status(id, now), id, url, now),
+            Err(why) => SourceAnswer::Nothing(Rc::clone(why)),
+        };
+        case.take(StatusSource::Crl, answer, now);
+        if fetched {
+            round.make_room(MAX_HELD_LISTS);
         }
     }
 
-    /// Fetches issuers' certificates from these URLs; returns why some gave none.
-    async fn fetch_issuers(&self, urls: BTreeSet<&String>) -> HashMap<String, String> {
-        let mut tasks = JoinSet::new();
-        for url in urls {
-            let (fetcher, questions, url) = (Rc::clone(&self.fetcher), Rc::clone(&self.questions), url.clone());
-            tasks.spawn_local(async move {
-                let found = match questions.acquire().await {
-                    Ok(_place) => fetcher.fetch(StatusRequest::Get(url.clone()), MAX_CERTIFICATE).await,
-                    Err(_) => Err(FetchError::Silent("stopped".to_owned())),
-                };
-                let found = found.map_err(|why| why.to_string());
-                let parsed = |StatusBody { media_type, bytes }| {
+    async fn fetch_list(&self, url: &str, issuer: &Certificate) -> Result<Crl, Rc<str>> {
+        let in_words = |why: String| Rc::<str>::from(format!("{why} ({url})"));
+        let Ok(_place) = self.lists.acquire().await else { return Err(in_words("stopped".to_owned())) };
+        let fetched = self.fetcher.fetch(StatusRequest::Get(url.to_owned()), MAX_STATUS_BYTES).await;
+        let StatusBody { media_type, bytes } = fetched.map_err(|why| in_words(why.to_string()))?;
+        let excerpt = excerpt(media_type.as_deref(), &bytes);
+        parsed(bytes, issuer).await.map_err(|doubt| {
+            in_words(match doubt {
+                UnknownReason::Unreadable => format!("{doubt}: {excerpt}"),
+                doubt => doubt.to_string(),
+            })
+        })
+    }
+
+    async fn ask_responder(&self, round: &PublishedRound, url: &str, id: &CertId, case: &OpenCase) {
+        let responder = round.responder(url, || {
+            let known = self.ways.borrow().get(url).copied();
+            ResponderState::new(known, self.nonces.0)
+        });
+        let Ok(_turn) = responder.turns.acquire().await else { return };
+        let given_up = responder.known.borrow().given_up();
+        let answer = match given_up {
+            Some(last) => {
+                SourceAnswer::Nothing(format!("{last}; it did not answer about others either ({url})").into())
+            }
+            // Thousands wait for their turn.
+            None => match self.question(url, id, &responder.known).boxed_local().await {
+                Some(answer) => answer,
+                None => return,
+            },
+        };
+        case.take(StatusSource::Ocsp, answer, self.clock.now());
+        if let Some(way) = responder.known.borrow().known_way() {
+            let mut ways = self.ways.borrow_mut();
+            if ways.get(url) != Some(&way) {
+                ways.insert(url.to_owned(), way);
+            }
+        }
+    }
+
+    /// Which certificate it is; its issuer is fetched where no file gives it.
+    async fn identified<'k>(
+        &self,
+        round: &PublishedRound,
+        ordinal: Ordinal,
+        known: &'k KnownCertificate,
+    ) -> Result<&'k CertId, Rc<str>> {
+        if let Some(id) = known.id.get() {
+            return Ok(id);
+        }
+        let certificate = (self.certificate)(ordinal);
+        let identify = || certificate.as_ref().and_then(|certificate| self.identify(certificate));
+        let mut found = identify();
+        let mut missing = None;
+        if found.is_none() {
+            let fetched = join_all(known.urls.issuers.iter().map(|url| self.fetch_issuer(round, url))).await;
+            missing = known.urls.issuers.iter().zip(fetched).find_map(|(url, why)| Some((url.as_str(), why?)));
+            found = identify();
+        }
+        match found {
+            Some(id) => Ok(known.id.get_or_init(|| id)),
+            None => Err(no_issuer(&known.urls.issuers, missing).into()),
+        }
+    }
+
+    /// Fetches issuers' certificates from a URL, once in a round; returns why it gave none.
+    async fn fetch_issuer(&self, round: &PublishedRound, url: &str) -> Option<String> {
+        let fetched = Rc::clone(round.issuers.borrow_mut().entry(url.to_owned()).or_default());
+        let fetch = || {
+            async {
+                let Ok(_place) = self.questions.acquire().await else { return Some("stopped".to_owned()) };
+                let found = self.fetcher.fetch(StatusRequest::Get(url.to_owned()), MAX_CERTIFICATE).await;
+                let parsed = found.map_err(|why| why.to_string()).and_then(|StatusBody { media_type, bytes }| {
                     let parsed = Certificate::parse_published(&published_der(&bytes, "CERTIFICATE"));
                     parsed.map_err(|why| format!("{why} ({})", excerpt(media_type.as_deref(), &bytes)))
-                };
-                (url, found.and_then(parsed))
-            });
-        }
-        let mut missing = HashMap::new();
-        while let Some(done) = tasks.join_next().await {
-            match done {
-                Ok((url, Ok(issuers))) => {
-                    self.issuers.borrow_mut().insert(url, issuers.into_iter().map(Rc::new).collect());
+                });
+                match parsed {
+                    Ok(issuers) => {
+                        let issuers = issuers.into_iter().map(Rc::new).collect();
+                        self.issuers.borrow_mut().insert(url.to_owned(), issuers);
+                        None
+                    }
+                    Err(why) => Some(why),
                 }
-                Ok((url, Err(why))) => drop(missing.insert(url, why)),
-                Err(_) => {}
             }
-        }
-        missing
+            .boxed_local()
+        };
+        fetched.get_or_init(fetch).await.clone()
     }
 
     /// Which certificate it is, where its issuer was found.
@@ -335,22 +360,15 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
         let mut found = certificate.issuer_urls.iter().filter_map(|url| fetched.get(url)).flatten();
         found.find_map(|issuer| CertId::of(certificate, issuer))
     }
-}
 
-impl<W: StatusFetcher, C: Clock> Asking<W, C> {
     /// Puts one question, in one way after another where it is refused. `None` where nothing is asked any more.
-    async fn ask(
-        &self,
-        url: &str,
-        id: &CertId,
-        responder: &RefCell<Responder>,
-        reasons: &mut SharedReasons<'_>,
-    ) -> Option<SourceAnswer> {
+    async fn question(&self, url: &str, id: &CertId, responder: &RefCell<ResponderState>) -> Option<SourceAnswer> {
+        let (nonce_use, make_nonce) = self.nonces;
         let mut way = responder.borrow().way;
         let mut refused: Option<String> = None;
         loop {
-            let nonce = if way.with_nonce { (self.nonce)() } else { None };
-            if nonce.is_none() && self.nonce_use == NonceUse::Require {
+            let nonce = if way.with_nonce { make_nonce() } else { None };
+            if nonce.is_none() && nonce_use == NonceUse::Require {
                 return Some(SourceAnswer::Nothing("this system gives no random bytes for a nonce".into()));
             }
             let Some(question) = ocsp::request(id, nonce.as_ref()) else {
@@ -361,11 +379,11 @@ impl<W: StatusFetcher, C: Clock> Asking<W, C> {
                 false => StatusRequest::Ocsp(url.to_owned(), question),
             };
             let fetched = {
-                let _place = self.permits.acquire().await.ok()?;
+                let _place = self.questions.acquire().await.ok()?;
                 self.fetcher.fetch(ask, MAX_ANSWER).await
             };
             let now = self.clock.now();
-            let check = match (&nonce, self.nonce_use) {
+            let check = match (&nonce, nonce_use) {
                 (Some(nonce), NonceUse::Require) => NonceCheck::Required(nonce),
                 (Some(nonce), _) => NonceCheck::Repeated(nonce),
                 (None, _) => NonceCheck::Unsent,
@@ -374,13 +392,13 @@ impl<W: StatusFetcher, C: Clock> Asking<W, C> {
             responder.borrow_mut().note_answer(silence.map(ToString::to_string));
             let came = fetched.as_ref().ok().map(|body| excerpt(body.media_type.as_deref(), &body.bytes));
             let status = fetched.map(|body| ocsp::status(&body.bytes, id, check, now));
-            let other = responder.borrow_mut().other_way(way, QuestionRefusal::of(&status), self.nonce_use);
+            let other = responder.borrow_mut().other_way(way, QuestionRefusal::of(&status), nonce_use);
             let answer = match status {
                 Ok(RevocationStatus::Unknown(UnknownReason::Unreadable)) => {
                     let came = came.unwrap_or_default();
                     SourceAnswer::Nothing(format!("{}: {came} ({url})", UnknownReason::Unreadable).into())
                 }
-                Ok(status) => reasons.answer_of(&status, id, now),
+                Ok(status) => answer_of(&status, id, url, now),
                 Err(why) => SourceAnswer::Nothing(format!("{why} ({url})").into()),
             };
             match (other, answer, refused.take()) {
@@ -462,11 +480,59 @@ impl QuestionRefusal {
     }
 }
 
-impl Responder {
+impl PublishedRound {
+    /// The list at a URL, for one issuer: a list is believed for its issuer's signature, and what stands there may be signed by several.
+    fn list(&self, url: &str, issuer: &Rc<Certificate>) -> Rc<FetchedList> {
+        self.uses.set(self.uses.get() + 1);
+        let mut lists = self.lists.borrow_mut();
+        let of_url = match lists.get_mut(url) {
+            Some(of_url) => of_url,
+            None => lists.entry(url.to_owned()).or_default(),
+        };
+        let is_its = |held: &HeldList| Rc::ptr_eq(&held.issuer, issuer) || held.issuer.der == issuer.der;
+        let place = of_url.iter().position(is_its).unwrap_or_else(|| {
+            of_url.push(HeldList { issuer: Rc::clone(issuer), list: Rc::default(), last_use: 0 });
+            of_url.len() - 1
+        });
+        of_url[place].last_use = self.uses.get();
+        Rc::clone(&of_url[place].list)
+    }
+
+    /// Lets lists go that were not used for the longest time, until those that are held are so many bytes together. The newest one stays, however
+    /// long it is; of those that let go something is fetched again where it is wanted again.
+    fn make_room(&self, most: usize) {
+        let size = |held: &HeldList| held.list.get().and_then(|list| list.as_ref().ok()).map_or(0, Crl::bytes);
+        let mut lists = self.lists.borrow_mut();
+        let mut held: Vec<(u64, usize)> =
+            lists.values().flatten().map(|held| (held.last_use, size(held))).filter(|(_, size)| *size > 0).collect();
+        held.sort_unstable_by(|one, other| other.cmp(one));
+        let mut together = 0;
+        let older = held.iter().enumerate().find(|(place, (_, size))| {
+            together += size;
+            *place > 0 && together > most
+        });
+        let Some((_, (last_use, _))) = older else { return };
+        for of_url in lists.values_mut() {
+            of_url.retain(|held| size(held) == 0 || held.last_use > *last_use);
+        }
+    }
+
+    /// The responder at a URL.
+    fn responder(&self, url: &str, state: impl FnOnce() -> ResponderState) -> Rc<Responder> {
+        let mut responders = self.responders.borrow_mut();
+        if let Some(known) = responders.get(url) {
+            return Rc::clone(known);
+        }
+        let responder = Rc::new(Responder { turns: Semaphore::new(QUESTIONS_TO_ONE), known: RefCell::new(state()) });
+        responders.insert(url.to_owned(), Rc::clone(&responder));
+        responder
+    }
+}
+
+impl ResponderState {
     /// A responder that has not been asked in this round, but in an earlier one that way.
     fn new(known: Option<AskingWay>, nonce_use: NonceUse) -> Self {
         Self {
-            waiting: VecDeque::new(),
             way: known.unwrap_or_else(|| AskingWay::first(nonce_use)),
             settled: known.is_some(),
             understood: known.is_some(),
@@ -512,81 +578,21 @@ impl Responder {
     }
 }
 
-impl<'a> SharedReasons<'a> {
-    fn new(url: &'a str) -> Self {
-        Self { url, last: None }
-    }
-
-    /// What a status says. A CRL need not list certificates that have expired (RFC 5280, section 3.3), nor does every responder
-    /// know them, so `good` then proves nothing.
-    fn answer_of(&mut self, status: &RevocationStatus, id: &CertId, now: Timestamp) -> SourceAnswer {
-        match status {
-            RevocationStatus::Revoked { at, reason } => SourceAnswer::Revoked(Some(*at), *reason),
-            RevocationStatus::OnHold { at, as_of } => SourceAnswer::OnHold { since: *at, as_of: *as_of },
-            RevocationStatus::Good | RevocationStatus::Lifted { .. }
-                if id.coverage.as_ref().is_some_and(|coverage| coverage.ends < now) =>
-            {
-                SourceAnswer::Nothing(EXPIRED.into())
-            }
-            RevocationStatus::Lifted { as_of } => SourceAnswer::Lifted(*as_of),
-            RevocationStatus::Good => SourceAnswer::Good(None),
-            RevocationStatus::Unknown(doubt) => match &self.last {
-                Some((last, reasons)) if last == doubt => SourceAnswer::Nothing(Rc::clone(reasons)),
-                _ => {
-                    let reasons: Rc<str> = format!("{doubt} ({})", self.url).into();
-                    self.last = Some((*doubt, Rc::clone(&reasons)));
-                    SourceAnswer::Nothing(reasons)
-                }
-            },
+/// What a status from a URL says. A CRL need not list certificates that have expired (RFC 5280, section 3.3), nor does every responder know them,
+/// so `good` then proves nothing.
+fn answer_of(status: &RevocationStatus, id: &CertId, url: &str, now: Timestamp) -> SourceAnswer {
+    match status {
+        RevocationStatus::Revoked { at, reason } => SourceAnswer::Revoked(Some(*at), *reason),
+        RevocationStatus::OnHold { at, as_of } => SourceAnswer::OnHold { since: *at, as_of: *as_of },
+        RevocationStatus::Good | RevocationStatus::Lifted { .. }
+            if id.coverage.as_ref().is_some_and(|coverage| coverage.ends < now) =>
+        {
+            SourceAnswer::Nothing(EXPIRED.into())
         }
+        RevocationStatus::Lifted { as_of } => SourceAnswer::Lifted(*as_of),
+        RevocationStatus::Good => SourceAnswer::Good(None),
+        RevocationStatus::Unknown(doubt) => SourceAnswer::Nothing(format!("{doubt} ({url})").into()),
     }
-}
-
-/// A URL is fetched once, whoever signs what is there.
-async fn fetch_list<W: StatusFetcher, C: Clock>(
-    fetcher: Rc<W>,
-    clock: Rc<C>,
-    permits: Rc<Semaphore>,
-    url: String,
-    groups: Vec<Group>,
-    cases: Rc<Vec<VerifyTarget>>,
-    reports: SourceReports,
-) {
-    // Long lists are held one by one.
-    let Ok(_place) = permits.acquire().await else { return };
-    let body = fetcher.fetch(StatusRequest::Get(url.clone()), MAX_STATUS_BYTES).await;
-    let body = body.map(|StatusBody { media_type, bytes }| (excerpt(media_type.as_deref(), &bytes), bytes));
-    let mut body = body.map_err(|why| why.to_string());
-    let mut groups = groups.into_iter().peekable();
-    while let Some((issuer, group)) = groups.next() {
-        let list = match &mut body {
-            Ok((excerpt, bytes)) => {
-                // The last one takes it over, which mostly is the first one, too: there may be 64 MiB of it.
-                let bytes = if groups.peek().is_some() { bytes.clone() } else { std::mem::take(bytes) };
-                parsed(bytes, &issuer).await.map_err(|doubt| match doubt {
-                    UnknownReason::Unreadable => format!("{doubt}: {excerpt}"),
-                    doubt => doubt.to_string(),
-                })
-            }
-            Err(why) => Err(why.clone()),
-        };
-        let list = list.map_err(|why| Rc::<str>::from(format!("{why} ({url})")));
-        let now = clock.now();
-        let mut reasons = SharedReasons::new(&url);
-        for case in group {
-            let Some(id) = id_of(&cases[case]) else { continue };
-            let answer = match &list {
-                Ok(list) => reasons.answer_of(&list.status(id, now), id, now),
-                Err(why) => SourceAnswer::Nothing(Rc::clone(why)),
-            };
-            // The receiver is gone where the verification was stopped.
-            drop(reports.send(SourceReport { case, source: StatusSource::Crl, answer, at: now }).await);
-        }
-    }
-}
-
-fn id_of(case: &VerifyTarget) -> Option<&CertId> {
-    case.certificate.as_ref().and_then(|known| known.id.get())
 }
 
 /// A list may be 64 MiB long: parsing it on this thread would hold up everything else.
@@ -594,31 +600,6 @@ async fn parsed(bytes: Vec<u8>, issuer: &Certificate) -> Result<Crl, UnknownReas
     let issuer = issuer.clone();
     let parsed = tokio::task::spawn_blocking(move || Crl::parse(bytes, &issuer)).await;
     parsed.unwrap_or(Err(UnknownReason::Unreadable))
-}
-
-/// Puts questions to one responder, one after another, until none waits.
-async fn ask_responder<W: StatusFetcher, C: Clock>(
-    asking: Rc<Asking<W, C>>,
-    url: String,
-    responder: Rc<RefCell<Responder>>,
-) {
-    let mut reasons = SharedReasons::new(&url);
-    loop {
-        let Some(case) = responder.borrow_mut().waiting.pop_front() else { return };
-        let Some(id) = id_of(&asking.cases[case]) else { continue };
-        let given_up = responder.borrow().given_up();
-        let answer = match given_up {
-            Some(last) => {
-                SourceAnswer::Nothing(format!("{last}; it did not answer about others either ({url})").into())
-            }
-            None => match asking.ask(&url, id, &responder, &mut reasons).await {
-                Some(answer) => answer,
-                None => return,
-            },
-        };
-        let at = asking.clock.now();
-        drop(asking.reports.send(SourceReport { case, source: StatusSource::Ocsp, answer, at }).await);
-    }
 }
 
 /// Whether an answer says that it is revoked, and the answer in words.
@@ -633,10 +614,9 @@ fn told(answer: &SourceAnswer) -> (bool, String) {
     }
 }
 
-/// Why the issuer of a certificate is not known that names these URLs, of which some gave none.
-fn no_issuer(urls: &[String], missing: &HashMap<String, String>) -> String {
-    let failed = urls.iter().find_map(|url| missing.get(url).map(|why| (url, why)));
-    let why = match (failed, urls.first()) {
+/// Why the issuer of a certificate is not known that names these URLs, of which one gave none for this reason.
+fn no_issuer(urls: &[String], missing: Option<(&str, String)>) -> String {
+    let why = match (missing, urls.first()) {
         (Some((url, why)), _) => format!("there is no issuer's certificate at {url}: {why}"),
         (None, Some(url)) => format!("what stands at {url} has not issued it"),
         (None, None) => "its issuer's certificate is not known".to_owned(),
@@ -655,8 +635,8 @@ const MAX_ANSWER: usize = 1 << 20;
 const MAX_CERTIFICATE: usize = 1 << 20;
 /// After so many silences in a row a responder is not asked any more in a round.
 const MAX_SILENCES: u32 = 3;
-/// Answers on their way.
-const MAX_QUEUED_REPORTS: usize = 64;
+/// Lists are held for the rest of a round, so that each is fetched once; but not without a bound: two of the longest, or hundreds of usual ones.
+const MAX_HELD_LISTS: usize = 128 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -714,12 +694,12 @@ mod tests {
     #[test]
     fn one_way_is_kept_once_it_is_known_and_none_is_tried_twice() {
         let first = AskingWay::first(NonceUse::Auto);
-        let mut responder = Responder::new(None, NonceUse::Auto);
+        let mut responder = ResponderState::new(None, NonceUse::Auto);
         let get = responder.other_way(first, Some(ByServer), NonceUse::Auto).unwrap();
         assert_eq!((responder.other_way(get, None, NonceUse::Auto), responder.known_way()), (None, Some(get)));
         assert_eq!((responder.way, responder.other_way(get, Some(ByServer), NonceUse::Auto)), (get, None));
         // A responder that takes none of them costs these questions once in a round.
-        let mut responder = Responder::new(None, NonceUse::Auto);
+        let mut responder = ResponderState::new(None, NonceUse::Auto);
         let mut ways = vec![first];
         while let Some(way) = responder.other_way(ways[ways.len() - 1], Some(ByServer), NonceUse::Auto) {
             ways.push(way);
@@ -729,9 +709,27 @@ mod tests {
     }
 
     #[test]
+    fn lists_that_were_not_used_for_the_longest_time_make_room() {
+        let issuer = Certificate::parse(include_bytes!("../../pki/testdata/world/ca.der")).unwrap();
+        let crl = Crl::parse(include_bytes!("../../pki/testdata/world/ca.crl").to_vec(), &issuer).unwrap();
+        let (round, issuer) = (PublishedRound::default(), Rc::new(issuer));
+        ["a", "b", "c"].iter().for_each(|url| round.list(url, &issuer).set(Ok(crl.clone())).unwrap());
+        round.list("d", &issuer).set(Err("HTTP 404".into())).unwrap();
+        let held = || -> String {
+            let is_held = |url: &&str| round.lists.borrow().get(*url).is_some_and(|lists| !lists.is_empty());
+            ["a", "b", "c", "d"].into_iter().filter(is_held).collect()
+        };
+        for (used, most, expected) in [("a", 3, "abcd"), ("a", 2, "acd"), ("c", 1, "cd"), ("c", 0, "cd")] {
+            round.list(used, &issuer);
+            round.make_room(most * crl.bytes());
+            assert_eq!(held(), expected, "{used} {most}");
+        }
+    }
+
+    #[test]
     fn a_silent_one_is_given_up() {
         let silence = || Some("timed out".to_owned());
-        let mut responder = Responder::new(None, NonceUse::Auto);
+        let mut responder = ResponderState::new(None, NonceUse::Auto);
         assert_eq!(responder.given_up(), None);
         responder.note_answer(silence());
         assert_eq!(responder.given_up(), silence());

@@ -1,76 +1,33 @@
-//! What is to be seen, and what is asked next, and when: rounds with growing pauses until all is seen revoked or the time is over. A state
-//! machine on a given `now`; asks nobody.
+//! When cases are asked about again, and what the answers mean together: rounds with growing pauses until all is seen revoked or the time is
+//! over. A state machine on a given `now`; asks nobody, and keeps of a case only whether it is settled, since what was seen stands in the journal.
 
+use super::cases::{Case, Cases, VerifyTarget};
 use crate::engine::timing::Moment;
-use crate::pki::{CertId, Certificate, RevocationReason};
+use crate::pki::RevocationReason;
 use crate::run::{Ordinal, Seen, StatusSource, StatusSources};
 use jiff::Timestamp;
-use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// An action whose effect is to be seen.
+/// An answer, by whom, and when it came.
+pub(super) type SourceTold = (StatusSource, SourceAnswer, Timestamp);
+
+/// A case that is being asked about. It is over when nobody holds it any more: who is asked holds it until the answer is there, and whoever
+/// panics or is stopped lets it go as well.
 #[derive(Debug)]
-pub struct VerifyTarget {
-    /// The action.
-    pub ordinal: Ordinal,
-    /// Its account's index.
-    pub account: usize,
-    /// The certificate, where it is known.
-    pub certificate: Option<KnownCertificate>,
-    /// Who is asked.
-    pub sources: StatusSources,
-    /// Why it was to be revoked.
-    pub reason: RequestedReason,
-    /// Why other sources cannot be asked.
-    pub note: Option<Rc<str>>,
+pub(super) struct OpenCase {
+    pub(super) target: VerifyTarget,
+    answers: RefCell<Vec<SourceTold>>,
+    over: Option<mpsc::UnboundedSender<AnsweredCase>>,
 }
 
-/// The reason of a revocation: the plan's, and what was sent in its place, which a plan may change on purpose (`reasons`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RequestedReason {
-    /// The plan's.
-    pub asked: Option<RevocationReason>,
-    /// What the provider was told, where that is one of RFC 5280.
-    pub sent: Option<RevocationReason>,
-}
-
-/// A certificate that can be asked about.
+/// A case about which nobody is asked any more.
 #[derive(Debug)]
-pub struct KnownCertificate {
-    /// Which it is; empty until its issuer was fetched from the URL in it.
-    pub id: OnceCell<CertId>,
-    /// Where to ask.
-    pub urls: Rc<PublicationUrls>,
-}
-
-/// Where a CA publishes what it says of a certificate. Many certificates have the same.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct PublicationUrls {
-    /// Its lists.
-    pub crl: Arc<[String]>,
-    /// Its responder.
-    pub ocsp: Option<String>,
-    /// Its own certificate.
-    pub issuers: Vec<String>,
-}
-
-/// Reads the certificate of an action whose issuer is still to be found.
-pub type ReadCertificate = Rc<dyn Fn(Ordinal) -> Option<Certificate>>;
-
-/// Where answers go. Bounded: one list may answer about a million cases at once.
-pub(super) type SourceReports = mpsc::Sender<SourceReport>;
-
-/// What a source answered about a case.
-#[derive(Debug)]
-pub(super) struct SourceReport {
-    pub(super) case: usize,
-    pub(super) source: StatusSource,
-    pub(super) answer: SourceAnswer,
-    pub(super) at: Timestamp,
+pub(super) struct AnsweredCase {
+    pub(super) target: VerifyTarget,
+    pub(super) answers: Vec<SourceTold>,
 }
 
 /// What one source says of one action's target.
@@ -119,88 +76,122 @@ pub enum After {
     Over,
 }
 
-/// The rounds of a verification. Of a million cases it holds some 80 bytes each, and each text of a reason once.
+/// The rounds of a verification.
 #[derive(Debug)]
 pub struct Rounds {
-    cases: Vec<TargetRounds>,
-    settled: usize,
+    /// By ordinal: whether it was seen revoked, or on hold as was asked.
+    settled: Vec<bool>,
+    revoked: usize,
+    /// How many are not settled and can be asked about.
+    left: usize,
+    /// Rounds that have begun.
+    begun: u64,
     until: Moment,
     pause: Duration,
-    /// Why cases are not seen revoked: many for the same reason.
-    reasons: HashSet<Rc<str>>,
 }
 
-#[derive(Debug)]
-struct TargetRounds {
-    /// Whom it can be asked of.
-    sources: StatusSources,
-    /// Whether a hold is all that was asked for.
-    wants_hold: bool,
-    /// Whether it was seen revoked, or on hold as was asked.
-    settled: bool,
-    /// The answers of this round, and when they were received.
-    answers: Vec<(StatusSource, SourceAnswer, Timestamp)>,
-    observation: Option<Observation>,
+/// What is to be written of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseSight {
+    /// What is seen.
+    pub observation: Observation,
+    /// Whether only where the journal's last record says something else.
+    pub if_new: bool,
+}
+
+impl OpenCase {
+    /// Whoever listens at `over` gets it in the end.
+    pub(super) fn new(target: VerifyTarget, over: Option<mpsc::UnboundedSender<AnsweredCase>>) -> Self {
+        Self { target, answers: RefCell::default(), over }
+    }
+
+    /// Takes what a source says.
+    pub(super) fn take(&self, source: StatusSource, answer: SourceAnswer, at: Timestamp) {
+        self.answers.borrow_mut().push((source, answer, at));
+    }
+
+    /// What was answered, for one to whom nobody listens.
+    pub(super) fn into_answers(self) -> Vec<SourceTold> {
+        self.answers.take()
+    }
+}
+
+impl Drop for OpenCase {
+    fn drop(&mut self) {
+        if let Some(over) = self.over.take() {
+            let (target, answers) = (std::mem::take(&mut self.target), self.answers.take());
+            drop(over.send(AnsweredCase { target, answers }));
+        }
+    }
 }
 
 impl Rounds {
-    /// Rounds for cases that can be asked of these sources and were revoked for these reasons, until so long after `now`.
-    pub fn new(cases: impl Iterator<Item = (StatusSources, RequestedReason)>, now: Moment, wait: Duration) -> Self {
-        let case = |(sources, reason): (StatusSources, RequestedReason)| TargetRounds {
-            sources,
-            wants_hold: reason.is_hold(),
-            settled: false,
-            answers: Vec::new(),
-            observation: None,
-        };
-        let cases = cases.map(case).collect();
-        Self { cases, settled: 0, until: now + wait, pause: FIRST_PAUSE, reasons: HashSet::new() }
-    }
-
-    /// Begins a round: the cases that are asked in it.
-    pub fn begin(&mut self) -> Vec<usize> {
-        self.reasons.clear();
-        (0..self.cases.len()).filter(|index| self.cases[*index].is_due()).collect()
-    }
-
-    /// Adds what a source says of a case.
-    pub fn record_answer(&mut self, case: usize, source: StatusSource, answer: SourceAnswer, at: Timestamp) {
-        if let Some(case) = self.cases.get_mut(case) {
-            // A million cases, and one or two sources each: growth by doubling would waste half of the memory.
-            case.answers.reserve_exact(1);
-            case.answers.push((source, answer, at));
+    /// Rounds for these cases, until so long after `now`.
+    pub fn new(cases: &Cases, now: Moment, wait: Duration) -> Self {
+        Self {
+            settled: vec![false; cases.actions()],
+            revoked: 0,
+            left: cases.iter().filter(|case| !case.sources.is_empty()).count(),
+            begun: 0,
+            until: now + wait,
+            pause: FIRST_PAUSE,
         }
     }
 
-    /// Ends a round in which these were asked: what follows.
-    pub fn end(&mut self, asked: &[usize], now: Moment, at: Timestamp) -> After {
-        for index in asked {
-            let case = &mut self.cases[*index];
-            let answers = std::mem::take(&mut case.answers);
-            let mut observation = combine(&answers, at);
-            if answers.is_empty() {
-                // Stopped before anybody answered: what was seen before is all that is known.
-                observation = case
-                    .observation
-                    .take()
-                    .unwrap_or_else(|| Observation { why: Some(NOT_ANSWERED.into()), ..observation });
+    /// Begins a round.
+    pub const fn begin(&mut self) {
+        self.begun += 1;
+    }
+
+    /// Whether a case belongs to the round that has begun: in the first one all do, so that something is written of each.
+    pub fn is_due(&self, ordinal: Ordinal, case: Case) -> bool {
+        self.is_first() || (!case.sources.is_empty() && !self.is_settled(ordinal))
+    }
+
+    /// Whether the first round has begun and no other.
+    pub const fn is_first(&self) -> bool {
+        self.begun <= 1
+    }
+
+    fn is_settled(&self, ordinal: Ordinal) -> bool {
+        usize::try_from(ordinal).is_ok_and(|place| self.settled.get(place).is_some_and(|settled| *settled))
+    }
+
+    /// Nobody is asked about a case any more in this round: what is to be written of it. Nothing, where nobody answered in a later round than the
+    /// first: what was seen before is all that is known.
+    pub fn close(
+        &mut self,
+        target: &VerifyTarget,
+        answers: &[SourceTold],
+        now: Moment,
+        at: Timestamp,
+    ) -> Option<CaseSight> {
+        let mut observation = combine(answers, at);
+        if answers.is_empty() && !target.sources.is_empty() {
+            if !self.is_first() {
+                return None;
             }
-            observation.why = observation.why.map(|why| match self.reasons.get(&why) {
-                Some(known) => Rc::clone(known),
-                None => {
-                    self.reasons.insert(Rc::clone(&why));
-                    why
-                }
-            });
-            case.settled = match observation.seen {
-                Seen::Revoked => true,
-                Seen::OnHold => case.wants_hold,
-                Seen::Good | Seen::Unknown => false,
-            };
-            self.settled += usize::from(case.settled);
-            case.observation = Some(observation);
+            observation.why = Some(NOT_ANSWERED.into());
         }
-        if now >= self.until || !self.cases.iter().any(TargetRounds::is_due) {
+        let settled = match observation.seen {
+            Seen::Revoked => true,
+            Seen::OnHold => target.reason.is_hold(),
+            Seen::Good | Seen::Unknown => false,
+        };
+        let place = usize::try_from(target.ordinal).ok().and_then(|place| self.settled.get_mut(place));
+        if let Some(place) = place.filter(|place| settled && !**place) {
+            *place = true;
+            self.revoked += 1;
+            self.left = self.left.saturating_sub(1);
+        }
+        // Most of a million may stay as they were for hours. At the end each has the time of the last look.
+        let if_new = !settled && !self.is_first() && now < self.until;
+        Some(CaseSight { observation: with_note(observation, target), if_new })
+    }
+
+    /// Ends a round: what follows.
+    pub fn end(&mut self, now: Moment) -> After {
+        if now >= self.until || self.left == 0 {
             After::Over
         } else {
             let next = (now + self.pause).min(self.until);
@@ -209,46 +200,26 @@ impl Rounds {
         }
     }
 
-    /// What was seen of a case that is settled, once: it is moved out, since the journal has it from then on.
-    pub fn take_settled(&mut self, case: usize) -> Option<Observation> {
-        let case = self.cases.get_mut(case).filter(|case| case.settled)?;
-        case.observation.take()
-    }
-
-    /// What was last seen of a case that is not settled; `None` of another.
-    pub fn unseen(&self, case: usize, now: Timestamp) -> Option<Observation> {
-        let case = self.cases.get(case).filter(|case| !case.settled)?;
-        Some(case.observation.clone().unwrap_or_else(|| combine(&[], now)))
-    }
-
     /// How many are seen revoked, or on hold as was asked.
     pub fn settled(&self) -> usize {
-        self.settled
+        self.revoked
     }
 }
 
-impl RequestedReason {
-    /// Whether a hold is what was asked for.
-    pub fn is_hold(self) -> bool {
-        self.asked == Some(RevocationReason::CertificateHold)
-    }
-
-    /// Whether what its issuer publishes is neither what the plan asked for nor what was sent for it.
-    pub fn differs(self, published: RevocationReason) -> bool {
-        self.asked.is_some_and(|asked| asked != published) && self.sent != Some(published)
-    }
-}
-
-impl TargetRounds {
-    fn is_due(&self) -> bool {
-        !self.sources.is_empty() && !self.settled
-    }
+/// What stood in the way of asking others belongs to why something is not seen revoked.
+fn with_note(observation: Observation, target: &VerifyTarget) -> Observation {
+    let why = match (&target.note, observation.why) {
+        (Some(note), Some(_)) if target.sources.is_empty() => Some(Rc::clone(note)),
+        (Some(note), Some(why)) => Some(format!("{why}; {note}").into()),
+        (_, why) => why,
+    };
+    Observation { why, ..observation }
 }
 
 /// What sources say together: revoked where one of them says so; on hold where the newest of the issuer's own words is a hold; good where
 /// those who say something all say so; otherwise unknown.
-pub fn combine(answers: &[(StatusSource, SourceAnswer, Timestamp)], now: Timestamp) -> Observation {
-    let mut answers: Vec<&(StatusSource, SourceAnswer, Timestamp)> = answers.iter().collect();
+pub fn combine(answers: &[SourceTold], now: Timestamp) -> Observation {
+    let mut answers: Vec<&SourceTold> = answers.iter().collect();
     answers.sort_by_key(|(source, ..)| *source);
     let lifted = |answer: &SourceAnswer| if let SourceAnswer::Lifted(as_of) = answer { Some(*as_of) } else { None };
     let lifted = answers.iter().filter_map(|(_, answer, _)| lifted(answer)).max();
@@ -323,15 +294,15 @@ const MAX_PAUSE: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {
+    use super::super::cases::{Feed, RequestedReason};
     use super::*;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// A case that a list may tell of.
-    fn crl() -> (StatusSources, RequestedReason) {
-        ([StatusSource::Crl].into_iter().collect(), RequestedReason::default())
+    fn crl() -> StatusSources {
+        [StatusSource::Crl].into_iter().collect()
     }
 
     #[test]
@@ -476,10 +447,38 @@ mod tests {
         }
     }
 
+    /// So many cases that a list may tell of.
+    fn by_list(number: u64) -> Cases {
+        let mut cases = Cases::default();
+        (0..number).for_each(|ordinal| cases.push(ordinal, 0, crl(), false));
+        cases
+    }
+
+    fn target(ordinal: Ordinal, reason: RequestedReason) -> VerifyTarget {
+        VerifyTarget { ordinal, sources: crl(), reason, ..VerifyTarget::default() }
+    }
+
+    /// The cases of a round, one after another.
+    fn round(rounds: &mut Rounds, cases: &Cases) -> Vec<Ordinal> {
+        rounds.begin();
+        let (mut feed, mut due) = (Feed::new(cases, 1), Vec::new());
+        while let Some((ordinal, case)) = feed.next(cases, |ordinal, case| rounds.is_due(ordinal, case)) {
+            due.push(ordinal);
+            feed.close(Some(case));
+        }
+        assert!(feed.is_over());
+        due
+    }
+
+    /// What a list says of a case.
+    fn told(rounds: &mut Rounds, target: &VerifyTarget, answer: SourceAnswer, now: Moment) -> Option<CaseSight> {
+        rounds.close(target, &[(StatusSource::Crl, answer, at(3))], now, at(3))
+    }
+
     #[test]
     fn rounds_go_on_with_growing_pauses_until_all_is_seen_revoked_or_the_time_is_over() {
         // For each case the round in which it is seen revoked, 0 for never; how long to wait; when the rounds are.
-        for (cases, wait, expected) in [
+        for (seen_in, wait, expected) in [
             (vec![1], 0, vec![0]),
             (vec![0], 0, vec![0]),
             (vec![1, 2], 100, vec![0, 2]),
@@ -490,89 +489,112 @@ mod tests {
         ] {
             let start = Duration::from_secs(1000);
             let mut now = start;
-            let mut rounds = Rounds::new(cases.iter().map(|_| crl()), now, Duration::from_secs(wait));
+            let cases = by_list(seen_in.len() as u64);
+            let mut rounds = Rounds::new(&cases, now, Duration::from_secs(wait));
             let mut moments = Vec::new();
             loop {
                 moments.push((now - start).as_secs());
-                let due = rounds.begin();
-                for index in &due {
-                    assert!(cases[*index] == 0 || moments.len() <= cases[*index], "what is revoked is asked again");
-                    let revoked = moments.len() == cases[*index];
+                for ordinal in round(&mut rounds, &cases) {
+                    let wanted = seen_in[usize::try_from(ordinal).unwrap()];
+                    assert!(wanted == 0 || moments.len() <= wanted, "what is revoked is asked again");
+                    let revoked = moments.len() == wanted;
                     let answer = if revoked { SourceAnswer::Revoked(None, None) } else { SourceAnswer::Good(None) };
-                    rounds.record_answer(*index, StatusSource::Crl, answer, at(0));
+                    told(&mut rounds, &target(ordinal, RequestedReason::default()), answer, now);
                 }
-                match rounds.end(&due, now, at(0)) {
+                match rounds.end(now) {
                     After::Again(next) => now = next,
                     After::Over => break,
                 }
             }
-            assert_eq!(moments, expected, "{cases:?} {wait}");
-            assert_eq!(rounds.settled(), cases.iter().filter(|round| **round > 0).count());
+            assert_eq!(moments, expected, "{seen_in:?} {wait}");
+            assert_eq!(rounds.settled(), seen_in.iter().filter(|round| **round > 0).count());
         }
     }
 
     #[test]
-    fn what_nobody_can_be_asked_about_is_not_waited_for() {
-        let cases = [(StatusSources::default(), RequestedReason::default()), crl()];
-        let mut rounds = Rounds::new(cases.into_iter(), Duration::ZERO, Duration::from_secs(60));
-        assert_eq!(rounds.begin(), [1]);
-        rounds.record_answer(1, StatusSource::Crl, SourceAnswer::Revoked(None, None), at(0));
-        assert_eq!(rounds.end(&[1], Duration::ZERO, at(0)), After::Over);
-        let unseen = rounds.unseen(0, at(9)).unwrap();
-        assert_eq!((unseen.seen, unseen.at, unseen.why.as_deref()), (Seen::Unknown, at(9), Some(NOBODY)));
-        assert_eq!((rounds.take_settled(0), rounds.unseen(1, at(9))), (None, None));
-        assert_eq!(rounds.take_settled(1).map(|observation| observation.seen), Some(Seen::Revoked));
-        assert_eq!(rounds.take_settled(1), None);
+    fn what_nobody_can_be_asked_about_is_told_once_and_not_waited_for() {
+        let mut cases = Cases::default();
+        cases.push(0, 0, StatusSources::default(), false);
+        cases.push(1, 0, crl(), false);
+        let mut rounds = Rounds::new(&cases, Duration::ZERO, Duration::from_secs(60));
+        assert_eq!(round(&mut rounds, &cases), [0, 1]);
+        for (note, why) in [(None, NOBODY), (Some("no file"), "no file")] {
+            let alone = VerifyTarget { note: note.map(Rc::from), ..VerifyTarget::default() };
+            let CaseSight { observation, if_new } = rounds.close(&alone, &[], Duration::ZERO, at(9)).unwrap();
+            let expected = (Seen::Unknown, at(9), Some(why), false);
+            assert_eq!((observation.seen, observation.at, observation.why.as_deref(), if_new), expected);
+        }
+        told(&mut rounds, &target(1, RequestedReason::default()), SourceAnswer::Good(None), Duration::ZERO);
+        assert_eq!(rounds.end(Duration::ZERO), After::Again(FIRST_PAUSE));
+        assert_eq!(round(&mut rounds, &cases), [1]);
+        let revoked = SourceAnswer::Revoked(None, None);
+        told(&mut rounds, &target(1, RequestedReason::default()), revoked, FIRST_PAUSE);
+        assert_eq!((rounds.end(FIRST_PAUSE), rounds.settled()), (After::Over, 1));
     }
 
     #[test]
     fn a_hold_is_asked_about_again_unless_it_is_what_was_asked_for() {
         let hold = || SourceAnswer::OnHold { since: at(1), as_of: at(2) };
         let asked = RequestedReason { asked: Some(RevocationReason::CertificateHold), sent: None };
-        for (reason, after) in
-            [(RequestedReason::default(), After::Again(Duration::from_secs(2))), (asked, After::Over)]
-        {
-            let mut rounds = Rounds::new([(crl().0, reason)].into_iter(), Duration::ZERO, Duration::from_secs(60));
-            assert_eq!(rounds.begin(), [0]);
-            rounds.record_answer(0, StatusSource::Crl, hold(), at(3));
-            assert_eq!(rounds.end(&[0], Duration::ZERO, at(3)), after);
-            let seen = if after == After::Over { rounds.take_settled(0) } else { rounds.unseen(0, at(3)) };
-            assert_eq!(seen.map(|observation| observation.seen), Some(Seen::OnHold));
+        let cases = by_list(1);
+        for (reason, after) in [(RequestedReason::default(), After::Again(FIRST_PAUSE)), (asked, After::Over)] {
+            let mut rounds = Rounds::new(&cases, Duration::ZERO, Duration::from_secs(60));
+            assert_eq!(round(&mut rounds, &cases), [0]);
+            let sight = told(&mut rounds, &target(0, reason), hold(), Duration::ZERO);
+            assert_eq!(sight.map(|sight| sight.observation.seen), Some(Seen::OnHold));
+            assert_eq!(rounds.end(Duration::ZERO), after);
         }
         // What is on hold may be revoked by the next list, or good again.
         for (answer, seen) in
             [(SourceAnswer::Revoked(None, None), Seen::Revoked), (SourceAnswer::Good(None), Seen::Good)]
         {
-            let mut rounds = Rounds::new([crl()].into_iter(), Duration::ZERO, Duration::from_secs(60));
+            let mut rounds = Rounds::new(&cases, Duration::ZERO, Duration::from_secs(60));
+            let mut last = None;
             for answer in [hold(), answer] {
-                let due = rounds.begin();
-                rounds.record_answer(0, StatusSource::Crl, answer, at(3));
-                rounds.end(&due, Duration::ZERO, at(3));
+                assert_eq!(round(&mut rounds, &cases), [0]);
+                last = told(&mut rounds, &target(0, RequestedReason::default()), answer, Duration::ZERO);
+                rounds.end(Duration::ZERO);
             }
-            let observation = rounds.take_settled(0).or_else(|| rounds.unseen(0, at(4)));
-            assert_eq!(observation.map(|observation| observation.seen), Some(seen));
+            assert_eq!(last.map(|sight| sight.observation.seen), Some(seen));
         }
     }
 
     #[test]
-    fn a_case_costs_little() {
-        assert!(size_of::<TargetRounds>() <= 96, "{} bytes", size_of::<TargetRounds>());
-    }
-
-    #[test]
-    fn what_was_seen_before_is_kept_where_nobody_answers() {
-        let mut rounds = Rounds::new([crl()].into_iter(), Duration::ZERO, Duration::MAX / 2);
-        for (answers, seen, why) in [
-            (None, Seen::Unknown, NOT_ANSWERED),
-            (Some(SourceAnswer::Good(None)), Seen::Good, "crl: not revoked"),
-            (None, Seen::Good, "crl: not revoked"),
-            (Some(SourceAnswer::Nothing("gone".into())), Seen::Unknown, "crl: gone"),
+    fn something_is_written_of_each_in_the_first_round_then_what_is_new_and_all_that_is_left_at_the_end() {
+        let good = || Some(SourceAnswer::Good(None));
+        let revoked = || Some(SourceAnswer::Revoked(None, None));
+        let cases = by_list(1);
+        let mut rounds = Rounds::new(&cases, Duration::ZERO, Duration::from_secs(10));
+        // At which second, what is answered, and what is written then: of what state, why, and whether only where it is new.
+        for (second, answer, expected) in [
+            (0, None, Some((Seen::Unknown, Some(NOT_ANSWERED), false))),
+            (2, good(), Some((Seen::Good, Some("crl: not revoked"), true))),
+            (4, None, None),
+            (10, good(), Some((Seen::Good, Some("crl: not revoked"), false))),
+            (10, None, None),
+            (6, revoked(), Some((Seen::Revoked, None, false))),
         ] {
-            let due = rounds.begin();
-            answers.into_iter().for_each(|answer| rounds.record_answer(0, StatusSource::Crl, answer, at(1)));
-            rounds.end(&due, Duration::ZERO, at(2));
-            let observation = rounds.unseen(0, at(3)).unwrap();
-            assert_eq!((observation.seen, observation.why.as_deref()), (seen, Some(why)));
+            rounds.begin();
+            let answers: Vec<_> = answer.into_iter().map(|answer| (StatusSource::Crl, answer, at(1))).collect();
+            let one = target(0, RequestedReason::default());
+            let sight = rounds.close(&one, &answers, Duration::from_secs(second), at(2));
+            let said = sight
+                .as_ref()
+                .map(|CaseSight { observation, if_new }| (observation.seen, observation.why.as_deref(), *if_new));
+            assert_eq!(said, expected, "{second}");
         }
+    }
+
+    #[test]
+    fn a_case_ends_when_nobody_holds_it() {
+        let (over, mut answered) = mpsc::unbounded_channel();
+        let case = Rc::new(OpenCase::new(target(7, RequestedReason::default()), Some(over)));
+        case.take(StatusSource::Crl, SourceAnswer::Good(None), at(1));
+        let other = Rc::clone(&case);
+        drop(case);
+        assert!(answered.try_recv().is_err());
+        drop(other);
+        let AnsweredCase { target, answers } = answered.try_recv().unwrap();
+        assert_eq!((target.ordinal, answers.len()), (7, 1));
     }
 }
