@@ -453,10 +453,8 @@ fn scan(
     let mut index = 0;
     while let Some(byte) = raw.get(index).copied() {
         // Nearly all bytes mean nothing to the form, and are passed together.
-        let plain = match at {
-            ScanState::Start | ScanState::Plain => raw[index..].iter().position(is_mark).unwrap_or(raw.len() - index),
-            ScanState::Quoted | ScanState::AfterQuote => 0,
-        };
+        let may_pass = matches!(at, ScanState::Start | ScanState::Plain);
+        let plain = raw[index..].iter().take_while(|byte| may_pass && !is_mark(byte)).count();
         if plain > 0 {
             position.pass_within_line(&raw[index..index + plain]);
             at = ScanState::Plain;

@@ -151,12 +151,7 @@ struct IdRun {
 impl ActionIds {
     /// The action that has an id.
     pub(super) fn find(&self, id: &str, spans: &SpanList) -> Option<u32> {
-        self.find_hashed(self.hash(id), id, spans)
-    }
-
-    /// As [`Self::find`], by the hash of the id.
-    fn find_hashed(&self, hash: u32, id: &str, spans: &SpanList) -> Option<u32> {
-        self.find_given(hash, id).or_else(|| {
+        self.find_given(id).or_else(|| {
             let (prefix, digits) = id.rsplit_once(':')?;
             // `parse` accepts `02` and `+2`, which no made id has.
             let line: u32 = digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))?;
@@ -165,7 +160,8 @@ impl ActionIds {
         })
     }
 
-    fn find_given(&self, hash: u32, id: &str) -> Option<u32> {
+    fn find_given(&self, id: &str) -> Option<u32> {
+        let hash = self.hash(id);
         let is_right = |ordinal| {
             hash_of_given(&self.given, ordinal) == hash && given_id(&self.given, ordinal).as_deref() == Some(id)
         };
@@ -189,7 +185,7 @@ impl ActionIds {
     pub(super) fn insert(&mut self, ordinal: u32, id: &str, spans: &SpanList) -> Result<(), u32> {
         // Before it is stored, or it would find itself.
         let hash = self.hash(id);
-        let known = self.find_hashed(hash, id, spans);
+        let known = self.find(id, spans);
         self.store(ordinal, id, hash);
         if let Some(first) = known {
             return Err(first);
@@ -230,10 +226,7 @@ impl ActionIds {
         let shared = self.shared_lines.get(&(index, line)).copied();
         let is_taken = shared.is_some()
             || self.find_generated(&self.prefixes[index], line, spans).is_some()
-            || !self.given.is_empty() && {
-                let id = line_place(prefix, line);
-                self.find_given(self.hash(&id), &id).is_some()
-            };
+            || !self.given.is_empty() && self.find_given(&line_place(prefix, line)).is_some();
         if is_taken {
             // Actions can share a line, and two entries a list.
             let mut more = (shared.unwrap_or(2)..).map(|count| (count, format!("{prefix}:{line}#{count}")));
