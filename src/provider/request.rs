@@ -493,6 +493,9 @@ pub(crate) mod tests {
         assert!(wrong(whole).is_empty());
         let partly = json!({"order.id": 7, "certificate.csr": "c", "platform.comment": "x"});
         assert_eq!(wrong(partly), ["`platform.id` is missing"]);
+        // Two objects ask for the same here: the one inside, and the optional one that must have it.
+        let partly = json!({"order.id": 7, "certificate.csr": "c", "site.room.floor": 2});
+        assert_eq!(wrong(partly), ["`site.room.number` is missing"]);
         let broken = json!({"order.id": 7, "certificate.csr": "c", "X-Namespace": "a\r\nX-Other: b"});
         assert!(wrong(broken)[0].contains("`X-Namespace` does not have the right form"));
         let fields = header_fields(reissue, json!({"X-Namespace": "team/a"}).as_object().unwrap());
