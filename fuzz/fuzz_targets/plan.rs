@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
-static CATALOG: LazyLock<Catalog> =
-    LazyLock::new(|| Catalog::built_in());
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::built_in());
 
 fuzz_target!(|bytes: &[u8]| {
     let request = Request {
