@@ -125,14 +125,14 @@ pub fn simulator_for(
         }
     }
     // Taken by somebody else, it is no reason to do nothing: most providers give no URLs.
-    if let Some(taken) = port.filter(|port| !is_free(*port)) {
+    let taken = port.filter(|port| !is_free(*port));
+    if let Some(taken) = taken {
         context.printer.note(&format!(
             "another program has port {taken} of this machine, where the simulator of this rehearsal was: an order whose URL names it cannot be \
              followed until that program ends"
         ));
     }
-    let port = port.filter(|port| is_free(*port));
-    begin(context, port.unwrap_or(0), accounts, faults, seed)
+    begin(context, port.filter(|_| taken.is_none()).unwrap_or(0), accounts, faults, seed)
 }
 
 /// What a later command starts from where the run was a rehearsal: its clock, which goes on from where the rehearsal got.
