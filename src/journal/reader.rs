@@ -102,17 +102,10 @@ impl Reader {
 
     /// Requires that the marks are of the run whose actions these are.
     fn require_one_run(&self) -> Result<(), JournalError> {
-        let checksum =
-            self.constant(FACTS).and_then(|_| schema::run_checksum(&self.connection).map_err(self.database()));
+        let read = self.constant(FACTS).and_then(|_| schema::run_checksum(&self.connection).map_err(self.database()));
         // Constants that cannot be read are damaged, and whoever needs them says so.
-        if checksum.is_err()
-            || self
-                .marks
-                .0
-                .iter()
-                .filter_map(|mark| mark.run)
-                .all(|run| checksum.as_ref().is_ok_and(|known| *known == run))
-        {
+        let Ok(checksum) = read else { return Ok(()) };
+        if self.marks.0.iter().filter_map(|mark| mark.run).all(|run| run == checksum) {
             return Ok(());
         }
         Err(JournalError::OfTwoRuns { run: self.path.parent().unwrap_or(&self.path).to_path_buf() })
