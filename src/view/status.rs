@@ -226,8 +226,7 @@ pub fn render(status: &Status, colors: bool) -> String {
     lines.extend(status.started_at.map(|started| format!("started  {}", rfc3339(started))));
     lines.extend(status.finished_at.map(|finished| format!("ended    {}", rfc3339(finished))));
     if status.waiting + status.in_flight > 0 {
-        let rate = status.rate_per_second.filter(|rate| *rate >= SHOWN_RATE).map(|rate| format!(", {rate:.1}/s"));
-        let rate = rate.unwrap_or_default();
+        let rate = rate_text(status.rate_per_second).map(|rate| format!(", {rate}")).unwrap_or_default();
         let time = status.estimated_seconds_left.map(|seconds| format!(", about {} left", seconds_text(seconds)));
         let (waiting, in_flight) = (grouped(status.waiting), grouped(status.in_flight));
         lines.push(format!("left     {waiting} waiting, {in_flight} in flight{rate}{}", time.unwrap_or_default()));
@@ -405,8 +404,7 @@ impl Recorder {
 
 fn providers_table(providers: &[ProviderNow], now: Timestamp) -> String {
     let row = |provider: &ProviderNow| {
-        let rate = provider.rate_per_second.filter(|rate| *rate >= SHOWN_RATE).map(|rate| format!("{rate:.1}/s"));
-        let rate = rate.unwrap_or_default();
+        let rate = rate_text(provider.rate_per_second).unwrap_or_default();
         let left = provider.estimated_seconds_left.map(seconds_text).unwrap_or_default();
         let bound = provider.bound.as_ref().map(|bound| bound.describe(now)).unwrap_or_default();
         let (done, actions) = (grouped(provider.done), grouped(provider.actions));
@@ -414,6 +412,11 @@ fn providers_table(providers: &[ProviderNow], now: Timestamp) -> String {
     };
     let rows: Vec<Vec<String>> = providers.iter().map(row).collect();
     table(&["provider", "done", "rate", "left", "limited by"], &[1, 2, 3], &rows)
+}
+
+/// A rate, where one digit shows it.
+fn rate_text(per_second: Option<f64>) -> Option<String> {
+    per_second.filter(|rate| *rate >= SHOWN_RATE).map(|rate| format!("{rate:.1}/s"))
 }
 
 fn deadline_text(deadline: &DeadlineNow, now: Timestamp) -> String {
