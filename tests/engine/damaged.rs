@@ -162,4 +162,4 @@ const FILES: [&str; 8] = [
 /// Actions of a run, a quarter of them reissues.
 const ACTIONS: usize = 24;
 /// Runs of which a file is changed, at the smallest scale.
-const CHANGES: u64 = 100;
+const CHANGES: u64 = 50;

@@ -2,7 +2,7 @@
 //! any moment and resumed. Thousands of seconds of virtual time pass in a moment; nothing real is waited for.
 //!
 //! A seed that fails prints itself; `CERTSWEEP_SEED=n cargo test --test engine` runs that one alone, and
-//! `CERTSWEEP_TEST_SCALE=10` as many seeds as the gate does.
+//! `CERTSWEEP_TEST_SCALE=20` as many seeds as the gate does.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests damage files from outside the program")]
@@ -515,7 +515,7 @@ fn a_run_directory_is_private_locked_and_whole() {
 }
 
 /// Worlds in which the promises are checked under cuts at any time, at the smallest scale.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 100;
 /// How often a run is cut off before it is let go to its end.
 const CUTS: u32 = 3;
 /// Worlds in which they are checked under a cut after each record, at the smallest scale.

@@ -172,4 +172,4 @@ fn a_reissue_that_is_cut_off_after_any_record_goes_on_from_what_is_durable() {
 }
 
 /// Worlds at the smallest scale.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 20;

@@ -62,4 +62,4 @@ fn a_disk_of_five_milliseconds_a_sync_costs_a_run_less_than_a_hundredth() {
 /// Requests of one account at once.
 const SLOTS: u32 = 32;
 /// Worlds with a slow disk, at the smallest scale.
-const SEEDS: u64 = 10;
+const SEEDS: u64 = 5;

@@ -385,7 +385,7 @@ fn a_certificate_that_is_not_what_was_asked_for_leaves_its_action_in_doubt_and_w
 #[test]
 fn all_requests_of_an_action_carry_the_one_key_that_was_made_for_it() {
     let (mut again, mut forgotten) = (0, 0);
-    for seed in seeds(7000..7000 + scaled(10)) {
+    for seed in seeds(7000..7000 + scaled(5)) {
         let (more, doubtful) = replayable(seed, || {
             virtual_time(async {
                 let faults = Faults { lost_before: 20, lost_after: 20, error_after: 10, ..Faults::none() };
@@ -446,4 +446,4 @@ fn polls_leave_the_limits_to_the_actions() {
 }
 
 /// Worlds at the smallest scale.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 50;

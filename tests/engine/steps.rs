@@ -323,7 +323,7 @@ fn nobody_stays_for_a_server_where_nobody_waits() {
 
 #[test]
 fn chains_survive_faults_and_cuts_and_no_step_goes_before_what_it_needs() {
-    for seed in seeds(7000..7000 + scaled(60)) {
+    for seed in seeds(7000..7000 + scaled(30)) {
         replayable(seed, || virtual_time(survive(seed)));
     }
 }

@@ -72,24 +72,31 @@ fn fences() -> Vec<(String, String)> {
 #[test]
 fn a_document_of_a_megabyte_with_one_usable_operation_gets_clear_lines() {
     let place = Place::bare();
-    let mut others = String::from("paths:\n");
-    for number in 0..4000 {
-        write!(
+    let with = |count| {
+        let mut others = String::from("paths:\n");
+        for number in 0..count {
+            write!(
             others,
             "  /things/{number}:\n    put:\n      responses: {{default: {{$ref: '#/nowhere'}}}}\n    post:\n      operationId: make_{number}\n      \
              requestBody:\n        required: true\n        content:\n          application/json:\n            schema: {{anyOf: [{{type: object}}, {{not: {{}}}}]}}\n      \
              responses: {{'200': {{description: done}}, default: {{$ref: '#/nowhere'}}}}\n"
         )
         .unwrap();
-    }
-    let large = DOCUMENT.replacen("paths:\n", &others, 1);
+        }
+        DOCUMENT.replacen("paths:\n", &others, 1)
+    };
+    let large = with(4000);
     assert!(large.len() > 1_000_000, "{}", large.len());
     place.file("large.yaml", large);
-    let new = |operation: &str| place.certsweep(&["providers", "new", "large.yaml", "--operation", operation]);
-    let draft = new("revokeCertificate").exits(0).out;
+    // The words are those of a small one, which is read sooner.
+    place.file("small.yaml", with(24));
+    let new_of =
+        |document: &str, operation: &str| place.certsweep(&["providers", "new", document, "--operation", operation]);
+    let new = |operation: &str| new_of("small.yaml", operation);
+    let draft = new_of("large.yaml", "revokeCertificate").exits(0).out;
     assert!(draft.len() < 4000 && draft.contains("keyCompromise: \"KEY_COMPROMISE\""), "{draft}");
     new("revokeCertificates").exits(2).says(&["no operation `revokeCertificates`; did you mean `revokeCertificate`?"]);
-    new("nothing like it").exits(2).says(&["it has make_0, make_1,", "make_19, and 3984 more"]);
+    new("nothing like it").exits(2).says(&["it has make_0, make_1,", "make_19, and 8 more"]);
     // One without an `operationId`, by its place; and one that is not there.
     assert!(new("PUT /things/7").exits(0).out.contains("operationId: FILL-IN"));
     new("DELETE /things/7").exits(2).says(&["no operation `DELETE /things/7`"]);
@@ -99,7 +106,7 @@ fn a_document_of_a_megabyte_with_one_usable_operation_gets_clear_lines() {
     let checked = place.certsweep(&["providers", "check", "my-ca.yaml"]).exits(0).out;
     assert_eq!(checked, "my-ca.yaml: ok: my-ca (revoke), 3 samples hold\n");
     // An operation that is not usable: each thing at its place in the document, not thousands of others.
-    let unusable = new("make_7").exits(0).out;
+    let unusable = new_of("large.yaml", "make_7").exits(0).out;
     place.file("unusable.yaml", unusable.replace("id: FILL-IN", "id: x"));
     let told = place.certsweep(&["providers", "check", "unusable.yaml"]).exits(2).err;
     assert!(told.contains("anyOf") && told.contains("large.yaml:"), "{told}");

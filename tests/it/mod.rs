@@ -39,6 +39,7 @@ mod provider_lists;
 mod provider_reference;
 mod providers_together;
 mod proxies;
+mod ready_plans;
 mod redact;
 mod rehearsals;
 mod reports;

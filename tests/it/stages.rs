@@ -3,6 +3,7 @@
 
 use super::mock::{Act, Mock, empty, json};
 use super::place::{CommandOutput, Place, csr, plan};
+use crate::support::side_by_side;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -149,11 +150,12 @@ fn a_reissue_that_would_drop_a_name_is_not_sent_unless_the_plan_says_so() {
 
 #[test]
 fn a_record_that_cannot_be_read_is_told_of_and_no_reason_to_wait() {
-    for (status, body, tries) in [
+    let cases = [
         (403, r#"{"errors":[{"code":"access_denied","message":"no"}]}"#, 1),
         (404, r#"{"errors":[{"code":"not_found|order","message":"no such order"}]}"#, 1),
         (500, "", 3),
-    ] {
+    ];
+    side_by_side(cases, |(status, body, tries)| {
         let place = Place::new();
         let order = |method: &str, below: &str| method == "GET" && below == "/order/certificate/55";
         let is_first = AtomicBool::new(true);
@@ -165,7 +167,7 @@ fn a_record_that_cannot_be_read_is_told_of_and_no_reason_to_wait() {
         output.says(&["it cannot be read whether", "drops a name; it is sent all the same"]);
         let before = mock.lines().iter().position(|line| line.starts_with("POST")).unwrap();
         assert_eq!(before, tries, "{status}: {:?}", mock.lines());
-    }
+    });
 }
 
 #[test]
@@ -175,13 +177,14 @@ fn a_reissue_whose_answer_is_lost_is_settled_by_its_order_and_not_asked_for_agai
         r#"{{"certificates":[{{"id":2,"status":"STATUS","csr":{}}}]}}"#,
         serde_json::json!(std::fs::read_to_string("tests/data/plans/shop.csr").unwrap())
     );
-    for (status, outcome, words) in [
+    let cases = [
         ("issued", "in-doubt", "for another key"),
         ("reissue_pending", "in-doubt", "for another key"),
         // It may be an earlier one.
         ("rejected", "in-doubt", "look at its history for a reissue with this request"),
         ("unheard of", "in-doubt", "look at its history for a reissue with this request"),
-    ] {
+    ];
+    side_by_side(cases, |(status, outcome, words)| {
         let place = Place::new();
         let list = listed.replace("STATUS", status);
         let lost = move |method: &str, below: &str| match (method, below) {
@@ -199,7 +202,7 @@ fn a_reissue_whose_answer_is_lost_is_settled_by_its_order_and_not_asked_for_agai
         assert!(!mock.lines().iter().any(|line| line.contains("/request/")), "{status}: {:?}", mock.lines());
         let followed = mock.lines().iter().any(|line| line.contains("/certificate/download/"));
         assert_eq!(followed, words == "for another key", "{status}: {:?}", mock.lines());
-    }
+    });
 }
 
 #[test]
@@ -217,7 +220,7 @@ fn each_thing_that_goes_wrong_with_a_reissue_is_told_and_none_is_asked_for_twice
     let order = |status: &str| json(200, &ORDER.replace("issued", status));
     let (request, download) = ("GET /request/7", "GET /certificate/download/order/55/format/pem_all");
     let (before, after) = ("before GET /order/certificate/55", "after GET /order/certificate/55");
-    for (answers, outcome, words, sent) in [
+    let cases = [
         (vec![(download, fits.clone())], "succeeded", "", 1),
         // The CA has changed what was asked for.
         (vec![(download, lacks)], "in-doubt", "lacks shop.example.com, which the request asks for", 1),
@@ -254,7 +257,8 @@ fn each_thing_that_goes_wrong_with_a_reissue_is_told_and_none_is_asked_for_twice
             0,
         ),
         (vec![("POST /order/certificate/55/reissue", refused)], "rejected", "This order has a pending reissue.", 1),
-    ] {
+    ];
+    side_by_side(cases, |(answers, outcome, words, sent)| {
         let place = Place::new();
         let is_asked = AtomicBool::new(false);
         let scripted = answers.clone();
@@ -283,5 +287,5 @@ fn each_thing_that_goes_wrong_with_a_reissue_is_told_and_none_is_asked_for_twice
                 mock.lines()
             );
         }
-    }
+    });
 }

@@ -1,7 +1,6 @@
 //! The ready plans: each is read, previewed and carried out against the simulator, by the program as people use it.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::disallowed_methods, reason = "what a test writes need not survive a crash")]
 
+use crate::support::side_by_side;
 use certsweep::diag::{Diagnostics, Severity};
 use certsweep::plan::{Action, CsvOptions, Input, Request, check};
 use certsweep::provider::Catalog;
@@ -12,10 +11,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-#[path = "../examples/library.rs"]
+#[path = "../../examples/library.rs"]
 #[allow(dead_code, reason = "its `main` is the example's own")]
 mod library;
-#[path = "../examples/run.rs"]
+#[path = "../../examples/run.rs"]
 #[allow(dead_code, reason = "its `main` is the example's own")]
 mod run;
 
@@ -121,12 +120,7 @@ fn ready_plans_preview_and_simulate() {
             std::fs::write(to, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
         }
     }
-    // Side by side: they mostly wait.
-    std::thread::scope(|scope| {
-        for ready in &READY {
-            scope.spawn(|| rehearse(place.path(), ready));
-        }
-    });
+    side_by_side(&READY, |ready| rehearse(place.path(), ready));
     let kept = std::fs::read_to_string(place.path().join("run-of-key-compromise.yaml.csv")).unwrap();
     assert!(kept.starts_with("action_id,provider,operation,target,reason,"), "{kept}");
 }
@@ -194,16 +188,17 @@ fn the_campaign_brings_new_certificates_and_the_old_ones_are_seen_revoked() {
     let approved = text.replace(alone, &format!("}}\n      - {approve}\n      - {{wait: approved, within: 1h}}"));
     let approved = format!("providers: {{digicert-approver: {{uses: digicert}}}}\n{approved}");
     std::fs::write(place.path().join("plans/approved.yaml"), approved).unwrap();
-    for (plan, actions) in [("digicert-reissue-campaign", 18), ("approved", 30)] {
+    side_by_side([("digicert-reissue-campaign", 18), ("approved", 30)], |(plan, actions)| {
         let file = format!("plans/{plan}.yaml");
-        let run = certsweep(place.path(), &["run", &file, "--simulate", "--report", "report.csv", "--run-dir", plan]);
+        let report = format!("{plan}.csv");
+        let run = certsweep(place.path(), &["run", &file, "--simulate", "--report", &report, "--run-dir", plan]);
         assert_eq!(run.status.code(), Some(0), "{plan}: {run:?}");
-        assert_eq!(outcomes(&place.path().join("report.csv")), [("succeeded".to_owned(), actions)], "{plan}");
+        assert_eq!(outcomes(&place.path().join(report)), [("succeeded".to_owned(), actions)], "{plan}");
         let certificates = std::fs::read_dir(place.path().join(plan).join("certificates")).unwrap().count();
         assert_eq!(certificates, 6, "{plan}");
         let verified = certsweep(place.path(), &["verify", plan]);
         assert_eq!(verified.status.code(), Some(0), "{plan}: {verified:?}");
-    }
+    });
 }
 
 #[test]
