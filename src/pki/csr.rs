@@ -3,13 +3,14 @@
 
 use super::names::{GeneralNames, letters};
 use super::pem::{self, Piece, is_der, pieces};
-use super::x509::{Extension, SignatureError, Signed, SpkiFingerprint, bit_length, curve, modulus, sequence_bytes};
+use super::x509::{
+    Extension, SignatureError, Signed, SpkiFingerprint, bit_length, broken_digest, curve, modulus, sequence_bytes,
+};
 use der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier};
 use der::oid::db::rfc4519::COMMON_NAME;
 use der::oid::db::rfc5280::{ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME};
 use der::oid::db::rfc5912::{
-    DSA_WITH_SHA_1, ID_EC_PUBLIC_KEY, ID_EXTENSION_REQ, ID_RSASSA_PSS, MD_2_WITH_RSA_ENCRYPTION,
-    MD_5_WITH_RSA_ENCRYPTION, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1, SHA_1_WITH_RSA_ENCRYPTION,
+    ID_EC_PUBLIC_KEY, ID_EXTENSION_REQ, ID_RSASSA_PSS, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1,
 };
 use der::oid::db::rfc8410::ID_ED_25519;
 use der::{Decode, DecodeValue, FixedTag, Header, Reader, SliceReader, Tag, TagNumber, Tagged};
@@ -22,7 +23,7 @@ use std::fmt;
 use std::net::IpAddr;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use x509_cert::name::Name;
-use x509_cert::spki::SubjectPublicKeyInfoRef;
+use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
 /// A certificate request whose own signature is right and whose key is strong enough.
@@ -115,7 +116,7 @@ impl Csr {
         if !reader.is_finished() {
             return Err("there are bytes after the certificate request".to_owned());
         }
-        check_digest(signed.algorithm.oid)?;
+        check_digest(&signed.algorithm)?;
         check_key(&fields.key)?;
         check_signature(&signed, &fields.key)?;
         Ok(Self {
@@ -330,9 +331,9 @@ fn wrong_block(label: &str) -> String {
     what.to_owned()
 }
 
-fn check_digest(algorithm: ObjectIdentifier) -> Result<(), String> {
-    match BROKEN_SIGNATURES.iter().find(|(oid, _)| *oid == algorithm) {
-        Some((_, name)) => Err(format!("the request is signed with {name}, which CAs refuse; sign it with SHA-256")),
+fn check_digest(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<(), String> {
+    match broken_digest(algorithm) {
+        Some(name) => Err(format!("the request is signed with {name}, which CAs refuse; sign it with SHA-256")),
         None => Ok(()),
     }
 }
@@ -409,7 +410,6 @@ fn alternative_names(extensions: &[Extension<'_>]) -> Result<GeneralNames, Strin
     Ok(names)
 }
 
-const ECDSA_WITH_SHA_1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.1");
 /// The standard's label (RFC 7468, section 7), and the older one that Windows writes.
 const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
 /// Between a path and a digest.
@@ -418,16 +418,6 @@ const DIGEST: &str = "#sha256=";
 const CHALLENGE_PASSWORD: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.7");
 /// `szOID_CERT_EXTENSIONS`, in the place of `extensionRequest`.
 const MICROSOFT_EXTENSIONS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.311.2.1.14");
-const BROKEN_SIGNATURES: [(ObjectIdentifier, &str); 7] = [
-    (MD_2_WITH_RSA_ENCRYPTION, "MD2"),
-    (MD_5_WITH_RSA_ENCRYPTION, "MD5"),
-    (SHA_1_WITH_RSA_ENCRYPTION, "SHA-1"),
-    (ECDSA_WITH_SHA_1, "SHA-1"),
-    (DSA_WITH_SHA_1, "SHA-1"),
-    // OIW's names for SHA-1 with RSA and with DSA, which old tools write.
-    (ObjectIdentifier::new_unwrap("1.3.14.3.2.29"), "SHA-1"),
-    (ObjectIdentifier::new_unwrap("1.3.14.3.2.27"), "SHA-1"),
-];
 /// RFC 5280, appendix A.1.
 const MAX_COMMON_NAME: usize = 64;
 

@@ -6,7 +6,7 @@
 use super::certificate::Certificate;
 use super::csr::Csr;
 use super::pem::{self, Block, Piece, is_der, pieces};
-use super::x509::{Signed, SpkiFingerprint, bit_length, modulus};
+use super::x509::{Signed, SpkiFingerprint, bit_length, broken_digest, modulus};
 use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
@@ -17,8 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
 use der::oid::db::rfc5912::{
-    DSA_WITH_SHA_1, ID_EC_PUBLIC_KEY, ID_RSASSA_PSS, MD_2_WITH_RSA_ENCRYPTION, MD_5_WITH_RSA_ENCRYPTION,
-    RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1, SHA_1_WITH_RSA_ENCRYPTION,
+    ID_EC_PUBLIC_KEY, ID_RSASSA_PSS, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1,
 };
 use der::oid::db::rfc8410::ID_ED_25519;
 use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag};
@@ -40,7 +39,7 @@ pub enum Weakness {
     Roca,
     /// The key is one of those that Debian's OpenSSL of 2006 to 2008 could make (CVE-2008-0166).
     Debian,
-    /// The signature is over a digest for which collisions are made: MD2, MD5, SHA-1.
+    /// The signature is over a digest for which collisions are made: SHA-1 and those before it.
     Digest(&'static str),
 }
 
@@ -206,7 +205,7 @@ pub fn weaknesses(certificate: &Certificate, debian: &DebianKeys) -> Vec<Weaknes
         }
     }
     if let Ok(signed) = Signed::from_der(&certificate.der)
-        && let Some((_, name)) = OLD_DIGESTS.iter().find(|(oid, _)| *oid == signed.algorithm.oid)
+        && let Some(name) = broken_digest(&signed.algorithm)
     {
         found.push(Weakness::Digest(name));
     }
@@ -407,15 +406,6 @@ const MIN_RSA_BITS: usize = 2048;
 const ROCA_PRIMES: [u32; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
     113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
-];
-/// `ecdsa-with-SHA1` (RFC 3279, section 2.2.3).
-const ECDSA_WITH_SHA_1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.1");
-const OLD_DIGESTS: [(ObjectIdentifier, &str); 5] = [
-    (SHA_1_WITH_RSA_ENCRYPTION, "SHA-1"),
-    (ECDSA_WITH_SHA_1, "SHA-1"),
-    (DSA_WITH_SHA_1, "SHA-1"),
-    (MD_5_WITH_RSA_ENCRYPTION, "MD5"),
-    (MD_2_WITH_RSA_ENCRYPTION, "MD2"),
 ];
 
 #[cfg(test)]

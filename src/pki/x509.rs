@@ -197,13 +197,19 @@ fn verification(
     })
 }
 
-/// The digest of RSASSA-PSS parameters (RFC 4055, section 3.1). Mask and length of the salt are not read: the library verifies those that
+/// The digest that an algorithm signs over, where collisions are made for it: CAs refuse requests over one, and certificates over one are weak.
+pub(super) fn broken_digest(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<&'static str> {
+    let digest = if algorithm.oid == algorithm::ID_RSASSA_PSS { pss_digest(algorithm)? } else { algorithm.oid };
+    BROKEN_DIGESTS.iter().find(|(oid, _)| *oid == digest).map(|(_, name)| *name)
+}
+
+/// The digest of RSASSA-PSS parameters (RFC 4055, section 3.1), which is SHA-1 where they name none. Mask and length of the salt are not read: the library verifies those that
 /// belong to the digest, and no others.
 fn pss_digest(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<ObjectIdentifier> {
     let parameters = algorithm.parameters.filter(|parameters| parameters.tag() == Tag::Sequence)?;
     let mut reader = SliceReader::new(parameters.value()).ok()?;
-    let digest = ContextSpecific::<AlgorithmIdentifierRef<'_>>::decode_explicit(&mut reader, TagNumber::N0).ok()??;
-    Some(digest.value.oid)
+    let digest = ContextSpecific::<AlgorithmIdentifierRef<'_>>::decode_explicit(&mut reader, TagNumber::N0).ok()?;
+    Some(digest.map_or(algorithm::ID_SHA_1, |digest| digest.value.oid))
 }
 
 fn from_hex(text: &str) -> Option<[u8; 32]> {
@@ -227,10 +233,33 @@ fn from_base64(text: &str) -> Option<[u8; 32]> {
 
 /// OIW's name of SHA-1 with RSA, which old tools write in the place of PKCS #1's.
 const SHA_1_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.29");
+/// Signatures, and the digests of RSASSA-PSS.
+const BROKEN_DIGESTS: [(ObjectIdentifier, &str); 17] = [
+    (algorithm::MD_2_WITH_RSA_ENCRYPTION, "MD2"),
+    (algorithm::ID_MD_2, "MD2"),
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.3"), "MD4"),
+    (algorithm::MD_5_WITH_RSA_ENCRYPTION, "MD5"),
+    (algorithm::ID_MD_5, "MD5"),
+    (algorithm::SHA_1_WITH_RSA_ENCRYPTION, "SHA-1"),
+    // `ecdsa-with-SHA1` (RFC 3279, section 2.2.3).
+    (ObjectIdentifier::new_unwrap("1.2.840.10045.4.1"), "SHA-1"),
+    (algorithm::DSA_WITH_SHA_1, "SHA-1"),
+    (algorithm::ID_SHA_1, "SHA-1"),
+    // OIW's names (Stable Implementation Agreements, part 12), with RSA and with DSA, which old tools write.
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.2"), "MD4"),
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.4"), "MD4"),
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.3"), "MD5"),
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.13"), "SHA-0"),
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.15"), "SHA-0"),
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.27"), "SHA-1"),
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.28"), "SHA-1"),
+    (SHA_1_WITH_RSA, "SHA-1"),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use der::{Encode as _, TagMode};
 
     const HEX: &str = "e61971289dcf5a683a97c32802120b88f6c411e520ccf25963c05d079badac0e";
 
@@ -256,6 +285,37 @@ mod tests {
             ["", "sha256:", &HEX[2..], &format!("{HEX}00"), &colons().replacen(':', "", 1), &base64[4..], "철회"]
         {
             assert_eq!(SpkiFingerprint::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signature_over_a_broken_digest_is_known_by_all_its_names() {
+        let pss = |of: Option<ObjectIdentifier>| {
+            let digest = of.map(|oid| {
+                let name = AlgorithmIdentifierRef { oid, parameters: None };
+                ContextSpecific { tag_number: TagNumber::N0, tag_mode: TagMode::Explicit, value: name }
+                    .to_der()
+                    .unwrap()
+            });
+            digest.unwrap_or_default()
+        };
+        let named = |oid: &str| (ObjectIdentifier::new(oid).unwrap(), None);
+        let pss = |of| (algorithm::ID_RSASSA_PSS, Some(pss(of)));
+        for ((oid, parameters), expected) in [
+            (named("1.2.840.113549.1.1.4"), Some("MD5")),
+            (named("1.2.840.113549.1.1.5"), Some("SHA-1")),
+            (named("1.2.840.10045.4.1"), Some("SHA-1")),
+            (named("1.3.14.3.2.29"), Some("SHA-1")),
+            (named("1.3.14.3.2.27"), Some("SHA-1")),
+            (named("1.3.14.3.2.3"), Some("MD5")),
+            (named("1.2.840.113549.1.1.11"), None),
+            (named("1.2.840.10045.4.3.2"), None),
+            (pss(None), Some("SHA-1")),
+            (pss(Some(algorithm::ID_SHA_1)), Some("SHA-1")),
+            (pss(Some(algorithm::ID_SHA_256)), None),
+        ] {
+            let parameters = parameters.as_deref().map(|content| AnyRef::new(Tag::Sequence, content).unwrap());
+            assert_eq!(broken_digest(&AlgorithmIdentifierRef { oid, parameters }), expected, "{oid}");
         }
     }
 }

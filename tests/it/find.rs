@@ -2,6 +2,10 @@
 
 use super::acme::ca_with;
 use super::place::Place;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use der::asn1::ObjectIdentifier;
+use der::{Decode as _, Encode as _};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData, date_time_ymd};
 use std::path::Path;
 
@@ -252,6 +256,15 @@ fn all_that_is_asked_must_hold() {
     assert_eq!(told["not_found"]["serials"], serde_json::json!(["0fffffffffff"]));
     let weak = place.certsweep(&["find", "--weak", "--all", "--in", KEYS]);
     assert_eq!(rows(&weak.out).iter().map(|row| row["weakness"].as_str()).collect::<Vec<_>>(), ["RSA 1024, SHA-1"]);
+    // The same by OIW's name of the signature, as old tools write it.
+    let pem = std::fs::read_to_string(Path::new(KEYS).join("rsa1024-certificate.pem")).unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let mut old = x509_cert::Certificate::from_der(&STANDARD.decode(body).unwrap()).unwrap();
+    let oid = ObjectIdentifier::new_unwrap("1.3.14.3.2.29");
+    (old.signature_algorithm.oid, old.tbs_certificate.signature.oid) = (oid, oid);
+    place.file("old/old.der", old.to_der().unwrap());
+    let weak = place.certsweep(&["find", "--weak", "--all", "--in", "old"]).exits(0);
+    assert_eq!(rows(&weak.out)[0]["weakness"], "RSA 1024, SHA-1", "{}", weak.out);
 }
 
 #[test]
