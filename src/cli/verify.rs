@@ -97,11 +97,14 @@ fn verify_open_run(context: &Context, args: &VerifyArgs, run: &OpenRun) -> Resul
             .map_err(|error| context.failed(&error))?;
     } else {
         context.printer.result(render(&shown).trim_end());
-        let run = quoted(run.dir.path());
-        context.printer.hint(&format!(
-            "the report as a page: certsweep report {} --format html -o report.html",
-            safe::terminal(&run)
-        ));
+        // One thing comes next: what is not seen yet goes before what can be read of it.
+        if !shown.is_to_be_asked_again() {
+            let run = quoted(run.dir.path());
+            context.printer.hint(&format!(
+                "the report as a page: certsweep report {} --format html -o report.html",
+                safe::terminal(&run)
+            ));
+        }
     }
     Ok(exit)
 }

@@ -136,6 +136,11 @@ impl VerificationSummary {
         self.revoked + self.held_as_asked == self.actions
     }
 
+    /// Whether to ask again is what is to be done next.
+    pub const fn is_to_be_asked_again(&self) -> bool {
+        self.again.0
+    }
+
     /// Adds an action that was asked about.
     pub fn add(&mut self, action: VerifiedAction) {
         let seen = action.cells.seen;
@@ -233,8 +238,8 @@ pub fn render(shown: &VerificationSummary) -> String {
         lines.extend(and_more(shown.other_reason, rows.len()));
     }
     lines.push(format!("\nReport: {}", safe::terminal(&shown.report)));
-    let (again, tell) = shown.again;
-    if again {
+    let (_, tell) = shown.again;
+    if shown.is_to_be_asked_again() {
         let quoted = shlex::try_quote(&shown.run_dir).unwrap_or_default();
         let again = format!("certsweep verify {} --wait 24h", safe::terminal(&quoted));
         lines

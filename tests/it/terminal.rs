@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 
 /// Runs certsweep on a pseudo-terminal, typing this; what it shows comes back as standard output.
-fn typing(place: &Place, arguments: &str, typed: &str) -> CommandOutput {
+pub(super) fn typing(place: &Place, arguments: &str, typed: &str) -> CommandOutput {
     let line = format!("{BINARY} {arguments}");
     let mut command = place.command("script", &["-qec", &line, "/dev/null"]);
     let mut child = command.stdin(Stdio::piped()).spawn().expect("these tests need `script` (util-linux)");

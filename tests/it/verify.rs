@@ -3,6 +3,7 @@
 
 use super::mock::{Act, Mock, Seen, empty, json, naver_done};
 use super::place::{BINARY, CommandOutput, Place, Row, finish, plan, rows, signal, wait_until_it_says};
+use super::terminal::typing;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
@@ -244,6 +245,22 @@ fn what_is_on_the_list_is_reported_as_revoked() {
     assert_eq!((again[1]["verified"].as_str(), again[1]["verified_by"][0].as_str()), (Some("revoked"), Some("crl")));
     assert!(again[1]["time_to_revoke_ms"].as_u64().is_some());
     assert_eq!(scene.place.certsweep(&["status", "run", "--json"]).exits(0).json()["state"], "finished");
+}
+
+#[test]
+fn on_a_terminal_one_thing_comes_next() {
+    let scene = Scene::new(empty(500));
+    scene.certificate("a.pem", 1, "ca.crl", false);
+    scene.certificate("b.pem", 2, "ca.crl", false);
+    scene.run("", &[("a", ", certificate: \"file:a.pem\""), ("b", ", certificate: \"file:b.pem\"")]);
+    for (revoked, next) in [
+        (&[1][..], "Next:   certsweep verify run --wait 24h, which asks about the rest"),
+        (&[1, 2], "Next:   the report as a page: certsweep report run --format html"),
+    ] {
+        scene.publish(bytes(scene.authority.list(revoked, 2100)));
+        let shown = typing(&scene.place, "verify run --only crl", "").out;
+        assert!(shown.contains(next) && shown.matches("Next:").count() == 1, "{shown}");
+    }
 }
 
 #[test]
