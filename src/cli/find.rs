@@ -490,7 +490,8 @@ fn to_json(list: &TargetList, result: &SearchResult, unplaced: &BTreeMap<Unplace
         },
         "left_out": {"expired": left_out.expired, "revoked": left_out.revoked, "of_cas": left_out.cas, "not_issued": left_out.not_issued},
         "not_found": {"keys": result.unmet.keys, "serials": result.unmet.serials, "names": result.unmet.names},
-        "undecided": result.undecided,
+        "undecided": result.undecided.iter().map(|(what, undecided)| (*what, undecided.count)).collect::<BTreeMap<_, _>>(),
+        "undecided_rows": result.undecided.iter().map(|(what, undecided)| (*what, &undecided.rows)).collect::<BTreeMap<_, _>>(),
         "unplaced": unplaced.iter().map(|(why, count)| (reason(why), *count)).collect::<BTreeMap<_, _>>(),
         "unread": result.unread,
         "more_unread": result.more_unread,
@@ -508,10 +509,11 @@ fn tell(context: &Context, result: &SearchResult, unplaced: &BTreeMap<Unplaced, 
         let help = if result.more_unread == more { "" } else { "; -v shows them" };
         context.printer.warning(&format!("not read: {} more{help}", plural(more, "place")));
     }
-    for (what, count) in &result.undecided {
-        let rows = plural(*count, "row");
+    for (what, undecided) in &result.undecided {
+        let rows = plural(undecided.count, "row");
         context.printer.warning(&format!(
-            "{rows} of lists could not be judged: the list does not tell {what}, and no file here holds the certificate"
+            "{rows} of lists could not be judged: the list does not tell {what}, and no file here holds the certificate: {}",
+            first_of(context, &undecided.rows, undecided.count)
         ));
     }
     // Of one that was asked for, the summary says it.
@@ -521,18 +523,11 @@ fn tell(context: &Context, result: &SearchResult, unplaced: &BTreeMap<Unplaced, 
         ("names", &result.unmet.names, result.unmet.of.2),
     ] {
         if all > 1 && !unmet.is_empty() {
-            let shown = if context.global.verbose > 0 { unmet.len() } else { MAX_UNMET };
-            let first: Vec<_> = unmet.iter().take(shown).map(|text| safe::terminal(text)).collect();
-            let more = if unmet.len() > shown {
-                format!(", … and {} more; -v shows them", grouped((unmet.len() - shown) as u64))
-            } else {
-                String::new()
-            };
             context.printer.warning(&format!(
-                "{} of the {} {what} that were asked for are of no certificate that was found: {}{more}",
+                "{} of the {} {what} that were asked for are of no certificate that was found: {}",
                 grouped(unmet.len() as u64),
                 grouped(all as u64),
-                first.join(", ")
+                first_of(context, unmet, unmet.len() as u64)
             ));
         }
     }
@@ -544,6 +539,20 @@ fn tell(context: &Context, result: &SearchResult, unplaced: &BTreeMap<Unplaced, 
     let text = summary(result.found.len() as u64, &result.looked, &result.left_out);
     // What was looked through must be known where nothing was found.
     if result.found.is_empty() { context.printer.always(&text) } else { context.printer.note(&text) }
+}
+
+/// The first of so many, and how many more there are.
+fn first_of(context: &Context, known: &[String], all: u64) -> String {
+    let shown = if context.global.verbose > 0 { known.len() } else { MAX_NAMED_ONES.min(known.len()) };
+    let first: Vec<_> = known[..shown].iter().map(|text| safe::terminal(text)).collect();
+    let more = match all - shown as u64 {
+        0 => String::new(),
+        more => {
+            let help = if shown < known.len() { "; -v shows them" } else { "" };
+            format!(", … and {} more{help}", grouped(more))
+        }
+    };
+    format!("{}{more}", first.join(", "))
 }
 
 fn reason(why: &Unplaced) -> String {
@@ -567,5 +576,5 @@ const MAX_NAMED: u64 = 64 << 20;
 const MAX_STEM: usize = 100;
 /// Lines about what could not be read.
 const MAX_SHOWN: usize = 50;
-/// What was asked for and not found, by name.
-const MAX_UNMET: usize = 5;
+/// What was asked for and not found, and rows that nobody could judge, by name.
+const MAX_NAMED_ONES: usize = 5;

@@ -98,8 +98,17 @@ pub struct Gathering {
     by_target: HashMap<u64, usize>,
     /// Serial numbers of certificates that do not fit, as hashes: rows about them are judged by that.
     others: HashSet<u64>,
-    /// Rows that do not tell what is asked, and whose certificate was not there: what they do not tell, and how many.
-    pub undecided: BTreeMap<&'static str, u64>,
+    /// Rows that do not tell what is asked, and whose certificate was not there, by what they do not tell.
+    pub undecided: BTreeMap<&'static str, Undecided>,
+}
+
+/// Rows of lists of which nobody can tell whether they are meant.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Undecided {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them: where each stands, and what it calls its certificate.
+    pub rows: Vec<String>,
 }
 
 impl Sighting {
@@ -123,6 +132,19 @@ impl Sighting {
                 ..WholeCertificate::default()
             }),
             ..Self::default()
+        }
+    }
+}
+
+impl Sighting {
+    /// Where it is, and the best name that it has there: an account's list has no lines.
+    fn named_place(&self) -> String {
+        let serial = || self.serial.as_ref().map(ToString::to_string);
+        let target = || self.target.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("/");
+        let name = Some(&self.common_name).filter(|name| !name.is_empty()).or(self.names.first()).cloned();
+        match name.or_else(serial).unwrap_or_else(target) {
+            name if name.is_empty() => self.place.clone(),
+            name => format!("{} ({name})", self.place),
         }
     }
 }
@@ -164,7 +186,11 @@ impl Gathering {
             (None, RowFit::Not) => {}
             (None, RowFit::Unknown(what)) => {
                 if !row.serial.as_ref().is_some_and(|serial| self.others.contains(&hash_of(serial))) {
-                    *self.undecided.entry(what).or_default() += 1;
+                    let undecided = self.undecided.entry(what).or_default();
+                    undecided.count += 1;
+                    if undecided.rows.len() < MAX_UNDECIDED {
+                        undecided.rows.push(row.named_place());
+                    }
                 }
             }
         }
@@ -375,6 +401,8 @@ fn hash_of(serial: &SerialNumber) -> u64 {
 }
 
 const REVOKED: &str = "revoked";
+/// Rows that nobody can judge, by name: there may be a million.
+const MAX_UNDECIDED: usize = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -426,7 +454,7 @@ mod tests {
         gathering.pass_certificate(&SerialNumber::parse("0f").unwrap());
         gathering.add_row(row("0f", "CA", "10", ""), RowFit::Unknown("the key"));
         gathering.add_row(row("0e", "CA", "11", ""), RowFit::Unknown("the key"));
-        assert_eq!(gathering.undecided, [("the key", 1)].into());
+        assert_eq!(gathering.undecided["the key"].count, 1);
         let (rows, left_out) = told(gathering, false);
         assert_eq!(rows, ["a.pem+b.pem+list.csv:7 7 valid", "list.csv:9 9 "]);
         assert_eq!(left_out, LeftOut { revoked: 1, ..LeftOut::default() });

@@ -3,7 +3,7 @@
 
 use super::contents::{self, ListColumns};
 use super::criteria::{Criteria, Unmet};
-use super::found::{Gathering, LeftOut, LocatedCertificate, RowFit, Sighting};
+use super::found::{Gathering, LeftOut, LocatedCertificate, RowFit, Sighting, Undecided};
 use crate::pki::{Certificate, Meant, SerialNumber, meant};
 use crate::plan::MAX_BUNDLE;
 use crate::text::{Secret, file, safe};
@@ -60,8 +60,8 @@ pub struct SearchResult {
     pub left_out: LeftOut,
     /// What was looked for, and is of none of both.
     pub unmet: Unmet,
-    /// Rows that do not tell what was asked: what that is, and how many.
-    pub undecided: BTreeMap<&'static str, u64>,
+    /// Rows that do not tell what was asked, by what that is.
+    pub undecided: BTreeMap<&'static str, Undecided>,
     /// What could not be read, a line each, sorted: the place and the cause.
     pub unread: Vec<String>,
     /// How many more there are than have a line here.

@@ -108,7 +108,9 @@ fn a_leaked_key_becomes_a_list_that_a_plan_takes_as_it_is() {
     assert_eq!(rows[0]["certificate"], "file:pems/shop/cert.pem");
     assert_eq!((rows[0]["status"].as_str(), rows[0]["provider"].as_str()), ("valid", "digicert"));
     // Of `nobody` no file is there, and the list does not tell its key: that is said, and of `safe` nothing need be.
-    assert!(found.err.contains("1 row of lists could not be judged: the list does not tell the key"), "{}", found.err);
+    let found = found.says(&[
+        "1 row of lists could not be judged: the list does not tell the key, and no file here holds the certificate: orders.csv:4 (nobody.example.com)\n",
+    ]);
     assert!(found.err.contains("left out: 1 expired, 1 revoked"), "{}", found.err);
     place.file(
         "plan.yaml",
@@ -117,6 +119,31 @@ fn a_leaked_key_becomes_a_list_that_a_plan_takes_as_it_is() {
     let checked = place.certsweep(&["check", "plan.yaml"]);
     assert!(checked.code == 0 && checked.out.starts_with("ok: 2 actions;"), "{}{}", checked.out, checked.err);
     place.certsweep(&["run", "plan.yaml", "--simulate", "--yes"]).exits(0);
+}
+
+#[test]
+fn rows_that_nobody_can_judge_are_named_and_of_many_the_first() {
+    let (place, _) = incident();
+    let row = |number: u32| {
+        let name = if number == 3 { "\u{1b}[31m.example.com".to_owned() } else { format!("{number}.example.com") };
+        format!("{name},aa00bb00cc00{number:04x}\n")
+    };
+    place.file("many.csv", format!("Common Name,Serial Number\n{}", (1..=1200).map(row).collect::<String>()));
+    let args = ["find", "--key", "leaked.key", "--in", "pems", "--in", "many.csv"];
+    let few = place.certsweep(&args).exits(0).says(&[
+        "1,200 rows of lists could not be judged: the list does not tell the key, and no file here holds the certificate: many.csv:2 (1.example.com), many.csv:3 (2.example.com), ",
+        ", many.csv:6 (5.example.com), … and 1,195 more; -v shows them\n",
+    ]);
+    assert!(!few.err.contains('\u{1b}') && !few.err.contains("many.csv:7"), "{}", few.err);
+    place
+        .certsweep(&[&args[..], &["-v"]].concat())
+        .exits(0)
+        .says(&["many.csv:1001 (1000.example.com), … and 200 more\n"]);
+    let told = place.certsweep(&[&args[..], &["--json"]].concat()).exits(0).json();
+    assert_eq!(
+        (&told["undecided"]["the key"], &told["undecided_rows"]["the key"][1]),
+        (&1200.into(), &"many.csv:3 (2.example.com)".into())
+    );
 }
 
 #[test]
