@@ -16,7 +16,7 @@ use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::ocsp::Nonce;
 use crate::pki::{CertId, Certificate, Meant, SerialNumber, Undecided, meant};
 use crate::plan::checked::{CertificateFacts, NamedFile};
-use crate::plan::{Action, MAX_BUNDLE};
+use crate::plan::{Action, MAX_BUNDLE, Wait, WaitFor};
 use crate::provider::{Catalog, Provider, target_state};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
@@ -271,8 +271,10 @@ fn select_targets(
     let wanted = |source: &StatusSource| args.only.is_empty() || args.only.contains(source);
     let wanted: StatusSources = StatusSource::ALL.into_iter().filter(wanted).collect();
     let mut unknown: HashSet<String> = files.given.keys().cloned().collect();
+    let mut has_waits = false;
     for found in reader.histories() {
         let (action, history) = found.map_err(|error| context.failed(&error))?;
+        has_waits |= action.operation == WaitFor::Revoked.operation();
         let account = facts.settings.accounts.get(action.account);
         let provider = account.and_then(|account| catalog.get(&account.provider));
         let Some(provider) = provider.filter(|provider| revokes(provider, &action.operation)) else { continue };
@@ -301,7 +303,8 @@ fn select_targets(
         context.printer.error(&format!("--certificate: no action `{id}` of this run has revoked anything"));
         return Err(Exit::Usage);
     }
-    let (target, certificate) = find_targets(files, Rc::clone(reader), facts, catalog);
+    let (found, certificate) = find_targets(files, Rc::clone(reader), facts, catalog);
+    let target: FindTarget = if has_waits { with_first_sight(found, Rc::clone(reader), facts.actions) } else { found };
     Ok(VerifyTargets { cases: Rc::new(cases), target, certificate, asked, earlier, not_ended_well })
 }
 
@@ -331,6 +334,29 @@ fn find_targets(
         files.borrow_mut().certificates(&action).ok()??.into_iter().next()
     });
     (target, certificate)
+}
+
+/// The same, with the time at which a step that waited for it (`wait: revoked`) has seen the target revoked.
+fn with_first_sight(found: FindTarget, reader: Rc<Reader>, actions: u64) -> FindTarget {
+    Rc::new(move |ordinal, wanted| {
+        let target = found(ordinal, wanted)?;
+        let action = reader.action(ordinal)?;
+        // An entry's steps follow each other, and their ids begin alike.
+        let Some((entry, _)) = action.id.rsplit_once('/') else { return Ok(target) };
+        for later in ordinal + 1..actions {
+            let (step, history) = reader.history(later)?;
+            if step.id.rsplit_once('/').is_none_or(|(other, _)| other != entry) {
+                break;
+            }
+            let wait = Wait::of_action(&step.operation, &step.parameters);
+            let is_meant = wait.is_some_and(|wait| wait.until == WaitFor::Revoked && wait.of == action.id);
+            // What a person has settled was not seen here.
+            if is_meant && history.state.phase == Phase::Ended(Outcome::Succeeded) && history.settled.is_none() {
+                return Ok(VerifyTarget { seen_at: history.finished_at, ..target });
+            }
+        }
+        Ok(target)
+    })
 }
 
 /// Asks what CAs publish about a run's revocations while it goes on, for the steps that wait for that. `None` where none does, or in a rehearsal.
@@ -491,6 +517,7 @@ impl CertificateFiles {
             sources: asked,
             reason: requested_reason(provider, action),
             note: note.map(Rc::from),
+            seen_at: None,
         }
     }
 

@@ -88,7 +88,7 @@ fn target(ordinal: Ordinal, certificate: &Certificate, issuer: Option<&[u8]>) ->
         certificate: Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), urls: Rc::new(places) }),
         sources: by_ca(),
         reason: RequestedReason { asked: Some(RevocationReason::KeyCompromise), sent: None },
-        note: None,
+        ..VerifyTarget::default()
     }
 }
 

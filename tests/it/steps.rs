@@ -160,6 +160,13 @@ fn a_revocation_is_waited_for_until_the_list_has_it_and_one_look_serves_all() {
     assert!(rows.iter().all(|row| row["outcome"] == "succeeded"), "{rows:?}");
     assert_eq!(rows[1]["provider_message"], "crl: revoked since 2026-01-02T00:00:00Z");
     assert!((3..7).contains(&looks.load(Ordering::SeqCst)), "{looks:?}");
+    // The first time at which it was seen counts, whoever asks later.
+    place.certsweep(&["verify", "run", "--only", "crl"]).exits(0);
+    let verified = place.rows();
+    let told: Vec<_> = verified.iter().map(|row| (row["verified"].as_str(), row["verified_at"].as_str())).collect();
+    for pair in 0..3 {
+        assert_eq!(told[2 * pair], ("revoked", verified[2 * pair + 1]["finished_at"].as_str()), "{verified:?}");
+    }
     place.certsweep(&["report", "run", "--format", "plan", "-o", "left.yaml"]).exits(0);
     assert!(place.read("left.yaml").contains("{name: revoked, wait: revoked, within: \"3600s\", by: [crl, ocsp]}"));
     // A rehearsal asks nobody.

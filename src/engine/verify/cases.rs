@@ -4,6 +4,7 @@
 use crate::journal::JournalError;
 use crate::pki::{CertId, Certificate, RevocationReason};
 use crate::run::{Ordinal, StatusSources};
+use jiff::Timestamp;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -24,6 +25,8 @@ pub struct VerifyTarget {
     pub reason: RequestedReason,
     /// Why other sources cannot be asked.
     pub note: Option<Rc<str>>,
+    /// When the run itself has seen it revoked, where a step of it waited for that.
+    pub seen_at: Option<Timestamp>,
 }
 
 /// The reason of a revocation: the plan's, and what was sent in its place, which a plan may change on purpose (`reasons`).

@@ -485,6 +485,8 @@ impl<'r> Sights<'r> {
         let Observation { seen, at, by, revoked_at, reason, why } = observation;
         // A hold is told of as such; whether its reason is the one asked for shows when it ends.
         let reason_differs = seen == Seen::Revoked && reason.is_some_and(|reason| target.reason.differs(reason));
+        // The first time counts: what is asked later would make a revocation seem slower than it was.
+        let at = if seen == Seen::Revoked { target.seen_at.map_or(at, |first| first.min(at)) } else { at };
         let (by, why) = (by.iter().collect(), why.map(|why| why.as_ref().to_owned()));
         let verified = Verified { at, seen, by, revoked_at, reason, reason_differs, why };
         if if_new {
