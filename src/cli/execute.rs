@@ -273,8 +273,8 @@ fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Opti
 }
 
 /// Asks on the terminal, or answers by itself in a rehearsal without a person. A line is read on a thread of its own: that blocks, and the run
-/// must react to signals meanwhile. A question that is over before it was answered leaves that thread reading; the line is then the answer to
-/// the next question.
+/// must react to signals meanwhile. A question that is over before it was answered leaves that thread reading; it then reads the answer to the
+/// next question, and a line that came in between answers none.
 fn asker(context: &Context, answers: Answers) -> UnboundedSender<Question> {
     let (sender, mut questions) = unbounded_channel::<Question>();
     let (read, reads) = std::sync::mpsc::channel();
@@ -293,6 +293,9 @@ fn asker(context: &Context, answers: Answers) -> UnboundedSender<Question> {
                 printer.note(&format!("{text} The rehearsal goes on by itself; a real run waits for a person here"));
                 let _ = answer.send(true);
                 continue;
+            }
+            while answered.try_recv().is_ok() {
+                is_reading = false;
             }
             printer.ask(&text);
             if !std::mem::replace(&mut is_reading, true) {

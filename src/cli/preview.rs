@@ -9,7 +9,8 @@ use super::preview_data::{Latency, PreviewData};
 use super::process::with_signals;
 use super::runs::newest_runs;
 use crate::engine::verify::{
-    Cases, FindTarget, NonceUse, OPEN_CASES, Verification, VerificationEnd, VerifyTarget, has_preview, verify as ask,
+    Cases, FindTarget, NonceUse, OPEN_CASES, Verification, VerificationEnd, VerificationProgress, VerifyTarget,
+    has_preview, verify as ask,
 };
 use crate::find::contents::listed;
 use crate::journal::dir::OpenRun;
@@ -26,6 +27,7 @@ use crate::simulator::Faults;
 use crate::time::Clock;
 use crate::view::preview::{LatencySource, PresentState, PresentTarget, PresentTargets, Preview, SuggestedRenewal};
 use crate::view::preview_text::render;
+use crate::view::progress::AskingProgress;
 use crate::view::report::ReportColumns;
 use crate::view::report::formats::CsvReport;
 use crate::view::report::row_of;
@@ -315,7 +317,14 @@ fn ask_open_run(
                 shown: Some(take),
                 stop,
             };
-            ask(verification, &mut |_| {}).await.map_err(|error| context.failed(&error))
+            let mut progress = AskingProgress::begin(&context.printer, context.clock.elapsed());
+            let mut observe = |VerificationProgress { cases, answered, .. }| {
+                let targets = format!("; {}", plural(cases as u64, "target"));
+                progress.answered(answered as u64, &targets, || context.clock.elapsed());
+            };
+            let ended = ask(verification, &mut observe).await;
+            progress.end();
+            ended.map_err(|error| context.failed(&error))
         })?;
     }
     for (account, why) in &ended.refused {

@@ -21,9 +21,11 @@ use crate::provider::{Catalog, Provider, target_state};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
 use crate::text::{file, safe};
-use crate::time::human;
+use crate::time::{Clock, human};
+use crate::view::progress::AskingProgress;
 use crate::view::report::run_files::write_reports;
 use crate::view::report::verified_cells;
+use crate::view::terminal::grouped;
 use crate::view::verification::{
     EachVerified, EarlierRevoked, VerificationJson, VerificationSummary, VerifiedAction, render,
 };
@@ -163,16 +165,22 @@ fn ask_in_rounds(
             shown: None,
             stop,
         };
-        let mut observe = |VerificationProgress { revoked, cases, again }| {
+        let mut progress = AskingProgress::begin(&context.printer, context.clock.elapsed());
+        let mut observe = |VerificationProgress { revoked, cases, answered, again }| {
+            let before = targets.earlier.revoked;
+            let (revoked, cases) = (grouped(revoked as u64 + before), grouped(cases as u64 + before));
+            let seen = format!("; {revoked} of {cases} seen revoked");
+            progress.answered(answered as u64, &seen, || context.clock.elapsed());
             if let Some(again) = again {
+                progress.end();
                 let again = human(again);
-                let before = targets.earlier.revoked;
-                let (revoked, cases) = (revoked as u64 + before, cases as u64 + before);
                 let at_once = if facts.simulated { ", which pass at once in a rehearsal" } else { "" };
                 context.printer.note(&format!("{revoked} of {cases} seen revoked; asking again in {again}{at_once}"));
             }
         };
-        ask(verification, &mut observe).await.map_err(|error| context.failed(&error))
+        let ended = ask(verification, &mut observe).await;
+        progress.end();
+        ended.map_err(|error| context.failed(&error))
     })
 }
 

@@ -80,6 +80,8 @@ struct Inner {
     stderr: Mutex<ErrorStream>,
     /// How many columns and rows the terminal of standard error has now.
     size: fn() -> Option<(usize, usize)>,
+    /// Drops what was typed and not read yet.
+    forget_typed: fn(),
 }
 
 /// Standard error, with what stands on it.
@@ -136,10 +138,12 @@ impl Printer {
     pub fn standard(options: PrinterOptions) -> Self {
         let surroundings = Surroundings::detect(|name| std::env::var_os(name));
         let (stdin, stdout, stderr) = (io::BufReader::new(io::stdin()), io::stdout(), io::stderr());
-        Self::sized(options, surroundings, Box::new(stdin), Box::new(stdout), Box::new(stderr), || {
+        let size = || {
             let (columns, rows) = terminal_size::terminal_size_of(io::stderr())?;
             Some((columns.0.into(), rows.0.into()))
-        })
+        };
+        let streams = (Box::new(stdin) as _, Box::new(stdout) as _, Box::new(stderr) as _);
+        Self::with_terminal(options, surroundings, streams, (size, forget_typed))
     }
 
     /// A printer on any streams.
@@ -150,21 +154,19 @@ impl Printer {
         stdout: Box<dyn Write + Send>,
         stderr: Box<dyn Write + Send>,
     ) -> Self {
-        Self::sized(options, surroundings, stdin, stdout, stderr, || None)
+        Self::with_terminal(options, surroundings, (stdin, stdout, stderr), (|| None, || {}))
     }
 
-    fn sized(
+    fn with_terminal(
         options: PrinterOptions,
         surroundings: Surroundings,
-        stdin: Box<dyn BufRead + Send>,
-        stdout: Box<dyn Write + Send>,
-        stderr: Box<dyn Write + Send>,
-        size: fn() -> Option<(usize, usize)>,
+        (stdin, stdout, stderr): (Box<dyn BufRead + Send>, Box<dyn Write + Send>, Box<dyn Write + Send>),
+        (size, forget_typed): (fn() -> Option<(usize, usize)>, fn()),
     ) -> Self {
         let stream = |writer| Stream { writer, state: StreamState::Open };
         let stderr = ErrorStream { stream: stream(stderr), below: LinesBelow::default(), question: None };
         let (stdin, stdout, stderr) = (Mutex::new(stdin), Mutex::new(stream(stdout)), Mutex::new(stderr));
-        Self { inner: Arc::new(Inner { options, surroundings, stdin, stdout, stderr, size }) }
+        Self { inner: Arc::new(Inner { options, surroundings, stdin, stdout, stderr, size, forget_typed }) }
     }
 
     /// What the user asked for.
@@ -326,8 +328,12 @@ impl Printer {
         answer
     }
 
-    /// Asks on standard error. Lines that come before the answer stand above the question, which is then asked again.
+    /// Asks on standard error. Lines that come before the answer stand above the question, which is then asked again. What was typed before is no
+    /// answer: nobody had seen what was asked.
     pub fn ask(&self, question: &str) {
+        if self.inner.surroundings.stdin_terminal {
+            (self.inner.forget_typed)();
+        }
         let question = question.lines().map(safe::terminal).collect::<Vec<_>>().join("\n");
         lock(&self.inner.stderr).ask(format!("{question} Type `yes` to go on: "), self.size());
     }
@@ -486,6 +492,13 @@ impl std::fmt::Debug for Printer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Printer").field("options", &self.inner.options).finish_non_exhaustive()
     }
+}
+
+/// Of a terminal, what it holds for the next reading.
+fn forget_typed() {
+    #[cfg(unix)]
+    // Where that fails, the answer is the first line there is, as before.
+    let _ = rustix::termios::tcflush(io::stdin(), rustix::termios::QueueSelector::IFlush);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

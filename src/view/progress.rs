@@ -31,6 +31,9 @@ pub struct ReadingProgress(WorkLine);
 /// The line of a search that goes on. What there is to look through is not known before its end, so it counts.
 pub struct SearchProgress(WorkLine);
 
+/// The line of a verification, or of a preview that asks: limits let either take minutes.
+pub struct AskingProgress(WorkLine);
+
 /// Shows a run as lines.
 #[derive(Debug)]
 struct ProgressLines<C> {
@@ -291,7 +294,7 @@ impl ReadingProgress {
 
     /// Takes the line away.
     pub fn end(self) {
-        self.0.end();
+        self.0.clear();
     }
 }
 
@@ -311,7 +314,27 @@ impl SearchProgress {
 
     /// Takes the line away.
     pub fn end(self) {
-        self.0.end();
+        self.0.clear();
+    }
+}
+
+impl AskingProgress {
+    /// Begins at this time of a steady clock.
+    pub fn begin(printer: &Printer, now: Duration) -> Self {
+        Self(WorkLine::begin(printer, 1, now))
+    }
+
+    /// So many were asked about, and this is what is seen by now.
+    pub fn answered(&mut self, count: u64, seen: &str, now: impl FnOnce() -> Duration) {
+        self.0.tell(now, |_, elapsed| {
+            let pace = count as f64 / elapsed.as_secs_f64();
+            format!("asking: {}, {pace:.1}/s{seen}", plural(count, "answer"))
+        });
+    }
+
+    /// Takes the line away.
+    pub fn end(&self) {
+        self.0.clear();
     }
 }
 
@@ -336,8 +359,8 @@ impl WorkLine {
     }
 
     /// Takes the line away.
-    fn end(self) {
-        if let Some(printer) = self.printer {
+    fn clear(&self) {
+        if let Some(printer) = &self.printer {
             printer.show_below(Vec::new());
         }
     }
@@ -669,6 +692,18 @@ mod tests {
         }
         assert!(err.text().contains("reading the plan: 2,048 actions, 512/s"), "{}", err.text());
         reading.end();
+        assert_eq!(rows(&err.text(), 80), [""; 0]);
+    }
+
+    #[test]
+    fn who_asks_for_minutes_says_how_far_that_is() {
+        let (printer, _, err) = printer(PrinterOptions::default(), TERMINAL, "");
+        let mut asking = AskingProgress::begin(&printer, Duration::from_secs(100));
+        asking.answered(1, "; 1 of 302 seen revoked", || Duration::from_millis(100_499));
+        assert_eq!(err.text(), "");
+        asking.answered(120, "; 118 of 302 seen revoked", || Duration::from_secs(124));
+        assert_eq!(rows(&err.text(), 80), ["asking: 120 answers, 5.0/s; 118 of 302 seen revoked"]);
+        asking.end();
         assert_eq!(rows(&err.text(), 80), [""; 0]);
     }
 

@@ -6,17 +6,29 @@ use super::place::{BINARY, CommandOutput, Place, finish, plan};
 use std::io::{Read, Write};
 use std::process::Stdio;
 
-/// Runs certsweep on a pseudo-terminal, typing this; what it shows comes back as standard output.
+/// Runs certsweep on a pseudo-terminal, typing a line of this whenever something is asked; what it shows comes back as standard output.
 pub(super) fn typing(place: &Place, arguments: &str, typed: &str) -> CommandOutput {
     let line = format!("{BINARY} {arguments}");
     let mut command = place.command("script", &["-qec", &line, "/dev/null"]);
     let mut child = command.stdin(Stdio::piped()).spawn().expect("these tests need `script` (util-linux)");
-    let mut keyboard = child.stdin.take().unwrap();
-    keyboard.write_all(typed.as_bytes()).unwrap();
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let typed: Vec<String> = typed.split_inclusive('\n').map(str::to_owned).collect();
+    let shown = std::thread::spawn(move || {
+        let (mut shown, mut byte, mut typed) = (Vec::new(), [0], typed.into_iter());
+        while screen.read(&mut byte).unwrap() > 0 {
+            shown.push(byte[0]);
+            if shown.ends_with(QUESTION.as_bytes()) {
+                drop(typed.next().map(|line| keyboard.write_all(line.as_bytes())));
+            }
+        }
+        String::from_utf8(shown).unwrap()
+    });
     let done = finish(child);
-    drop(keyboard);
-    done
+    CommandOutput { out: shown.join().unwrap(), ..done }
 }
+
+/// How each question ends.
+const QUESTION: &str = "Type `yes` to go on: ";
 
 /// What the screen shows up to and with this.
 fn read_until(screen: &mut impl Read, end: &str) -> String {
@@ -92,6 +104,31 @@ fn a_run_on_a_terminal_asks_between_waves() {
 }
 
 #[test]
+fn what_is_typed_before_a_question_is_no_answer_to_it() {
+    let (place, mock) = (Place::new(), Mock::start(|_, nth| if nth == 1 { empty(204).held() } else { empty(204) }));
+    let waves = "safety: {waves: [2, 100%]}\ndefaults:";
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 6).replace("defaults:", waves));
+    let line = format!("{BINARY} run plan.yaml --run-dir run --no-progress");
+    let mut child = place.command("script", &["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).spawn().unwrap();
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    read_until(&mut screen, QUESTION);
+    // The terminal shows what is typed once it has it.
+    keyboard.write_all(b"yes\n").unwrap();
+    read_until(&mut screen, "yes\r\n");
+    mock.wait_for(2);
+    // The first wave still goes on.
+    keyboard.write_all(b"yes\n").unwrap();
+    read_until(&mut screen, "yes\r\n");
+    mock.release();
+    read_until(&mut screen, "(4 actions)? Type `yes` to go on: ");
+    keyboard.write_all(b"no\n").unwrap();
+    let mut rest = String::new();
+    screen.read_to_string(&mut rest).unwrap();
+    finish(child).exits(3);
+    assert_eq!(mock.seen().len(), 2, "{rest}");
+}
+
+#[test]
 fn the_question_between_waves_stands_alone_until_it_is_answered_here_or_elsewhere() {
     let refused = r#"{"errors":[{"code":"not_found|certificate","message":"no such certificate"}]}"#;
     let is_refused = |target: &str| ["/1/", "/2/"].iter().any(|id| target.contains(id));
@@ -103,6 +140,7 @@ fn the_question_between_waves_stands_alone_until_it_is_answered_here_or_elsewher
     let mut child = place.command("script", &["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut keyboard = child.stdin.take().unwrap();
     let mut screen = child.stdout.take().unwrap();
+    read_until(&mut screen, QUESTION);
     keyboard.write_all(b"yes\n").unwrap();
     let asked = read_until(&mut screen, "Send wave 2 (2 actions) all the same? Type `yes` to go on: ");
     assert!(asked.contains("wave 1 of 3 has ended: 2 rejected. NONE of its 2 actions ended well."), "{asked}");
@@ -153,9 +191,9 @@ fn an_interrupt_at_the_question_between_waves_leaves_a_run_to_resume() {
     let line = format!("{BINARY} run plan.yaml --run-dir run");
     let mut child = place.command("script", &["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut keyboard = child.stdin.take().unwrap();
-    keyboard.write_all(b"yes\n").unwrap();
-    mock.wait_for(2);
     let mut screen = child.stdout.take().unwrap();
+    read_until(&mut screen, QUESTION);
+    keyboard.write_all(b"yes\n").unwrap();
     read_until(&mut screen, "(4 actions)? Type `yes` to go on: ");
     keyboard.write_all(b"\x03").unwrap();
     finish(child).exits(130);

@@ -75,14 +75,16 @@ pub struct Verification<'r, W, T, C> {
     pub stop: UnboundedReceiver<i32>,
 }
 
-/// The progress of a verification after a round.
+/// The progress of a verification, after each answer and after each round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerificationProgress {
     /// How many are seen revoked, or on hold as was asked.
     pub revoked: usize,
     /// How many there are.
     pub cases: usize,
-    /// The rest is asked again after this; `None` at the end.
+    /// How many of them were asked about in this round, whatever was answered.
+    pub answered: usize,
+    /// The rest is asked again after this; `None` within a round, and at the end.
     pub again: Option<Duration>,
 }
 
@@ -187,6 +189,7 @@ where
         let mut ask_state = Some(ask_state);
         let published_round = Rc::new(PublishedRound::default());
         let mut tasks: JoinSet<Result<(), JournalFailed>> = JoinSet::new();
+        let mut answered_now = 0;
         if let Some(calls) = state_calls.clone() {
             tasks.spawn_local(async move { calls.lock().await.round(questions).await });
         }
@@ -232,6 +235,13 @@ where
                     feed.close(cases.get(target.ordinal));
                     let sight = rounds.close(&target, &answers, clock.elapsed(), clock.now());
                     sights.take(&target, sight, clock.elapsed())?;
+                    answered_now += 1;
+                    observe(VerificationProgress {
+                        revoked: rounds.settled(),
+                        cases: cases.len(),
+                        answered: answered_now,
+                        again: None,
+                    });
                 }
                 // A panic leaves its case without an answer, which is unknown; so does an early end.
                 Some(done) = tasks.join_next() => done.unwrap_or(Ok(()))?,
@@ -247,7 +257,8 @@ where
         let after = rounds.end(clock.elapsed());
         let (revoked, now) = (rounds.settled(), clock.elapsed());
         let next = if let (After::Again(next), None) = (after, stopped) { Some(next) } else { None };
-        observe(VerificationProgress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
+        let again = next.map(|next| next.saturating_sub(now));
+        observe(VerificationProgress { revoked, cases: cases.len(), answered: answered_now, again });
         let Some(next) = next else { break };
         if clock.skip(next.saturating_sub(now)) {
             continue;
