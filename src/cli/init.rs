@@ -91,18 +91,29 @@ fn make(args: &InitArgs, catalog: &Catalog) -> Result<(String, Vec<String>), Str
     let is_told = told.iter().all(Option::is_some) && !told.is_empty();
     let several = told.iter().flatten().count() > 1;
     let starter = Starter { catalog, provider, rules, is_told, several };
-    match from {
+    // Accounts have names of their own; nothing but another provider's contradicts.
+    let is_other = |told: &&String| args.provider.as_ref().is_some_and(|id| *told != id) && catalog.get(told).is_some();
+    let others = told.iter().flatten().filter(is_other);
+    let others: Vec<String> = others.map(|told| format!("`{}`", safe::terminal(told))).collect();
+    let contradicts = (!others.is_empty()).then(|| {
+        format!(
+            "rows of the list are of {}, and a row's `provider` counts before `--provider {id}`; to act at `{id}`, take the column out of the list",
+            others.join(", ")
+        )
+    });
+    let (text, notes) = match from {
         // Who has made requests for a list wants new certificates for it first.
-        Some(from) if args.action.is_none() && from.list.column("csr").is_some() => starter.campaign(&from),
+        Some(from) if args.action.is_none() && from.list.column("csr").is_some() => starter.campaign(&from)?,
         Some(from) => {
             let (entry, notes) = from.entry(operation, rules);
-            Ok((starter.plan(&[format!("  - {}", flow_map(&entry))], ""), notes))
+            (starter.plan(&[format!("  - {}", flow_map(&entry))], ""), notes)
         }
         None => {
             let entry = from_sample(provider, operation, rules)?;
-            Ok((starter.plan(&[AN_EXAMPLE.to_owned(), format!("  - {}", flow_map(&entry))], ""), Vec::new()))
+            (starter.plan(&[AN_EXAMPLE.to_owned(), format!("  - {}", flow_map(&entry))], ""), Vec::new())
         }
-    }
+    };
+    Ok((text, contradicts.into_iter().chain(notes).collect()))
 }
 
 fn flow_map(map: &Map<String, Value>) -> String {

@@ -100,6 +100,36 @@ fn a_plan_takes_rows_from_a_list_with_defaults_of_its_own() {
 }
 
 #[test]
+fn rows_of_another_provider_than_their_entry_are_told_of_once() {
+    let place = Place::new();
+    let rows: String = (0..5000).map(|row| format!("{},{row}\n", if row % 2 == 0 { "old" } else { "new" })).collect();
+    place.file("left.csv", format!("CA,certificate_id\n{rows}"));
+    let plan = |entry: &str, defaults: &str| {
+        format!(
+            "version: 1\nproviders: {{old: {{uses: digicert}}, new: {{uses: digicert}}}}\n{defaults}actions:\n  - {{from: left.csv, {entry}, columns: {{provider: CA}}}}\n"
+        )
+    };
+    place.file("plan.yaml", plan("provider: new, action: revoke", ""));
+    let told = place.certsweep(&["check", "plan.yaml"]).exits(0).says(&[
+        "`provider` is `new` here, and 2500 rows of the list say otherwise: a row counts before its entry",
+        "plan.yaml:4:32",
+        "the first says `old`",
+        "left.csv:2:1",
+        "if all are for `new`, leave the column out",
+    ]);
+    assert_eq!(told.err.matches("provider-of-rows").count(), 1, "{}", told.err);
+    // What a plan's defaults say is for the rows that say nothing; and a step that says its own hides both.
+    for (entry, defaults) in [
+        ("action: revoke", "defaults: {provider: new}\n"),
+        ("provider: new, steps: [{action: revoke, provider: old}]", ""),
+    ] {
+        place.file("plan.yaml", plan(entry, defaults));
+        let told = place.certsweep(&["check", "plan.yaml"]).exits(0);
+        assert!(!told.err.contains("provider-of-rows"), "{}", told.err);
+    }
+}
+
+#[test]
 fn broken_lists_are_refused_with_their_places() {
     for (list, words) in [
         (&b"provider,action,certificate_id\ndigicert,revoke,1,2\n"[..], "list.csv:2"),

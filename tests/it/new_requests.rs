@@ -188,6 +188,19 @@ fn a_starter_plan_takes_a_list_whose_columns_have_other_names() {
 }
 
 #[test]
+fn a_starter_plan_whose_list_is_of_another_provider_is_told_of() {
+    let place = Place::new();
+    place.file("list.csv", "provider,serial_number\nvault,0a1b2c\ndigicert,0a1b2d\n");
+    let words = "rows of the list are of `vault`, and a row's `provider` counts before `--provider digicert`; \
+                 to act at `digicert`, take the column out of the list";
+    place.certsweep(&["init", "--from", "list.csv", "--provider", "digicert"]).exits(0).says(&[words]);
+    // An account's name says nothing of its provider.
+    place.file("list.csv", "provider,serial_number\nold-ca,0a1b2c\nvault,0a1b2d\n");
+    let of_vault = place.certsweep(&["init", "--from", "list.csv", "--provider", "vault"]).exits(0);
+    assert!(!of_vault.err.contains("counts before"), "{}", of_vault.err);
+}
+
+#[test]
 fn a_key_is_never_overwritten_and_what_does_not_fit_is_told() {
     let place = Place::bare();
     place.file("list.csv", "common_name,dns_names\na.example,a.example\n,\nclient 7,\nb.example,b.example\n");

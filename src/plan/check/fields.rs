@@ -1,5 +1,6 @@
 //! The fields of a plan's actions: which names there are, a [`Row`] as read from YAML or CSV, and the defaults behind it. Checks none.
 
+use super::steps::EntrySteps;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::read::texts;
 use crate::provider::model::{ActionRules, Operation};
@@ -69,6 +70,49 @@ pub(super) struct Layers<'a> {
     pub(super) entry: &'a [Field],
     /// The plan's `defaults`.
     pub(super) plan: &'a [Field],
+}
+
+/// Rows of a list that are of another provider than the entry says. A row counts before its entry, and whoever wrote `provider` beside `from` may
+/// not know of the column: the actions would go elsewhere. Of other fields that is what an entry's defaults are for.
+pub(super) struct Elsewhere<'a> {
+    /// The entry's `provider`.
+    said: &'a Field,
+    rows: u64,
+    /// What the first of the rows says, and where.
+    first: Option<(String, Span)>,
+}
+
+impl<'a> Elsewhere<'a> {
+    /// Of an entry that says a provider, which not every step says for itself.
+    pub(super) fn of(entry: &'a [Field], steps: Option<&EntrySteps>) -> Option<Self> {
+        let all_say = steps.is_some_and(|steps| steps.asked().all(|(provider, _)| provider.is_some()));
+        let said = entry.iter().find(|field| field.name == "provider").filter(|_| !all_say)?;
+        Some(Self { said, rows: 0, first: None })
+    }
+
+    /// Looks at the next row.
+    pub(super) fn count(&mut self, row: &Row<'_>) {
+        let Some(own) = row.field("provider").filter(|own| own.value.text() != self.said.value.text()) else { return };
+        self.rows += 1;
+        self.first.get_or_insert_with(|| (own.value.text().unwrap_or_default().to_owned(), own.value.span));
+    }
+
+    /// One for all rows: a million of them have one cause.
+    pub(super) fn warning(self) -> Option<Diagnostic> {
+        let (other, place) = self.first?;
+        let said = safe::terminal(self.said.value.text()?);
+        let rows = if self.rows == 1 {
+            "a row of the list says".to_owned()
+        } else {
+            format!("{} rows of the list say", self.rows)
+        };
+        let what = format!("`provider` is `{said}` here, and {rows} otherwise: a row counts before its entry");
+        let help = format!(
+            "if all are for `{said}`, leave the column out with `ignore_columns`, or out of `columns`; if the rows are right, drop `provider` here"
+        );
+        let warning = Diagnostic::warning("provider-of-rows", self.said.value.span, what).help(help);
+        Some(warning.related(place, format!("the first says `{}`", safe::terminal(&other))))
+    }
 }
 
 impl<'a> Row<'a> {

@@ -40,7 +40,7 @@ use crate::tree::{Field, Node, Shape, read_yaml, read_yaml_with};
 use columns::Columns;
 use context::{Checker, ListOptions};
 use exception_list::{ExceptionList, identifies, parse, parse_json};
-use fields::{LIST_FIELDS, Layers, NameSet, Row, names, names_of, no_value};
+use fields::{Elsewhere, LIST_FIELDS, Layers, NameSet, Row, names, names_of, no_value};
 use row_filter::{FilterError, FilterText, RowFilter};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -356,6 +356,7 @@ impl Checker<'_> {
             .collect();
         let before = self.diagnostics.count(Severity::Error);
         let (mut any, mut taken, mut left_out, mut unfiltered) = (false, 0_u64, 0_u64, 0_u32);
+        let mut elsewhere = Elsewhere::of(layers.entry, steps);
         while reader.advance(&mut self.diagnostics) {
             any = true;
             if let Some(filter) = &filter {
@@ -379,12 +380,18 @@ impl Checker<'_> {
             self.exceptions.of_row.extend(said.iter().map(|column| reader.cell(*column).0.to_owned()));
             taken += 1;
             let row = columns.row(reader.row_span());
+            if let Some(elsewhere) = &mut elsewhere {
+                elsewhere.count(&row);
+            }
             match steps {
                 Some(steps) => self.check_chain(&row, name, layers, steps),
                 None => self.check_action(&row, name, layers),
             }
         }
         self.left_out += left_out;
+        if let Some(warning) = elsewhere.and_then(Elsewhere::warning) {
+            self.report(warning);
+        }
         if taken == 0 && left_out > 0 && self.diagnostics.count(Severity::Error) == before {
             let place = options.filter.as_ref().and_then(|(_, place)| *place).unwrap_or(columns.header_span);
             let what = format!("`where` takes none of the list's {left_out} rows");
