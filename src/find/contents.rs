@@ -7,7 +7,7 @@ use crate::pki::certificate::CertificateError;
 use crate::pki::names::comparable;
 use crate::pki::pem::{is_der, text};
 use crate::pki::{Certificate, SerialNotation, SerialNumber, SpkiFingerprint, pkcs12};
-use crate::plan::{ListLayout, ListReader};
+use crate::plan::{ListLayout, ListReader, field_called};
 use crate::provider::listing::ListedRow;
 use crate::provider::model::LIST_COLUMNS;
 use crate::text::file::decode;
@@ -360,33 +360,17 @@ fn meaning(name: &str, columns: &ListColumns) -> Option<Told> {
 
 /// What inventories call their columns.
 fn word(name: &str) -> Option<Told> {
+    match field_called(name) {
+        Some("serial_number") => return Some(Told::Serial),
+        Some("common_name") => return Some(Told::CommonName),
+        Some("dns_names") => return Some(Told::Names),
+        _ => {}
+    }
     Some(match bare(name).as_str() {
-        "serialnumber"
-        | "serial"
-        | "serialno"
-        | "sn"
-        | "certserial"
-        | "certserialnumber"
-        | "certificateserial"
-        | "certificateserialnumber"
-        | "serialnumberhex" => Told::Serial,
         "sha256fingerprint" | "fingerprintsha256" | "sha256thumbprint" | "thumbprintsha256" | "fingerprint"
         | "thumbprint" | "sha256" | "certsha256" => Told::Fingerprint,
         "issuername" | "issuer" | "issuerdn" | "issuercn" | "issuercommonname" | "issuedby" | "issuingca" | "ca"
         | "caname" | "cacert" | "intermediate" => Told::Issuer,
-        "commonname" | "cn" | "primarydomain" | "domain" | "subjectcn" | "subjectcommonname" => Told::CommonName,
-        "dnsnames"
-        | "sans"
-        | "san"
-        | "subjectalternativenames"
-        | "subjectalternativename"
-        | "subjectaltnames"
-        | "subjectaltname"
-        | "altnames"
-        | "alternativenames"
-        | "namevalue"
-        | "additionaldomains"
-        | "domains" => Told::Names,
         "notbefore" | "validfrom" | "validitybegin" | "issued" | "issuedate" | "dateissued" | "issuedon"
         | "issuedat" | "startdate" | "validfromdate" | "effectivedate" => Told::Begins,
         "notafter" | "validto" | "validuntil" | "validtill" | "validthrough" | "expires" | "expireson"

@@ -14,7 +14,9 @@ pub mod schema;
 pub mod settings;
 pub mod shard;
 
-pub use check::{CERTIFICATE_FIELDS, CsvOptions, DESCRIPTIVE_COLUMNS, IgnoreColumns, MAX_BUNDLE, Request, check};
+pub use check::{
+    CERTIFICATE_FIELDS, CsvOptions, DESCRIPTIVE_COLUMNS, IgnoreColumns, MAX_BUNDLE, Request, check, field_called,
+};
 pub use checked::{Action, CertificateNames, CheckedPlan, Wait, WaitFor};
 pub use csv::ListLayout;
 pub use list::ListReader;

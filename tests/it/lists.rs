@@ -130,6 +130,47 @@ fn rows_of_another_provider_than_their_entry_are_told_of_once() {
 }
 
 #[test]
+fn a_column_of_another_name_is_offered_as_what_its_name_means() {
+    let place = Place::new();
+    let entry = |provider: &str, action: &str| {
+        format!("version: 1\nactions:\n  - {{from: list.csv, provider: {provider}, action: {action}}}\n")
+    };
+    let offers = |field: &str, column: &str| {
+        format!("`columns: {{{field}: \"{column}\"}}` maps it, `ignore_columns: [{column}]` leaves it out")
+    };
+    for (provider, action, header, column, expected) in [
+        // The list has the ids; its serial numbers are for `verify`.
+        ("digicert", "revoke", "certificate_id,serial", "serial", offers("serial_number", "serial")),
+        ("digicert", "revoke", "certificate_id,SN", "SN", offers("serial_number", "SN")),
+        // It has none, and this operation takes serial numbers in their place.
+        ("digicert", "revoke", "serial,comments", "serial", offers("certificate_id", "serial")),
+        ("vault", "revoke", "certserial,issuer", "certserial", offers("serial_number", "certserial")),
+        ("digicert", "reissue", "order_id,csr,CN", "CN", offers("common_name", "CN")),
+        ("digicert", "reissue", "order_id,csr,SAN,common_name", "SAN", offers("dns_names", "SAN")),
+        ("naver", "revoke", "orderId,Nr", "Nr", offers("certificateNo", "Nr")),
+        // What means something else, or would be given twice, is not offered.
+        ("digicert", "revoke", "certificate_id,Owner", "Owner", String::new()),
+        ("digicert", "revoke", "comments,Status", "Status", String::new()),
+        ("digicert", "revoke", "certificate_id,certificate_ids", "certificate_ids", String::new()),
+        ("digicert", "revoke", "certificate_id,serial_number,serial", "serial", String::new()),
+    ] {
+        place.file("list.csv", format!("{header}\n7,8,9\n"));
+        place.file("plan.yaml", entry(provider, action));
+        let told = place.certsweep(&["check", "plan.yaml"]).exits(2);
+        assert!(told.err.contains(&format!("no action of this list has a field `{column}`")), "{header}: {}", told.err);
+        match expected.is_empty() {
+            true => assert!(!told.err.contains("maps it"), "{header}: {}", told.err),
+            false => assert!(told.err.contains(&expected), "{header}: {expected}: {}", told.err),
+        }
+    }
+    place.file(
+        "plan.yaml",
+        "version: 1\nactions:\n  - {provider: digicert, action: revoke, certificate_id: 7, serial: 0a1b}\n",
+    );
+    place.certsweep(&["check", "plan.yaml"]).exits(2).says(&["did you mean `serial_number`?"]);
+}
+
+#[test]
 fn broken_lists_are_refused_with_their_places() {
     for (list, words) in [
         (&b"provider,action,certificate_id\ndigicert,revoke,1,2\n"[..], "list.csv:2"),

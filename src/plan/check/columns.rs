@@ -4,8 +4,8 @@
 
 use super::context::{Checker, ListOptions};
 use super::fields::{
-    CERTIFICATE_FIELDS, COMMON_FIELDS, DESCRIPTIVE_COLUMNS, Header, Layers, NameSet, Row, bare, empty_field,
-    is_descriptive, names_of,
+    CERTIFICATE_FIELDS, DESCRIPTIVE_COLUMNS, Header, KnownFields, Layers, NameSet, Row, bare, empty_field,
+    is_descriptive,
 };
 use super::steps::EntrySteps;
 use crate::diag::Diagnostic;
@@ -17,13 +17,6 @@ use crate::text::nearest;
 use crate::text::{Span, safe};
 use crate::tree::{Field, Shape};
 use std::collections::HashMap;
-
-/// The field names that the rows of a list can have.
-pub(super) struct KnownFields {
-    names: Vec<String>,
-    /// Those of the operation, where the list has only one.
-    parameters: Vec<String>,
-}
 
 /// A list's columns, and the row that is filled again and again.
 pub(super) struct Columns {
@@ -122,8 +115,7 @@ impl Checker<'_> {
             None => vec![(fixed("provider"), fixed("action"))],
         };
         let of_steps = steps.into_iter().flat_map(EntrySteps::host_fields);
-        let mut known: Vec<String> = COMMON_FIELDS.iter().copied().chain(of_steps).map(str::to_owned).collect();
-        let mut parameters = Vec::new();
+        let mut known = KnownFields::new(of_steps);
         for (provider, action) in asked {
             let provider = provider
                 .and_then(|name| self.draft.accounts.find(name, self.catalog).ok())
@@ -137,19 +129,12 @@ impl Checker<'_> {
                 let wanted = |name: &str| provider.is_none() || action.is_none_or(|action| action == name);
                 let nothing_wanted = !candidate.actions().any(|(operation, _)| wanted(&operation.name));
                 let wanted = |name: &str| nothing_wanted || wanted(name);
-                for (operation, _) in candidate.actions().filter(|(operation, _)| wanted(&operation.name)) {
-                    for name in names_of(operation) {
-                        if !known.iter().any(|known| known == name) {
-                            known.push(name.to_owned());
-                        }
-                        if provider.is_some() && action.is_some() {
-                            parameters.push(name.to_owned());
-                        }
-                    }
+                for (operation, rules) in candidate.actions().filter(|(operation, _)| wanted(&operation.name)) {
+                    known.add(operation, rules, provider.is_some() && action.is_some());
                 }
             }
         }
-        KnownFields { names: known, parameters }
+        known
     }
 
     /// Reads the header. `known` are the field names that rows of this list can have.
@@ -367,10 +352,18 @@ impl Checker<'_> {
         let leave = format!("{ignore} leaves it out, {keep} carries it to the report");
         // A validity's begin is never offered as the schedule.
         let is_validity = is_validity_begin(name) || is_validity_end(name);
-        let mut help = match nearest(&shown, known.iter()) {
+        let is_given = |field: &str| {
+            let mapped = options.columns.iter().map(|((field, _), _)| field);
+            let mut given = header.iter().map(|(column, _)| column).filter(|column| *column != name).chain(mapped);
+            given.any(|given| bare(given) == bare(field))
+        };
+        let mut help = match known.meant_by(&shown, &is_given) {
             _ if is_validity => format!("it is the certificate's validity: {leave}"),
-            Some(right) => format!("{} {} maps it, {leave}", did_you_mean(name, right), options.maps(right, &shown)),
-            None => format!("{} maps it, {leave}", options.maps(known.example(), &shown)),
+            Some(right) if nearest(&shown, [right]).is_some() => {
+                format!("{} {} maps it, {leave}", did_you_mean(name, right), options.maps(right, &shown))
+            }
+            Some(right) => format!("{} maps it, {leave}", options.maps(right, &shown)),
+            None => leave,
         };
         // Nothing shows that it is a header: no remedy may make one of an action.
         if index == 0 && is_line && !header.iter().any(|(name, _)| known.has(name) || options.names(name)) {
@@ -401,21 +394,6 @@ impl Checker<'_> {
             error = error.related(*span, first);
         }
         self.report(error);
-    }
-}
-
-impl KnownFields {
-    fn has(&self, name: &str) -> bool {
-        self.names.iter().any(|known| known == name)
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
-    }
-
-    /// A field for examples: the first of the operation, where the list has only one.
-    fn example(&self) -> &str {
-        self.parameters.first().map_or("FIELD", String::as_str)
     }
 }
 

@@ -4,7 +4,7 @@ use super::steps::EntrySteps;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::read::texts;
 use crate::provider::model::{ActionRules, Operation};
-use crate::text::{Span, safe};
+use crate::text::{Span, nearest, safe};
 use crate::tree::{Field, Node, Shape};
 
 /// One entry of a plan as read: fields with places, scalars as raw text.
@@ -59,6 +59,16 @@ pub(super) struct Header<'a> {
     pub(super) is_of_find: bool,
     /// Whether the list is a plan by itself.
     pub(super) is_bare: bool,
+}
+
+/// The field names that the rows of a list can have.
+pub(super) struct KnownFields {
+    names: Vec<String>,
+    /// Those of the operation, where the list has only one.
+    pub(super) parameters: Vec<String>,
+    /// Of the operations that the list is for, by all their names: what each needs, and what takes serial numbers.
+    needed: Vec<Vec<String>>,
+    serials: Vec<Vec<String>>,
 }
 
 /// Defaults for what a row does not have, nearest first.
@@ -174,6 +184,74 @@ impl NameSet {
     }
 }
 
+impl KnownFields {
+    /// The common ones, and these.
+    pub(super) fn new<'a>(others: impl Iterator<Item = &'a str>) -> Self {
+        let names = COMMON_FIELDS.iter().copied().chain(others).map(str::to_owned).collect();
+        Self { names, parameters: Vec::new(), needed: Vec::new(), serials: Vec::new() }
+    }
+
+    /// Adds those of an operation; whether it is one that the list is for.
+    pub(super) fn add(&mut self, operation: &Operation, rules: &ActionRules, is_of_list: bool) {
+        for name in names_of(operation) {
+            if !self.has(name) {
+                self.names.push(name.to_owned());
+            }
+            if is_of_list {
+                self.parameters.push(name.to_owned());
+            }
+        }
+        for parameter in operation.parameters.iter().filter(|parameter| is_of_list && parameter.fixed.is_none()) {
+            let reason = rules.reason.as_ref().filter(|rule| rule.field == parameter.name);
+            let own = parameter.name_in_plans();
+            let others = std::iter::once(&parameter.name).chain(&parameter.aliases).map(String::as_str);
+            let names = std::iter::once(own).chain(others.filter(|name| *name != own));
+            let names: Vec<String> = names.map(str::to_owned).collect();
+            if parameter.serial().is_some() {
+                self.serials.push(names.clone());
+            }
+            if parameter.required && reason.is_none() {
+                self.needed.push(names);
+            }
+        }
+    }
+
+    /// The field that a column of another name may give: one that its name means, or is near to, or that is needed; never one that the list has a
+    /// column of. Of a column whose name means something else, or of one for people, nothing is guessed.
+    pub(super) fn meant_by<'a>(&'a self, column: &'a str, is_given: &dyn Fn(&str) -> bool) -> Option<&'a str> {
+        let first_open = |fields: &'a [Vec<String>]| {
+            let open = fields.iter().find(|names| !names.iter().any(|name| is_given(name)));
+            open.and_then(|names| names.first()).map(String::as_str)
+        };
+        let called = field_called(column);
+        let serial = if called == Some("serial_number") { first_open(&self.serials) } else { None };
+        let called_so = || called.filter(|field| self.has(field) && !is_given(field));
+        if let Some(found) = serial.or_else(called_so) {
+            return Some(found);
+        }
+        if let Some(near) = nearest(column, self.iter()) {
+            return Some(near).filter(|near| !is_given(near));
+        }
+        if called.is_some() || is_descriptive(&column.to_lowercase()) {
+            return None;
+        }
+        if self.parameters.is_empty() { Some(self.example()) } else { first_open(&self.needed) }
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// A field for examples: the first of the operation, where the list has only one.
+    pub(super) fn example(&self) -> &str {
+        self.parameters.first().map_or("FIELD", String::as_str)
+    }
+}
+
 impl FieldUse {
     fn of(name: &str, operation: &Operation, rules: &ActionRules) -> Self {
         let index = index_of(operation, name);
@@ -219,6 +297,18 @@ impl<'a> Layers<'a> {
     fn find(self, name: &str) -> Option<&'a Field> {
         self.iter().find(|field| field.name == name)
     }
+}
+
+/// The field that a column means by what inventories call it.
+pub fn field_called(column: &str) -> Option<&'static str> {
+    let name = bare(column);
+    CALLED.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(field, _)| *field)
+}
+
+/// The right name for a wrong one: the nearest, or the field that inventories call so.
+pub(super) fn right_name<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.collect();
+    nearest(wrong, known.iter().copied()).or_else(|| field_called(wrong).filter(|field| known.contains(field)))
 }
 
 /// Names in a list: a YAML list, or one name. Unlike [`texts`], a column's or a file's name may have blanks in it.
@@ -316,6 +406,41 @@ pub(in crate::plan) const UNSHARED_FIELDS: [&str; 3] = ["certificate", "ca_certi
 /// where an action has no field of such a name, it is passed over.
 pub const DESCRIPTIVE_COLUMNS: [&str; 6] =
     ["common_name", "dns_names", "not_after", "key_sha256", "status", "found_in"];
+/// What inventories call fields that say which certificate a row is about, without case and marks.
+const CALLED: [(&str, &[&str]); 3] = [
+    (
+        "serial_number",
+        &[
+            "serialnumber",
+            "serial",
+            "serialno",
+            "sn",
+            "certserial",
+            "certserialnumber",
+            "certificateserial",
+            "certificateserialnumber",
+            "serialnumberhex",
+        ],
+    ),
+    ("common_name", &["commonname", "cn", "primarydomain", "domain", "subjectcn", "subjectcommonname"]),
+    (
+        "dns_names",
+        &[
+            "dnsnames",
+            "sans",
+            "san",
+            "subjectalternativenames",
+            "subjectalternativename",
+            "subjectaltnames",
+            "subjectaltname",
+            "altnames",
+            "alternativenames",
+            "namevalue",
+            "additionaldomains",
+            "domains",
+        ],
+    ),
+];
 /// The fields of an entry with `from` that describe its CSV list.
 pub(super) const LIST_FIELDS: [&str; 7] =
     ["from", "columns", "ignore_columns", "keep_columns", "header_row", "where", "except"];

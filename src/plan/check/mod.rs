@@ -22,7 +22,7 @@ mod steps;
 
 pub use certificate_source::MAX_BUNDLE;
 pub use context::{CsvOptions, IgnoreColumns, Request};
-pub use fields::{CERTIFICATE_FIELDS, DESCRIPTIVE_COLUMNS};
+pub use fields::{CERTIFICATE_FIELDS, DESCRIPTIVE_COLUMNS, field_called};
 pub(super) use fields::{COMMON_FIELDS, UNSHARED_FIELDS};
 pub use parameters::needs_as_written;
 

@@ -4,7 +4,7 @@
 
 use super::action::{ReadReason, ReasonFound};
 use super::context::Checker;
-use super::fields::{COMMON_FIELDS, FieldUse, LIST_FIELDS, Layers, Row, has_value, names_of};
+use super::fields::{COMMON_FIELDS, FieldUse, LIST_FIELDS, Layers, Row, has_value, names_of, right_name};
 use super::pem_files::{CsrResult, NamedKey, SentCertificate};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError, SpkiFingerprint, names};
@@ -311,7 +311,7 @@ impl Checker<'_> {
             self.report(error.help("it stands beside `from`, in an entry whose rows come from a CSV list"));
             return;
         }
-        let help = match nearest(name, names_of(operation).chain(COMMON_FIELDS)) {
+        let help = match right_name(name, names_of(operation).chain(COMMON_FIELDS)) {
             Some(right) => did_you_mean(name, right),
             None => {
                 let mut others = self.catalog.iter().flat_map(|provider| provider.actions()).map(|(other, _)| other);

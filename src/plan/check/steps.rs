@@ -4,7 +4,7 @@
 use super::action::is_usable_id;
 use super::action_index::{Duplicate, hash_of};
 use super::context::{Chain, CheckedStep, Checker, EarlierStep};
-use super::fields::{COMMON_FIELDS, Layers, NameSet, Row, has_value, names_of, no_value};
+use super::fields::{COMMON_FIELDS, Layers, NameSet, Row, has_value, names_of, no_value, right_name};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::{SerialNumber, TlsServer};
 use crate::plan::checked::{Action, NeverSent, Parameters, Wait, WaitFor};
@@ -245,7 +245,7 @@ impl Checker<'_> {
             } else if !known.contains(&field.name.as_str()) {
                 let what = format!("no step of this entry has a field `{}`", safe::terminal(&field.name));
                 let mut error = Diagnostic::error("unknown-field", field.span, what);
-                let right = nearest(&field.name, known.iter().copied());
+                let right = right_name(&field.name, known.iter().copied());
                 error.help = right.map(|right| did_you_mean(&field.name, right));
                 self.report(error);
             }
