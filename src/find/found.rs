@@ -99,12 +99,12 @@ pub struct Gathering {
     /// Serial numbers of certificates that do not fit, as hashes: rows about them are judged by that.
     others: HashSet<u64>,
     /// Rows that do not tell what is asked, and whose certificate was not there, by what they do not tell.
-    pub undecided: BTreeMap<&'static str, Undecided>,
+    pub undecided: BTreeMap<&'static str, UndecidedRows>,
 }
 
 /// Rows of lists of which nobody can tell whether they are meant.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Undecided {
+pub struct UndecidedRows {
     /// How many there are.
     pub count: u64,
     /// The first of them: where each stands, and what it calls its certificate.

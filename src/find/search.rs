@@ -3,7 +3,7 @@
 
 use super::contents::{self, ListColumns};
 use super::criteria::{Criteria, Unmet};
-use super::found::{Gathering, LeftOut, LocatedCertificate, RowFit, Sighting, Undecided};
+use super::found::{Gathering, LeftOut, LocatedCertificate, RowFit, Sighting, UndecidedRows};
 use crate::pki::{Certificate, Meant, SerialNumber, meant};
 use crate::plan::MAX_BUNDLE;
 use crate::text::{Secret, file, safe};
@@ -61,7 +61,7 @@ pub struct SearchResult {
     /// What was looked for, and is of none of both.
     pub unmet: Unmet,
     /// Rows that do not tell what was asked, by what that is.
-    pub undecided: BTreeMap<&'static str, Undecided>,
+    pub undecided: BTreeMap<&'static str, UndecidedRows>,
     /// What could not be read, a line each, sorted: the place and the cause.
     pub unread: Vec<String>,
     /// How many more there are than have a line here.
