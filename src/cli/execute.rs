@@ -371,13 +371,6 @@ const fn is_environment(reason: &StopReason) -> bool {
     matches!(reason, StopReason::Environment(_))
 }
 
-fn sentence_of(reason: &StopReason) -> String {
-    match reason {
-        StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
-        StopReason::Signal(number) => format!("interrupted by signal {number}"),
-    }
-}
-
 fn summary(
     counts: Counts,
     facts: &RunFacts,
@@ -391,7 +384,7 @@ fn summary(
     // Most urgent first: what stopped, how to continue, then what single outcomes ask for.
     let mut next = Vec::new();
     for (account, reason) in &ending.accounts_stopped {
-        next.push(format!("{account} was stopped: {}", sentence_of(reason)));
+        next.push(format!("{account} was stopped: {}", reason.words()));
     }
     if !ending.complete {
         let left = ending.left.iter().map(|(account, left)| format!("{account} {}", grouped(*left)));
@@ -443,7 +436,7 @@ fn summary(
     }
     let why = match &ending.stopped {
         Some(StopReason::Signal(_)) if ending.complete => None,
-        stopped => stopped.as_ref().map(sentence_of),
+        stopped => stopped.as_ref().map(StopReason::words),
     };
     Summary {
         plan: facts.settings.name.clone(),

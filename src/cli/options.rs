@@ -531,6 +531,17 @@ pub enum ReportFormat {
 }
 
 impl PlanSource {
+    /// Whether a file, with settings at most, is all of it: it can be read again by that alone.
+    pub fn is_file_alone(&self) -> bool {
+        self.plan != std::path::Path::new("-")
+            && self.columns.is_empty()
+            && self.ignore_columns.is_empty()
+            && self.keep_columns.is_empty()
+            && self.header_row.is_none()
+            && self.filter.is_none()
+            && self.except.is_empty()
+    }
+
     /// The settings file: the command line's, or the one that `CERTSWEEP_SETTINGS` names; an empty name is none.
     pub fn settings_file(&self, environment: Option<&OsStr>) -> Option<PathBuf> {
         let from_environment = || environment.filter(|name| !name.is_empty()).map(PathBuf::from);

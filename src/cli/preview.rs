@@ -8,6 +8,7 @@ use super::options::{CheckArgs, OnlineOptions, PlanSource};
 use super::preview_data::{Latency, PreviewData};
 use super::process::with_signals;
 use super::runs::newest_runs;
+use super::status::quoted;
 use crate::engine::verify::{
     Cases, FindTarget, NonceUse, OPEN_CASES, Verification, VerificationEnd, VerificationProgress, VerifyTarget,
     has_preview, verify as ask,
@@ -24,6 +25,7 @@ use crate::provider::listing::ListedRow;
 use crate::provider::{Catalog, stages};
 use crate::run::{Ordinal, Outcome, RunOrigin, Seen, Shard, StatusSource, StatusSources};
 use crate::simulator::Faults;
+use crate::text::safe;
 use crate::time::Clock;
 use crate::view::preview::{LatencySource, PresentState, PresentTarget, PresentTargets, Preview, SuggestedRenewal};
 use crate::view::preview_text::render;
@@ -67,9 +69,18 @@ pub fn check(context: &Context, args: &CheckArgs) -> Exit {
             ];
             let facts: Vec<String> = facts.into_iter().flatten().collect();
             context.printer.result(&format!("ok: {}; digest {}", facts.join(", "), read.plan.digest()));
+            if let Some(source) = words(&args.source) {
+                context.printer.hint(&format!("see what it would do: certsweep preview {}", safe::terminal(&source)));
+            }
             Exit::Well
         }
     }
+}
+
+/// A plan as the next command takes it; `None` where that takes more options than are worth to be repeated.
+fn words(source: &PlanSource) -> Option<String> {
+    let settings = source.settings.iter().map(|file| format!(" --settings {}", quoted(file)));
+    source.is_file_alone().then(|| format!("{}{}", quoted(&source.plan), settings.collect::<String>()))
 }
 
 /// Previews a plan, or one part of it; writes a `planned` row for every action to `report`, where one is asked for.
@@ -88,6 +99,14 @@ pub fn preview(
         }
         Ok((preview, exit)) => {
             context.printer.result(render(&preview).trim_end());
+            if let (Some(source), true) = (words(plan.0), exit == Exit::Well) {
+                let shard = plan.1.map(|shard| format!(" --shard {shard}")).unwrap_or_default();
+                let digest = preview.digest.get(..MIN_DIGEST).unwrap_or(&preview.digest);
+                context.printer.hint(&format!(
+                    "carry out this plan and no other: certsweep run {}{shard} --digest {digest}",
+                    safe::terminal(&source)
+                ));
+            }
             exit
         }
         Err(exit) => exit,
@@ -418,6 +437,8 @@ const ASSUMED_LATENCY: Duration = Duration::from_millis(500);
 const BARE_ANSWER: Duration = Duration::from_millis(1);
 /// So many runs are opened.
 const MAX_RUNS: usize = 20;
+/// Characters of a digest that tell a plan from any other.
+pub const MIN_DIGEST: usize = 12;
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,7 @@
 use super::context::{Context, Exit, ReadPlan, WithoutCopy, build_senders, build_simulated_senders, run_catalog};
 use super::execute::{Answers, Task, execute, open_outlets};
 use super::options::{OnlineOptions, ResumeArgs, RunArgs};
-use super::preview::{latencies, preview, simulated_latency};
+use super::preview::{MIN_DIGEST, latencies, preview, simulated_latency};
 use super::preview_data::{ActionKinds, PreviewData, misses_the_deadline};
 use super::process::origin;
 use super::runs::{PreviousRuns, ThisPlan, costs, remember};
@@ -477,6 +477,3 @@ fn require_same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
     }
     if changed.is_empty() { Ok(()) } else { Err(Exit::Usage) }
 }
-
-/// Characters of a digest that tell a plan from any other.
-const MIN_DIGEST: usize = 12;

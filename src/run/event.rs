@@ -170,6 +170,18 @@ pub enum StopReason {
     Environment(String),
 }
 
+impl StopReason {
+    /// Why, in a sentence.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Rule(why) | Self::Environment(why) => why.clone(),
+            // People know it by the key that sends it.
+            Self::Signal(2) => "interrupted by Ctrl-C (signal 2)".to_owned(),
+            Self::Signal(number) => format!("interrupted by signal {number}"),
+        }
+    }
+}
+
 /// The one thing that an account waits for at a moment. Its JSON is read by scripts, and by `status` in another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -291,7 +303,7 @@ impl WaitReason {
             Self::Canary { .. } => "canary, one at a time".to_owned(),
             Self::Wave { .. } => "waves".to_owned(),
             Self::Closed { .. } => "schedule, closed between its windows".to_owned(),
-            Self::Others => "needs and not_before".to_owned(),
+            Self::Others => "needs, not_before".to_owned(),
             Self::AtWork { .. } => "the CA or servers".to_owned(),
             Self::HeldBack { .. } | Self::Learnt { .. } | Self::Paused | Self::Unreachable { .. } => {
                 "held back".to_owned()

@@ -497,12 +497,12 @@ fn body_of(
         Event::Warning(message) => EventBody::Warning { message },
         Event::Note(message) => EventBody::Note { message },
         Event::Stopping(reason) => {
-            let (cause, message) = match reason {
-                StopReason::Rule(why) => (StopCause::Rule, why.clone()),
-                StopReason::Signal(number) => (StopCause::Signal, format!("signal {number}")),
-                StopReason::Environment(why) => (StopCause::Environment, why.clone()),
+            let cause = match reason {
+                StopReason::Rule(_) => StopCause::Rule,
+                StopReason::Signal(_) => StopCause::Signal,
+                StopReason::Environment(_) => StopCause::Environment,
             };
-            let body = EventBody::Stopped { provider: None, cause: Some(cause), message };
+            let body = EventBody::Stopped { provider: None, cause: Some(cause), message: reason.words() };
             return Some((body, Some(HookEvent::Stopped)));
         }
         // The last line comes once the report is written.

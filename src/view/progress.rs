@@ -408,14 +408,13 @@ fn event_line(event: &Event, wall: Timestamp) -> Option<StyledLine> {
         }
         Event::Note(words) => plain(safe::terminal(words).into_owned()),
         Event::Warning(words) => open(format!("warning: {}", safe::terminal(words))),
-        Event::Stopping(StopReason::Rule(why) | StopReason::Environment(why)) => {
-            bad(format!("stopping: {}; certsweep waits for the requests in flight", safe::terminal(why)))
-        }
-        Event::Stopping(StopReason::Signal(number)) => open(format!(
-            "stopping: signal {number}{}; certsweep waits for the requests in flight. Once more quits at once; `resume` works \
-             either way",
-            if *number == 2 { " (Ctrl-C)" } else { "" }
+        Event::Stopping(reason @ StopReason::Signal(_)) => open(format!(
+            "stopping: {}; certsweep waits for the requests in flight. Once more quits at once; `resume` works either way",
+            reason.words()
         )),
+        Event::Stopping(reason) => {
+            bad(format!("stopping: {}; certsweep waits for the requests in flight", safe::terminal(&reason.words())))
+        }
         Event::ActionReopened { .. }
         | Event::AttemptFailed { .. }
         | Event::Bounded { .. }
@@ -586,7 +585,7 @@ mod tests {
 07:13:53 ✗ digicert is stopped: credentials refused
 07:13:53 paused by alice: nothing new is sent; `certsweep unpause` goes on
 07:13:53 warning: the clock differs
-07:13:53 stopping: signal 2 (Ctrl-C); certsweep waits for the requests in flight. Once more quits at once; `resume` works either way
+07:13:53 stopping: interrupted by Ctrl-C (signal 2); certsweep waits for the requests in flight. Once more quits at once; `resume` works either way
 07:13:53 ended: 4 of 5 actions in 1m 03s: 1 succeeded, 1 rejected, 2 in-doubt
 07:13:53 ? 2 in-doubt at digicert: open the order
 ";

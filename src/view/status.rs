@@ -225,7 +225,15 @@ pub fn render(status: &Status, colors: bool) -> String {
     lines.push(format!("state    {state}{simulated}{why}"));
     lines.extend(status.started_at.map(|started| format!("started  {}", rfc3339(started))));
     lines.extend(status.finished_at.map(|finished| format!("ended    {}", rfc3339(finished))));
-    if status.waiting + status.in_flight > 0 {
+    let left = status.waiting + status.in_flight;
+    if left > 0 && matches!(status.state, RunState::Stopped | RunState::Interrupted) {
+        // Nobody sends anything, so there is no pace; and what has no answer yet is no longer in flight.
+        let unanswered = match status.in_flight {
+            0 => String::new(),
+            unanswered => format!("; {} of them sent without an answer: `resume` settles that", grouped(unanswered)),
+        };
+        lines.push(format!("left     {} not finished{unanswered}", grouped(left)));
+    } else if left > 0 {
         let rate = rate_text(status.rate_per_second).map(|rate| format!(", {rate}")).unwrap_or_default();
         let time = status.estimated_seconds_left.map(|seconds| format!(", about {} left", seconds_text(seconds)));
         let (waiting, in_flight) = (grouped(status.waiting), grouped(status.in_flight));
@@ -625,6 +633,8 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
             false,
         );
         assert!(text.contains("state    stopped: 20 failures\n"), "{text}");
+        let left = "\nleft     797 not finished; 16 of them sent without an answer: `resume` settles that\n";
+        assert!(text.contains(left), "{text}");
         assert!(text.ends_with("\nTo go on: certsweep resume runs/x\n"), "{text}");
     }
 

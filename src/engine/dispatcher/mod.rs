@@ -523,8 +523,8 @@ where
         if goes_on {
             self.next_wave();
         } else {
-            let ended = self.wave_ended();
-            self.stop(StopReason::Rule(format!("{ended}; the next was not wanted (safety.waves)")));
+            let (ended, next) = (self.wave_ended(), self.scheduler.waves().next().unwrap_or_default() + 1);
+            self.stop(StopReason::Rule(format!("{ended}; wave {next} was not confirmed (safety.waves)")));
         }
     }
 
@@ -647,11 +647,7 @@ where
             other => other,
         };
         if !self.accounts_stopped.iter().any(|(stopped, _)| *stopped == name) {
-            let why = match &reason {
-                StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
-                StopReason::Signal(number) => format!("signal {number}"),
-            };
-            self.notify(Event::AccountStopped { account: name.clone(), why });
+            self.notify(Event::AccountStopped { account: name.clone(), why: reason.words() });
             self.accounts_stopped.push((name, reason));
         }
     }
@@ -747,7 +743,8 @@ const REHEARSED_PATIENCE: Duration = Duration::from_secs(1800);
 fn wave_question(ended: &str, outcomes: &[u64; Outcome::ALL.len()], question: &WaveQuestion) -> String {
     let all: u64 = outcomes.iter().sum();
     let bad: u64 = Outcome::ALL.iter().zip(outcomes).filter(|(outcome, _)| !outcome.is_well()).map(|(_, n)| n).sum();
-    let next = format!("wave {} ({} actions)", question.wave, grouped(question.actions));
+    let s = if question.actions == 1 { "" } else { "s" };
+    let next = format!("wave {} ({} action{s})", question.wave, grouped(question.actions));
     match (bad, grouped(bad), grouped(all)) {
         (0, ..) => format!("{ended}. Go on with {next}?"),
         (_, bad, all) if bad == all => {

@@ -123,12 +123,8 @@ impl Ending {
 
     /// Why it stopped, account by account where it is theirs.
     pub(super) fn why(&self) -> String {
-        let text = |reason: &StopReason| match reason {
-            StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
-            StopReason::Signal(number) => format!("interrupted by signal {number}"),
-        };
-        let accounts = self.accounts_stopped.iter().map(|(name, reason)| format!("{name}: {}", text(reason)));
-        self.stopped.as_ref().map(text).into_iter().chain(accounts).collect::<Vec<_>>().join("; ")
+        let accounts = self.accounts_stopped.iter().map(|(name, reason)| format!("{name}: {}", reason.words()));
+        self.stopped.as_ref().map(StopReason::words).into_iter().chain(accounts).collect::<Vec<_>>().join("; ")
     }
 }
 
