@@ -79,7 +79,7 @@ struct Inner {
     stdout: Mutex<Stream>,
     stderr: Mutex<ErrorStream>,
     /// How many columns and rows the terminal of standard error has now.
-    size: fn() -> Option<(usize, usize)>,
+    size: TerminalSize,
     /// Drops what was typed and not read yet.
     forget_typed: fn(),
 }
@@ -161,7 +161,7 @@ impl Printer {
         options: PrinterOptions,
         surroundings: Surroundings,
         (stdin, stdout, stderr): (Box<dyn BufRead + Send>, Box<dyn Write + Send>, Box<dyn Write + Send>),
-        (size, forget_typed): (fn() -> Option<(usize, usize)>, fn()),
+        (size, forget_typed): (TerminalSize, fn()),
     ) -> Self {
         let stream = |writer| Stream { writer, state: StreamState::Open };
         let stderr = ErrorStream { stream: stream(stderr), below: LinesBelow::default(), question: None };
@@ -493,6 +493,9 @@ impl std::fmt::Debug for Printer {
         formatter.debug_struct("Printer").field("options", &self.inner.options).finish_non_exhaustive()
     }
 }
+
+/// Columns and lines of the terminal, where there is one.
+type TerminalSize = fn() -> Option<(usize, usize)>;
 
 /// Of a terminal, what it holds for the next reading.
 fn forget_typed() {

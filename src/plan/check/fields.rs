@@ -1,6 +1,5 @@
 //! The fields of a plan's actions: which names there are, a [`Row`] as read from YAML or CSV, and the defaults behind it. Checks none.
 
-use super::steps::EntrySteps;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::read::texts;
 use crate::provider::model::{ActionRules, Operation};
@@ -93,10 +92,9 @@ pub(super) struct Elsewhere<'a> {
 }
 
 impl<'a> Elsewhere<'a> {
-    /// Of an entry that says a provider, which not every step says for itself.
-    pub(super) fn of(entry: &'a [Field], steps: Option<&EntrySteps>) -> Option<Self> {
-        let all_say = steps.is_some_and(|steps| steps.asked().all(|(provider, _)| provider.is_some()));
-        let said = entry.iter().find(|field| field.name == "provider").filter(|_| !all_say)?;
+    /// Of an entry that says a provider.
+    pub(super) fn of(entry: &'a [Field]) -> Option<Self> {
+        let said = entry.iter().find(|field| field.name == "provider")?;
         Some(Self { said, rows: 0, first: None })
     }
 

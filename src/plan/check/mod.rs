@@ -356,7 +356,9 @@ impl Checker<'_> {
             .collect();
         let before = self.diagnostics.count(Severity::Error);
         let (mut any, mut taken, mut left_out, mut unfiltered) = (false, 0_u64, 0_u64, 0_u32);
-        let mut elsewhere = Elsewhere::of(layers.entry, steps);
+        // Where every step says its own, neither the entry's nor the rows' counts.
+        let counts = steps.is_none_or(|steps| steps.asked().any(|(provider, _)| provider.is_none()));
+        let mut elsewhere = Elsewhere::of(layers.entry).filter(|_| counts);
         while reader.advance(&mut self.diagnostics) {
             any = true;
             if let Some(filter) = &filter {
