@@ -91,7 +91,7 @@ fn a_signal_lets_what_is_in_flight_end_and_the_rest_wait() {
         let mut child = place.spawn(&RUN);
         mock.wait_for(1);
         signal(&child, name);
-        wait_until_it_says(&mut child, "stopping: signal");
+        wait_until_it_says(&mut child, "stopping: interrupted by");
         mock.release();
         let done = finish(child).exits(code);
         assert!(done.out.contains("certsweep resume run"), "{}", done.out);
@@ -115,7 +115,7 @@ fn a_second_signal_leaves_at_once() {
     let mut child = place.spawn(&RUN);
     mock.wait_for(1);
     signal(&child, "INT");
-    wait_until_it_says(&mut child, "stopping: signal");
+    wait_until_it_says(&mut child, "stopping: interrupted by");
     signal(&child, "INT");
     finish(child).exits(130);
     assert_eq!(place.outcomes()[0].1, "in-doubt", "it may have taken effect");
