@@ -346,7 +346,7 @@ mod tests {
         for expected in [
             "leak: 4 of 6 revocations seen revoked",
             "2 seen revoked by an earlier verification, 1 not revoked, as far as is seen, 1 unknown",
-            "1 revocation not ended well",
+            "1 revocation has not ended well, and nobody was asked about that",
             "slowest: b, seen revoked 3m 20s after its end",
             "c\\u{1b}",
             "crl: not revoked",
