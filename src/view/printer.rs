@@ -195,6 +195,12 @@ impl Printer {
         size.flatten().map(|(columns, _)| columns.0.into())
     }
 
+    /// The same of standard output.
+    pub fn stdout_columns(&self) -> Option<usize> {
+        let size = self.inner.surroundings.stdout_terminal.then(|| terminal_size::terminal_size_of(io::stdout()));
+        size.flatten().map(|(columns, _)| columns.0.into())
+    }
+
     /// Whether progress is drawn as bars. With `-v` the log's lines would tear them.
     pub fn shows_bars(&self) -> bool {
         let PrinterOptions { quiet, verbose, no_progress, log_json, .. } = self.inner.options;
