@@ -72,6 +72,9 @@ pub struct Printer {
     inner: Arc<Inner>,
 }
 
+/// Asks a terminal for its columns and rows.
+type AskSize = fn() -> Option<(usize, usize)>;
+
 struct Inner {
     options: PrinterOptions,
     surroundings: Surroundings,
@@ -79,7 +82,7 @@ struct Inner {
     stdout: Mutex<Stream>,
     stderr: Mutex<ErrorStream>,
     /// How many columns and rows the terminal of standard error has now.
-    size: fn() -> Option<(usize, usize)>,
+    size: AskSize,
     /// Drops what was typed and not read yet.
     forget_typed: fn(),
 }
@@ -161,7 +164,7 @@ impl Printer {
         options: PrinterOptions,
         surroundings: Surroundings,
         (stdin, stdout, stderr): (Box<dyn BufRead + Send>, Box<dyn Write + Send>, Box<dyn Write + Send>),
-        (size, forget_typed): (fn() -> Option<(usize, usize)>, fn()),
+        (size, forget_typed): (AskSize, fn()),
     ) -> Self {
         let stream = |writer| Stream { writer, state: StreamState::Open };
         let stderr = ErrorStream { stream: stream(stderr), below: LinesBelow::default(), question: None };
