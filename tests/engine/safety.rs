@@ -162,7 +162,7 @@ fn the_user_is_asked_between_waves_and_may_say_no() {
         bench.make();
         let (ending, events) = bench.process(Cut::Never, &[]).await;
         assert!(
-            matches!(&ending.unwrap().stopped, Some(StopReason::Rule(why)) if why.contains("wave 2 was not confirmed"))
+            matches!(&ending.unwrap().stopped, Some(StopReason::Rule(why)) if why.contains("wave 3 was not confirmed"))
         );
         assert_eq!(overview(&bench).outcomes[&Outcome::Succeeded], 20);
         let asked = bench.questions.borrow().clone();
