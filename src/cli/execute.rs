@@ -13,6 +13,7 @@ use crate::journal::dir::OpenRun;
 use crate::journal::state::Overview;
 use crate::journal::{JournalError, Reader, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
+use crate::plan::checked::WaitFor;
 use crate::provider::model::TargetKind;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
@@ -181,8 +182,9 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     }
     let elapsed = context.clock.elapsed().saturating_sub(began).as_secs_f64();
     let revoked = counts.ended_well.iter().any(|operation| revoking_operations.contains(operation));
+    let is_seen = counts.ended_well.iter().any(|(_, operation)| *operation == WaitFor::Revoked.operation());
     let is_over = deadline.is_some_and(|deadline| deadline.at <= context.clock.now());
-    let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revoked, is_over));
+    let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revoked, is_seen, is_over));
     observer.end(Some(&summary), &context.printer);
     if is_stdout_taken {
         // Its last line holds the same.
@@ -377,7 +379,7 @@ fn summary(
     ending: &Ending,
     path: &Path,
     elapsed_seconds: f64,
-    (exit, revoked, is_over): (Exit, bool, bool),
+    (exit, revoked, is_seen, is_over): (Exit, bool, bool, bool),
 ) -> Summary {
     let state = if ending.complete { RunState::Finished } else { RunState::Stopped };
     let resume = resume_command(path, RunState::Stopped).unwrap_or_default();
@@ -429,6 +431,8 @@ fn summary(
     if ending.complete && revoked {
         let really = if facts.simulated {
             "to see what the simulated CA shows of it"
+        } else if is_seen {
+            "revoked certificates are seen so where steps waited for that; for the others, or once more"
         } else {
             "to check that the certificates are really revoked"
         };

@@ -98,7 +98,7 @@ pub fn preview(
             exit
         }
         Ok((preview, exit)) => {
-            context.printer.result(render(&preview).trim_end());
+            context.printer.result(render(&preview, context.printer.stdout_columns()).trim_end());
             if let (Some(source), true) = (words(plan.0), exit == Exit::Well) {
                 let shard = plan.1.map(|shard| format!(" --shard {shard}")).unwrap_or_default();
                 let digest = preview.digest.get(..MIN_DIGEST).unwrap_or(&preview.digest);

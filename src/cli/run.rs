@@ -285,7 +285,8 @@ fn confirm(
         &Proxies::from_env(),
     );
     // Also with `-q`: nobody should confirm what they have not seen.
-    context.printer.always(render_to_confirm(&preview, context.printer.stderr_colors()).trim_end());
+    let (colors, columns) = (context.printer.stderr_colors(), context.printer.stderr_columns());
+    context.printer.always(render_to_confirm(&preview, colors, columns).trim_end());
     let again = if warned { " once more" } else { "" };
     let late = preview.deadline.as_ref().filter(|deadline| !deadline.met);
     let late = late.map_or("", |_| " The deadline will be MISSED.");

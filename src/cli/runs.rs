@@ -118,7 +118,7 @@ pub fn runs(context: &Context) -> Exit {
     } else if listed.is_empty() {
         context.printer.note(&format!("there are no runs below `{RUNS}`"));
     } else {
-        context.printer.result(render(&listed).trim_end());
+        context.printer.result(render(&listed, context.printer.stdout_columns()).trim_end());
     }
     Exit::Well
 }

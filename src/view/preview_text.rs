@@ -2,26 +2,26 @@
 
 use super::preview::*;
 use super::status::{part_text, seconds_text};
-use super::terminal::{Paint, grouped, plural, table};
+use super::terminal::{Paint, grouped, plural, table_in};
 use crate::plan::checked::{WAIT_PREFIX, entry_and_step};
 use crate::text::safe;
 use crate::time::{human_latency, rfc3339};
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// The preview as text.
-pub fn render(preview: &Preview) -> String {
+/// The preview as text, for a terminal of so many columns.
+pub fn render(preview: &Preview, columns: Option<usize>) -> String {
     let end = match &preview.online {
         None => "Nothing was sent.\n",
         Some(_) => "Nothing was sent that changes anything.\n",
     };
-    joined(summary_sections(preview).into_iter().chain([first_requests(preview), end.to_owned()]))
+    joined(summary_sections(preview, columns).into_iter().chain([first_requests(preview), end.to_owned()]))
 }
 
 /// The preview for who is to confirm it: it ends with how many of what go where, how long that takes, and the deadline, since what stands
 /// above may have scrolled away.
-pub fn render_to_confirm(preview: &Preview, colors: bool) -> String {
-    joined(summary_sections(preview).into_iter().chain([scale(preview, colors)]))
+pub fn render_to_confirm(preview: &Preview, colors: bool, columns: Option<usize>) -> String {
+    joined(summary_sections(preview, columns).into_iter().chain([scale(preview, colors, columns)]))
 }
 
 fn joined(sections: impl Iterator<Item = String>) -> String {
@@ -29,23 +29,23 @@ fn joined(sections: impl Iterator<Item = String>) -> String {
     sections.join("\n")
 }
 
-fn summary_sections(preview: &Preview) -> [String; 9] {
+fn summary_sections(preview: &Preview, columns: Option<usize>) -> [String; 9] {
     // What a person must notice before a `yes` comes first: how many, how far they reach. Requests, the longest part, come last.
     [
         heading(preview),
-        counts(preview),
-        wide_effects(preview),
-        certificates(preview),
-        online(preview),
-        order(preview),
-        providers(preview),
+        counts(preview, columns),
+        wide_effects(preview, columns),
+        certificates(preview, columns),
+        online(preview, columns),
+        order(preview, columns),
+        providers(preview, columns),
         time(preview),
         would_help(preview),
     ]
 }
 
 /// What the run does and where, with its time and the deadline.
-fn scale(preview: &Preview, colors: bool) -> String {
+fn scale(preview: &Preview, colors: bool, columns: Option<usize>) -> String {
     let mut kinds: Vec<(&str, &str, u64)> = Vec::new();
     for Count { provider, operation, actions, .. } in &preview.counts {
         match kinds.iter_mut().find(|(known, name, _)| (*known, *name) == (provider.as_str(), operation.as_str())) {
@@ -62,7 +62,7 @@ fn scale(preview: &Preview, colors: bool) -> String {
         vec![grouped(*actions), (*operation).to_owned(), format!("at {provider} ({})", place(provider))]
     };
     let rows: Vec<Vec<String>> = kinds.iter().map(row).collect();
-    let what = table(&["actions", "operation", "where"], &[0], &rows);
+    let what = table_in(columns, &["actions", "operation", "where"], &[0], &rows);
     let mut lines = vec![format!("What this run does:\n{}", what.trim_end())];
     let wide = preview.wide_effects.count;
     if wide > 0 {
@@ -113,7 +113,7 @@ fn heading(preview: &Preview) -> String {
     format!("plan    {plan}: {}\n{shard}digest  {}\n", facts.join(", "), preview.digest)
 }
 
-fn counts(preview: &Preview) -> String {
+fn counts(preview: &Preview, columns: Option<usize>) -> String {
     let row = |count: &Count| {
         let reason = match (&count.reason, &count.reason_sent) {
             // Both, where they differ: the CA will publish the reason that is sent.
@@ -124,7 +124,7 @@ fn counts(preview: &Preview) -> String {
         vec![grouped(count.actions), count.provider.clone(), count.operation.clone(), reason]
     };
     let rows: Vec<Vec<String>> = preview.counts.iter().map(row).collect();
-    table(&["actions", "provider", "operation", "reason"], &[0], &rows) + &several_requests(preview)
+    table_in(columns, &["actions", "provider", "operation", "reason"], &[0], &rows) + &several_requests(preview)
 }
 
 /// What actions are more than one request: `1 reissue at digicert = about 6 requests: …`.
@@ -153,7 +153,7 @@ fn several_requests(preview: &Preview) -> String {
     lines.concat()
 }
 
-fn wide_effects(preview: &Preview) -> String {
+fn wide_effects(preview: &Preview, columns: Option<usize>) -> String {
     let effects = &preview.wide_effects;
     if effects.count == 0 {
         return String::new();
@@ -166,10 +166,10 @@ fn wide_effects(preview: &Preview) -> String {
         .collect();
     let reach = if effects.count == 1 { "reaches" } else { "reach" };
     let head = format!("{} {reach} further than one certificate:\n", plural(effects.count, "action"));
-    head + &table(&["action", "source", "reaches"], &[], &rows) + &more(effects.count, rows.len())
+    head + &table_in(columns, &["action", "source", "reaches"], &[], &rows) + &more(effects.count, rows.len())
 }
 
-fn certificates(preview: &Preview) -> String {
+fn certificates(preview: &Preview, columns: Option<usize>) -> String {
     let certificates = &preview.certificates;
     if certificates.count == 0 {
         return String::new();
@@ -183,11 +183,11 @@ fn certificates(preview: &Preview) -> String {
     let rows: Vec<Vec<String>> = certificates.first.iter().take(SHOWN).map(row).collect();
     let header = ["action", "common name", "serial number", "valid", "issuer"];
     let head = format!("{} by name:\n", plural(certificates.count, "certificate"));
-    head + &table(&header, &[], &rows) + &more(certificates.count, rows.len())
+    head + &table_in(columns, &header, &[], &rows) + &more(certificates.count, rows.len())
 }
 
 /// What the providers say now. What a person must look at comes first: what is not known, and what is revoked already.
-fn online(preview: &Preview) -> String {
+fn online(preview: &Preview, columns: Option<usize>) -> String {
     let Some(present) = &preview.online else { return String::new() };
     let counts = [
         (present.not_revoked, "not revoked"),
@@ -229,7 +229,7 @@ fn online(preview: &Preview) -> String {
             present.targets.iter().filter(|target| target.state == state).take(SHOWN).map(row).collect();
         if !rows.is_empty() {
             let header = ["action", "provider", "target", "common name", "until", "now"];
-            text += &(table(&header, &[], &rows) + &more(count, rows.len()));
+            text += &(table_in(columns, &header, &[], &rows) + &more(count, rows.len()));
         }
     }
     text
@@ -244,7 +244,7 @@ fn name_and_more(target: &PresentTarget) -> String {
     }
 }
 
-fn order(preview: &Preview) -> String {
+fn order(preview: &Preview, columns: Option<usize>) -> String {
     let order = &preview.order;
     let canary = (order.canary > 0).then(|| format!("{} first, one at a time", plural(order.canary, "action")));
     let waiting = (order.with_needs > 0).then(|| {
@@ -284,10 +284,10 @@ fn order(preview: &Preview) -> String {
     }
     let header = ["", "action", "provider", "operation", "target", "needs", ""];
     let left = if has_chains { STOPPED_IN_THE_MIDDLE } else { "" };
-    format!("Order{colon}{}\n", facts.join("; ")) + &table(&header, &[0], &rows) + &more(sent, shown) + left
+    format!("Order{colon}{}\n", facts.join("; ")) + &table_in(columns, &header, &[0], &rows) + &more(sent, shown) + left
 }
 
-fn providers(preview: &Preview) -> String {
+fn providers(preview: &Preview, columns: Option<usize>) -> String {
     let row = |provider: &ProviderForecast| {
         let name = if provider.provider == provider.uses {
             provider.provider.clone()
@@ -306,7 +306,9 @@ fn providers(preview: &Preview) -> String {
     let header = ["provider", "to send", "requests", "rate", "at once", "takes", "because of"];
     let places: Vec<Vec<String>> =
         preview.providers.iter().map(|provider| vec![provider.provider.clone(), provider.where_to()]).collect();
-    table(&header, &[1, 2, 4, 5], &rows) + "\n" + &table(&["provider", "sends to"], &[], &places)
+    table_in(columns, &header, &[1, 2, 4, 5], &rows)
+        + "\n"
+        + &table_in(columns, &["provider", "sends to"], &[], &places)
 }
 
 fn time(preview: &Preview) -> String {
@@ -532,7 +534,7 @@ mod tests {
         let mut preview = preview();
         preview.counts[1].requests = ["get-order", "reissue", "issued", "issued", "fetched"].map(String::from).into();
         preview.counts.push(preview.counts[1].clone());
-        let text = render(&preview);
+        let text = render(&preview, None);
         let line = "1 revoke-order at corp = about 5 requests: get-order, reissue, issued 2×, fetched\n";
         assert_eq!(text.matches(line).count(), 1, "{text}");
         assert!(text.contains("How long its waits take (approvals, issuance) is not known, and not counted"), "{text}");
@@ -540,7 +542,7 @@ mod tests {
 
     #[test]
     fn the_preview_reads_from_counts_to_nothing_was_sent() {
-        let text = render(&preview());
+        let text = render(&preview(), None);
         let expected = "\
 plan    유출-key\\u{1b}: 2,013 actions, 1 duplicate not sent, 1 warning
 digest  ab12
@@ -602,7 +604,7 @@ Nothing was sent.
 
     #[test]
     fn who_confirms_reads_scale_and_place_last() {
-        let text = render_to_confirm(&preview(), false);
+        let text = render_to_confirm(&preview(), false, None);
         let expected = "
 What this run does:
   actions  operation     where
@@ -614,7 +616,7 @@ What this run does:
 ";
         assert!(text.ends_with(expected), "{text}");
         let calm = Preview { deadline: None, duplicates: 0, wide_effects: WideEffects::default(), ..preview() };
-        assert!(render_to_confirm(&calm, false).ends_with("  time: about 6m 00s; deadline: none\n"));
+        assert!(render_to_confirm(&calm, false, None).ends_with("  time: about 6m 00s; deadline: none\n"));
     }
 
     #[test]
@@ -642,11 +644,11 @@ What this run does:
             (None, false, "MISSED\n"),
         ] {
             let deadline = Some(DeadlineForecast { at: None, slack_seconds: slack, met });
-            let text = render(&Preview { deadline, ..preview() });
+            let text = render(&Preview { deadline, ..preview() }, None);
             assert!(text.contains(expected), "{text}");
         }
         for (estimate, expected) in [(None, "does not end"), (Some(f64::NAN), "0s"), (Some(f64::INFINITY), "d ")] {
-            let text = render(&Preview { estimated_seconds: estimate, ..preview() });
+            let text = render(&Preview { estimated_seconds: estimate, ..preview() }, None);
             assert!(text.contains(expected), "{text}");
         }
     }

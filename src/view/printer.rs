@@ -72,6 +72,9 @@ pub struct Printer {
     inner: Arc<Inner>,
 }
 
+/// Asks a terminal for its columns and rows.
+type AskSize = fn() -> Option<(usize, usize)>;
+
 struct Inner {
     options: PrinterOptions,
     surroundings: Surroundings,
@@ -79,7 +82,7 @@ struct Inner {
     stdout: Mutex<Stream>,
     stderr: Mutex<ErrorStream>,
     /// How many columns and rows the terminal of standard error has now.
-    size: TerminalSize,
+    size: AskSize,
     /// Drops what was typed and not read yet.
     forget_typed: fn(),
 }
@@ -161,7 +164,7 @@ impl Printer {
         options: PrinterOptions,
         surroundings: Surroundings,
         (stdin, stdout, stderr): (Box<dyn BufRead + Send>, Box<dyn Write + Send>, Box<dyn Write + Send>),
-        (size, forget_typed): (TerminalSize, fn()),
+        (size, forget_typed): (AskSize, fn()),
     ) -> Self {
         let stream = |writer| Stream { writer, state: StreamState::Open };
         let stderr = ErrorStream { stream: stream(stderr), below: LinesBelow::default(), question: None };
@@ -192,6 +195,12 @@ impl Printer {
     /// How many columns the terminal of standard error has now; `None` where it is none.
     pub fn stderr_columns(&self) -> Option<usize> {
         let size = self.inner.surroundings.stderr_terminal.then(|| terminal_size::terminal_size_of(io::stderr()));
+        size.flatten().map(|(columns, _)| columns.0.into())
+    }
+
+    /// The same of standard output.
+    pub fn stdout_columns(&self) -> Option<usize> {
+        let size = self.inner.surroundings.stdout_terminal.then(|| terminal_size::terminal_size_of(io::stdout()));
         size.flatten().map(|(columns, _)| columns.0.into())
     }
 
@@ -493,9 +502,6 @@ impl std::fmt::Debug for Printer {
         formatter.debug_struct("Printer").field("options", &self.inner.options).finish_non_exhaustive()
     }
 }
-
-/// Columns and lines of the terminal, where there is one.
-type TerminalSize = fn() -> Option<(usize, usize)>;
 
 /// Of a terminal, what it holds for the next reading.
 fn forget_typed() {

@@ -384,7 +384,7 @@ fn event_line(event: &Event, wall: Timestamp) -> Option<StyledLine> {
             let parts: Vec<String> =
                 accounts.iter().map(|(name, total)| format!("{} {}", safe::terminal(name), grouped(*total))).collect();
             let total = accounts.iter().map(|(_, total)| total).sum();
-            plain(format!("began: {} ({})", plural(total, "action"), parts.join(", ")))
+            plain(format!("to do: {} ({})", plural(total, "action"), parts.join(", ")))
         }
         Event::ActionEnded { .. } => ending_line(event),
         Event::HeldBack { account, until, why } => {
@@ -539,7 +539,7 @@ mod tests {
 
     #[test]
     fn without_a_terminal_lines_are_written_unless_quiet() {
-        for (quiet, expected) in [(false, "07:12:50 UTC+09:00 began: 2 actions (a 2)\n"), (true, "")] {
+        for (quiet, expected) in [(false, "07:12:50 UTC+09:00 to do: 2 actions (a 2)\n"), (true, "")] {
             let (mut observer, _, err) =
                 observer(PrinterOptions { quiet, ..PrinterOptions::default() }, Surroundings::default());
             observer.event(&began(&[("a", 2)]));
@@ -573,7 +573,7 @@ mod tests {
         lines.event(&Event::Stopping(StopReason::Signal(2)));
         lines.event(&Event::RunEnded);
         let expected = "\
-07:12:50 UTC+09:00 began: 5 actions (digicert 4, naver 1)
+07:12:50 UTC+09:00 to do: 5 actions (digicert 4, naver 1)
 07:12:51 1 of 5 done: 1 succeeded
 07:12:51 naver is paused for 29s: 429
 07:13:53 ✗ b\\u{1b} (naver) rejected: no such certificate
@@ -601,7 +601,7 @@ mod tests {
         lines.event(&Event::AttemptFailed { ordinal: 6, account: "a".into(), id: "x".into(), attempt: 2, why });
         lines.event(&ended("a", "x", Outcome::Succeeded, ""));
         let expected = "\
-07:12:50 UTC+09:00 began: 100 actions (a 100)
+07:12:50 UTC+09:00 to do: 100 actions (a 100)
 07:12:50 attempt 2 of action 7 (a) failed: HTTP 500 \\u{1b}
 07:12:50 ✓ x (a) succeeded
 ";

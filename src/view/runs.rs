@@ -1,7 +1,7 @@
 //! The runs of a directory as a table and as JSON. Reads none.
 
 use super::status::{Outcomes, RunState, Status};
-use super::terminal::{grouped, table};
+use super::terminal::{grouped, table_in};
 use crate::run::{Outcome, PlanPart};
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -90,8 +90,8 @@ impl ListedRun {
     }
 }
 
-/// The runs as a table.
-pub fn render(runs: &[ListedRun]) -> String {
+/// The runs as a table, for a terminal of so many columns.
+pub fn render(runs: &[ListedRun], columns: Option<usize>) -> String {
     let row = |run: &ListedRun| {
         let state = match run.state {
             ListedState::Known(state) => state.as_str(),
@@ -117,5 +117,5 @@ pub fn render(runs: &[ListedRun]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
-    table(&["made", "plan", "state", "actions", "ended", "run directory"], &[3], &rows)
+    table_in(columns, &["made", "plan", "state", "actions", "ended", "run directory"], &[3], &rows)
 }

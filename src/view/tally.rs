@@ -168,8 +168,12 @@ impl Tally {
     pub(crate) fn is_news(&mut self, event: &Event) -> bool {
         match event {
             Event::Bounded { account, by: by @ (WaitReason::Closed { .. } | WaitReason::Unreachable { .. }) } => {
-                let previous = self.account(account).shown_wait.replace(by.clone());
-                !previous.is_some_and(|wait| wait.is_same_wait(by))
+                let account = self.account(account);
+                let previous = account.shown_wait.replace(by.clone());
+                // A provider that cannot be reached is held back by ourselves, and the line of that has said until when.
+                let same = |until| by.is_same_wait(&WaitReason::Unreachable { until });
+                let is_told = account.shown_hold.is_some_and(same);
+                !is_told && !previous.is_some_and(|wait| wait.is_same_wait(by))
             }
             Event::HeldBack { account, until, .. } => {
                 let account = self.account(account);
@@ -554,6 +558,14 @@ mod tests {
         .map(|by| tally.is_news(&Event::Bounded { account: "a".into(), by }))
         .collect();
         assert_eq!(news, [true, false, true, false, true, true, false]);
+        let why = "it cannot be reached".to_owned();
+        let held = Event::HeldBack { account: "a".into(), until: until(9000), why };
+        assert!(tally.is_news(&held));
+        for (ends, is_news) in [(9003, false), (9006, false), (12_000, true)] {
+            let by = WaitReason::Unreachable { until: until(ends) };
+            let event = Event::Bounded { account: "a".into(), by };
+            assert_eq!(tally.is_news(&event), is_news, "{ends}");
+        }
     }
 
     #[test]

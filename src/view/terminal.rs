@@ -123,33 +123,83 @@ pub(crate) const fn sign(outcome: Outcome) -> &'static str {
 
 /// Rows of cells as aligned lines, indented by two; the columns of `right` are aligned right.
 pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
+    table_in(None, header, right, rows)
+}
+
+/// The same for a terminal of so many columns. What does not fit there stands on a line below, further in; a last column of words is folded at its
+/// blanks where that is enough. Nothing is left out.
+pub(crate) fn table_in(columns: Option<usize>, header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
     let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(&header)
         .chain(rows)
         .map(|row| row.iter().map(|cell| safe::terminal(cell).into_owned()).collect())
         .collect();
-    let widths: Vec<usize> = (0..header.len())
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))
-        .collect();
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let mut widths: Vec<usize> =
+        (0..header.len()).map(|column| cells(column).map(|cell| width(cell)).max().unwrap_or(0)).collect();
+    // With which column each line of a row begins, and how many cells of the last one are taken.
+    let (mut begins, mut used) = (vec![0], 0);
+    for column in 0..widths.len() {
+        let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(used + 2));
+        if widths[column] > room && used > 0 {
+            let has_words = column + 1 == widths.len() && !right.contains(&column) && room >= LEAST_FOLDED;
+            if has_words && cells(column).flat_map(|cell| cell.split(' ')).all(|word| width(word) <= room) {
+                widths[column] = room;
+            } else {
+                begins.push(column);
+                used = FURTHER_IN;
+            }
+        }
+        used += widths[column] + 2;
+    }
     let mut text = String::new();
     for row in &rows {
-        let mut line = String::from(" ");
-        for (column, (cell, widest)) in row.iter().zip(&widths).enumerate() {
-            let padding = " ".repeat(widest - width(cell));
-            line.push(' ');
-            if right.contains(&column) {
-                line.push_str(&padding);
-                line.push_str(cell);
-            } else {
-                line.push_str(cell);
-                line.push_str(&padding);
+        for (number, begin) in begins.iter().enumerate() {
+            let end = begins.get(number + 1).copied().unwrap_or(row.len()).min(row.len());
+            let mut line = " ".repeat(if number == 0 { 1 } else { 1 + FURTHER_IN });
+            let mut folded = Vec::new();
+            for column in *begin..end {
+                let mut pieces = folded_at(&row[column], widths[column]).into_iter();
+                let piece = pieces.next().unwrap_or_default();
+                let padding = " ".repeat(widths[column] - width(&piece));
+                folded.extend(pieces.map(|piece| " ".repeat(width(&line) + 1) + &piece));
+                line.push(' ');
+                if right.contains(&column) {
+                    line.push_str(&padding);
+                    line.push_str(&piece);
+                } else {
+                    line.push_str(&piece);
+                    line.push_str(&padding);
+                }
+                line.push(' ');
             }
-            line.push(' ');
+            for line in std::iter::once(line).chain(folded) {
+                if number == 0 || !line.trim().is_empty() {
+                    text.push_str(line.trim_end());
+                    text.push('\n');
+                }
+            }
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
     }
     text
+}
+
+/// A text as lines of so many cells at most, where it has blanks to be folded at.
+fn folded_at(text: &str, cells: usize) -> Vec<String> {
+    if width(text) <= cells {
+        return vec![text.to_owned()];
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= cells => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// How many cells of a terminal a text takes, as Unicode declares them (UAX 11): wide letters and emoji two, combining marks none.
@@ -161,6 +211,11 @@ pub(crate) fn width(text: &str) -> usize {
 pub(crate) fn plural(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
 }
+
+/// How much further in the lines stand that go on with a row.
+const FURTHER_IN: usize = 4;
+/// A narrower column of words is no text any more.
+const LEAST_FOLDED: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -191,6 +246,50 @@ mod tests {
             table(&["name", "count", ""], &[1], &[row("철회", "5"), row("revoke", "1,200"), row("\u{1b}", "10")]),
             "  name    count\n  철회        5  x\n  revoke  1,200  x\n  \\u{1b}     10  x\n"
         );
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_leaves_nothing_out() {
+        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        let header = ["made", "actions", "run directory", "because of"];
+        let rows = [
+            row(["2026-11-30", "302", "runs/a-drill", "needs and not_before of it"]),
+            row(["2026-11-29", "5", "", ""]),
+        ];
+        let wide = "  made        actions  run directory  because of
+  2026-11-30      302  runs/a-drill   needs and not_before of it
+  2026-11-29        5
+";
+        for (columns, expected) in [
+            (None, wide),
+            (Some(64), wide),
+            (
+                Some(52),
+                "  made        actions  run directory  because of
+  2026-11-30      302  runs/a-drill   needs and
+                                      not_before of
+                                      it
+  2026-11-29        5
+",
+            ),
+            (
+                Some(34),
+                "  made        actions
+      run directory  because of
+  2026-11-30      302
+      runs/a-drill   needs and
+                     not_before of
+                     it
+  2026-11-29        5
+",
+            ),
+        ] {
+            let text = table_in(columns, &header, &[1], &rows);
+            assert_eq!(text, expected, "{columns:?}");
+            assert!(text.lines().all(|line| columns.is_none_or(|columns| width(line) <= columns)));
+        }
+        let path = table_in(Some(20), &["a", "b"], &[], &[vec!["1".into(), "a/path/that/has/no/blank".into()]]);
+        assert_eq!(path, "  a\n      b\n  1\n      a/path/that/has/no/blank\n");
     }
 
     #[test]

@@ -282,3 +282,38 @@ fn a_rehearsal_on_a_terminal_asks_between_waves_and_nothing_else() {
         assert_eq!(ended, rows, "{}", done.out);
     }
 }
+
+#[test]
+fn tables_fit_the_terminal_and_leave_nothing_out() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    place.certsweep(&["run", "plan.yaml", "--yes"]).exits(0);
+    let run = std::fs::read_dir(place.path("runs")).unwrap().next().unwrap().unwrap().file_name();
+    let run = run.into_string().unwrap();
+    let shown = |columns: usize, words: &str| {
+        let line = format!("stty rows 24 cols {columns}; {BINARY} {words}");
+        let mut child = place.command("script", &["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).spawn().unwrap();
+        let keyboard = child.stdin.take();
+        let done = finish(child).exits(0);
+        drop(keyboard);
+        done.out
+    };
+    let is_row = |line: &&str| line.starts_with("  ");
+    for columns in [80, 160] {
+        let runs = shown(columns, "runs");
+        for part in ["finished", "2 succeeded", &run] {
+            assert!(runs.contains(part), "{runs}");
+        }
+        assert!(runs.lines().filter(is_row).all(|line| line.chars().count() <= columns), "{runs}");
+        assert_eq!(runs.lines().count(), if columns == 80 { 4 } else { 2 }, "{runs}");
+    }
+    // Whoever reads it by a program gets one line a run.
+    let runs = place.certsweep(&["runs"]).exits(0).out;
+    assert_eq!(runs.lines().count(), 2, "{runs}");
+    let preview = shown(60, "preview plan.yaml");
+    // Behind the tables are sentences, which the terminal folds.
+    let tables = preview.split("Estimated time").next().unwrap();
+    let is_fit = tables.lines().filter(is_row).all(|line| line.chars().count() <= 60);
+    assert!(preview.contains("because of") && is_fit, "{preview}");
+    assert!(preview.contains("carry out this plan and no other: certsweep run plan.yaml --digest "), "{preview}");
+}
