@@ -8,7 +8,7 @@ use super::stages::{Lookup, StageKind, StageRules, Subject, after_stage};
 use crate::journal::{ActionState, History, JournalError, Phase, Reader, Record, Reply, ToSend};
 use crate::pki::RequestedCertificate;
 use crate::plan::Action;
-use crate::plan::checked::{NeverSent, Parameters};
+use crate::plan::checked::{NeverSent, Parameters, entry_and_step};
 use crate::provider::answer::StepOutput;
 use crate::provider::challenge::Challenge;
 use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages};
@@ -377,8 +377,7 @@ pub(super) fn closing_reply<T: Transport>(
 
 /// An earlier step of the entry that an action belongs to; where that repeats another action, the one that was sent.
 fn step_of(reader: &Reader, id: &str, wanted: &StepOutput) -> Result<Option<(Action, History)>, JournalError> {
-    // The names of steps have no `/`.
-    let Some((entry, _)) = id.rsplit_once('/') else { return Ok(None) };
+    let Some((entry, _)) = entry_and_step(id) else { return Ok(None) };
     let Some(ordinal) = reader.ordinal_of(&format!("{entry}/{}", wanted.step))? else { return Ok(None) };
     let found = reader.history(ordinal)?;
     if let Some(NeverSent::Repeats(first)) = &found.0.never_sent

@@ -134,9 +134,7 @@ impl Sighting {
             ..Self::default()
         }
     }
-}
 
-impl Sighting {
     /// Where it is, and the best name that it has there: an account's list has no lines.
     fn named_place(&self) -> String {
         let serial = || self.serial.as_ref().map(ToString::to_string);

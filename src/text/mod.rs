@@ -23,6 +23,11 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 action`, `2,000 actions`.
+pub fn plural(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
+}
+
 /// The nearest right name for a misspelled one, where a candidate is near enough to be meant: at most a third of the letters differ, case and
 /// the separators `-` and `_` aside.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -1,7 +1,7 @@
 //! Text as a terminal shows it: counts, tables whose columns are aligned by cells, and lines whose parts have colours; how wide a line is, and what
 //! of it is left on a narrow terminal. All text is made safe to show. Where a colour says something, a word or a sign beside it says it too.
 
-pub(crate) use crate::text::grouped;
+pub(crate) use crate::text::{grouped, plural};
 
 use crate::run::Outcome;
 use crate::text::safe;
@@ -205,11 +205,6 @@ fn folded_at(text: &str, cells: usize) -> Vec<String> {
 /// How many cells of a terminal a text takes, as Unicode declares them (UAX 11): wide letters and emoji two, combining marks none.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
-}
-
-/// `1 action`, `2,000 actions`.
-pub(crate) fn plural(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
 }
 
 /// How much further in the lines stand that go on with a row.

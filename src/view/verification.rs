@@ -204,13 +204,9 @@ pub fn render(shown: &VerificationSummary) -> String {
         }
     }
     if shown.not_ended_well > 0 {
-        lines.push({
-            let have = if shown.not_ended_well == 1 { "has" } else { "have" };
-            format!(
-                "{} {have} not ended well, and nobody was asked about that",
-                plural(shown.not_ended_well, "revocation")
-            )
-        });
+        let have = if shown.not_ended_well == 1 { "has" } else { "have" };
+        let revocations = plural(shown.not_ended_well, "revocation");
+        lines.push(format!("{revocations} {have} not ended well, and nobody was asked about that"));
     }
     if let Some((id, seconds)) = &shown.slowest {
         let after = Duration::try_from_secs_f64(*seconds).unwrap_or_default();

@@ -24,7 +24,7 @@ use super::timing::{ClockWatch, Moment, WaitTimes, WallTime};
 use crate::journal::{ActionState, JournalError, Phase, Record, Reply, RunWatch};
 use crate::plan::{calendar, settings};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason, WaveQuestion};
-use crate::text::grouped;
+use crate::text::{grouped, plural};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
@@ -743,8 +743,7 @@ const REHEARSED_PATIENCE: Duration = Duration::from_secs(1800);
 fn wave_question(ended: &str, outcomes: &[u64; Outcome::ALL.len()], question: &WaveQuestion) -> String {
     let all: u64 = outcomes.iter().sum();
     let bad: u64 = Outcome::ALL.iter().zip(outcomes).filter(|(outcome, _)| !outcome.is_well()).map(|(_, n)| n).sum();
-    let s = if question.actions == 1 { "" } else { "s" };
-    let next = format!("wave {} ({} action{s})", question.wave, grouped(question.actions));
+    let next = format!("wave {} ({})", question.wave, plural(question.actions, "action"));
     match (bad, grouped(bad), grouped(all)) {
         (0, ..) => format!("{ended}. Go on with {next}?"),
         (_, bad, all) if bad == all => {

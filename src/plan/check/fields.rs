@@ -1,4 +1,5 @@
-//! The fields of a plan's actions: which names there are, a [`Row`] as read from YAML or CSV, and the defaults behind it. Checks none.
+//! The fields of a plan's actions: which names there are, a [`Row`] as read from YAML or CSV, the defaults behind it, and whether rows name another
+//! provider than their entry. Checks no value.
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::read::texts;
