@@ -2,7 +2,7 @@
 
 use super::context::{Context, Exit};
 use super::options::InitArgs;
-use super::status::quoted;
+use super::status::{provider_options, quoted};
 use crate::find::contents::column_of;
 use crate::find::target_list::TargetList;
 use crate::pki::{Certificate, RevocationReason};
@@ -49,7 +49,7 @@ pub fn init(context: &Context, args: &InitArgs) -> Exit {
             match context.write_to(args.output.as_deref(), |output| output.write_all(text.as_bytes())) {
                 Ok(()) => {
                     if let Some(path) = &args.output {
-                        let plan = quoted(path);
+                        let plan = quoted(path) + &provider_options(context);
                         context.printer.hint(&format!("read it, then: certsweep check {}", safe::terminal(&plan)));
                     }
                     Exit::Well

@@ -8,7 +8,7 @@ use super::options::{CheckArgs, OnlineOptions, PlanSource};
 use super::preview_data::{Latency, PreviewData};
 use super::process::with_signals;
 use super::runs::newest_runs;
-use super::status::quoted;
+use super::status::{provider_options, quoted};
 use crate::engine::verify::{
     Cases, FindTarget, NonceUse, OPEN_CASES, Verification, VerificationEnd, VerificationProgress, VerifyTarget,
     has_preview, verify as ask,
@@ -69,7 +69,7 @@ pub fn check(context: &Context, args: &CheckArgs) -> Exit {
             ];
             let facts: Vec<String> = facts.into_iter().flatten().collect();
             context.printer.result(&format!("ok: {}; digest {}", facts.join(", "), read.plan.digest()));
-            if let Some(source) = words(&args.source) {
+            if let Some(source) = plan_arguments(context, &args.source) {
                 context.printer.hint(&format!("see what it would do: certsweep preview {}", safe::terminal(&source)));
             }
             Exit::Well
@@ -78,9 +78,9 @@ pub fn check(context: &Context, args: &CheckArgs) -> Exit {
 }
 
 /// A plan as the next command takes it; `None` where that takes more options than are worth to be repeated.
-fn words(source: &PlanSource) -> Option<String> {
-    let settings = source.settings.iter().map(|file| format!(" --settings {}", quoted(file)));
-    source.is_file_alone().then(|| format!("{}{}", quoted(&source.plan), settings.collect::<String>()))
+fn plan_arguments(context: &Context, source: &PlanSource) -> Option<String> {
+    let settings: String = source.settings.iter().map(|file| format!(" --settings {}", quoted(file))).collect();
+    source.is_file_alone().then(|| format!("{}{settings}{}", quoted(&source.plan), provider_options(context)))
 }
 
 /// Previews a plan, or one part of it; writes a `planned` row for every action to `report`, where one is asked for.
@@ -99,7 +99,7 @@ pub fn preview(
         }
         Ok((preview, exit)) => {
             context.printer.result(render(&preview, context.printer.stdout_columns()).trim_end());
-            if let (Some(source), true) = (words(plan.0), exit == Exit::Well) {
+            if let (Some(source), true) = (plan_arguments(context, plan.0), exit == Exit::Well) {
                 let shard = plan.1.map(|shard| format!(" --shard {shard}")).unwrap_or_default();
                 let digest = preview.digest.get(..MIN_DIGEST).unwrap_or(&preview.digest);
                 context.printer.hint(&format!(
@@ -338,8 +338,7 @@ fn ask_open_run(
             };
             let mut progress = AskingProgress::begin(&context.printer, context.clock.elapsed());
             let mut observe = |VerificationProgress { cases, answered, .. }| {
-                let targets = format!("; {}", plural(cases as u64, "target"));
-                progress.answered(answered as u64, &targets, || context.clock.elapsed());
+                progress.answered(answered as u64, || plural(cases as u64, "target"), || context.clock.elapsed());
             };
             let ended = ask(verification, &mut observe).await;
             progress.end();

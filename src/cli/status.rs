@@ -273,5 +273,11 @@ pub fn quoted(path: &Path) -> String {
     shlex::try_quote(&path).map(std::borrow::Cow::into_owned).unwrap_or(path.clone())
 }
 
+/// The `--provider-dir` of this command line, for the next one: without them it would not know the providers. What the environment says, it says then,
+/// too.
+pub fn provider_options(context: &Context) -> String {
+    context.global.provider_dirs.iter().map(|directory| format!(" --provider-dir {}", quoted(directory))).collect()
+}
+
 /// As often as the process that carries a run out says how it goes.
 const WATCH_EVERY: std::time::Duration = std::time::Duration::from_secs(1);

@@ -12,13 +12,13 @@ use crate::engine::verify::{
     RequestedReason, Verification, VerificationEnd, VerificationProgress, VerifyTarget, has_state_call, verify as ask,
 };
 use crate::journal::dir::{Inputs, OpenRun};
-use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
+use crate::journal::{History, JournalError, Phase, Reader, RunDir, RunFacts};
 use crate::pki::ocsp::Nonce;
 use crate::pki::{CertId, Certificate, Meant, SerialNumber, Undecided, meant};
-use crate::plan::checked::{CertificateFacts, NamedFile};
+use crate::plan::checked::{CertificateFacts, NamedFile, entry_and_step};
 use crate::plan::{Action, MAX_BUNDLE, Wait, WaitFor};
 use crate::provider::{Catalog, Provider, target_state};
-use crate::run::{Outcome, Seen, StatusSource, StatusSources};
+use crate::run::{Ordinal, Outcome, Seen, StatusSource, StatusSources};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
 use crate::text::{file, safe};
 use crate::time::{Clock, human};
@@ -32,6 +32,7 @@ use crate::view::verification::{
 use crate::wire::{HttpOptions, HttpStatusFetcher, HttpTransport};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -168,14 +169,16 @@ fn ask_in_rounds(
         let mut progress = AskingProgress::begin(&context.printer, context.clock.elapsed());
         let mut observe = |VerificationProgress { revoked, cases, answered, again }| {
             let before = targets.earlier.revoked;
-            let (revoked, cases) = (grouped(revoked as u64 + before), grouped(cases as u64 + before));
-            let seen = format!("; {revoked} of {cases} seen revoked");
-            progress.answered(answered as u64, &seen, || context.clock.elapsed());
+            let seen = || {
+                let (revoked, cases) = (grouped(revoked as u64 + before), grouped(cases as u64 + before));
+                format!("{revoked} of {cases} seen revoked")
+            };
+            progress.answered(answered as u64, seen, || context.clock.elapsed());
             if let Some(again) = again {
                 progress.end();
-                let again = human(again);
+                let (again, seen) = (human(again), seen());
                 let at_once = if facts.simulated { ", which pass at once in a rehearsal" } else { "" };
-                context.printer.note(&format!("{revoked} of {cases} seen revoked; asking again in {again}{at_once}"));
+                context.printer.note(&format!("{seen}; asking again in {again}{at_once}"));
             }
         };
         let ended = ask(verification, &mut observe).await;
@@ -311,19 +314,20 @@ fn select_targets(
         context.printer.error(&format!("--certificate: no action `{id}` of this run has revoked anything"));
         return Err(Exit::Usage);
     }
-    let (found, certificate) = find_targets(files, Rc::clone(reader), facts, catalog);
-    let target: FindTarget = if has_waits { with_first_sight(found, Rc::clone(reader), facts.actions) } else { found };
+    let (target, certificate) = find_targets(files, Rc::clone(reader), facts, catalog, has_waits);
     Ok(VerifyTargets { cases: Rc::new(cases), target, certificate, asked, earlier, not_ended_well })
 }
 
 /// What tells of an action what there is to ask, and what reads its certificate. Both read anew each time: a million parsed certificates would not
-/// fit into memory.
+/// fit into memory. `has_waits`: whether steps of the run have waited for revocations, and may have seen this one.
 fn find_targets(
     files: CertificateFiles,
     reader: Rc<Reader>,
     facts: &RunFacts,
     catalog: &Catalog,
+    has_waits: bool,
 ) -> (FindTarget, ReadCertificate) {
+    let actions = facts.actions;
     let files = Rc::new(RefCell::new(files));
     let providers: Vec<Option<Arc<Provider>>> =
         facts.settings.accounts.iter().map(|account| catalog.get(&account.provider).cloned()).collect();
@@ -334,7 +338,9 @@ fn find_targets(
             let Some(provider) = providers.get(action.account).and_then(Option::as_ref) else {
                 return Ok(VerifyTarget { ordinal, account: action.account, ..VerifyTarget::default() });
             };
-            Ok(files.borrow_mut().target(provider, &action, history.reply.reference.as_deref(), wanted))
+            let target = files.borrow_mut().target(provider, &action, history.reply.reference.as_deref(), wanted);
+            let seen_at = if has_waits { first_sight(&reader, ordinal, &action, actions)? } else { None };
+            Ok(VerifyTarget { seen_at, ..target })
         })
     };
     let certificate: ReadCertificate = Rc::new(move |ordinal| {
@@ -344,27 +350,28 @@ fn find_targets(
     (target, certificate)
 }
 
-/// The same, with the time at which a step that waited for it (`wait: revoked`) has seen the target revoked.
-fn with_first_sight(found: FindTarget, reader: Rc<Reader>, actions: u64) -> FindTarget {
-    Rc::new(move |ordinal, wanted| {
-        let target = found(ordinal, wanted)?;
-        let action = reader.action(ordinal)?;
-        // An entry's steps follow each other, and their ids begin alike.
-        let Some((entry, _)) = action.id.rsplit_once('/') else { return Ok(target) };
-        for later in ordinal + 1..actions {
-            let (step, history) = reader.history(later)?;
-            if step.id.rsplit_once('/').is_none_or(|(other, _)| other != entry) {
-                break;
-            }
-            let wait = Wait::of_action(&step.operation, &step.parameters);
-            let is_meant = wait.is_some_and(|wait| wait.until == WaitFor::Revoked && wait.of == action.id);
-            // What a person has settled was not seen here.
-            if is_meant && history.state.phase == Phase::Ended(Outcome::Succeeded) && history.settled.is_none() {
-                return Ok(VerifyTarget { seen_at: history.finished_at, ..target });
-            }
+/// When a step that waited for it (`wait: revoked`) has seen revoked what this action of the run has revoked.
+fn first_sight(
+    reader: &Reader,
+    ordinal: Ordinal,
+    action: &Action,
+    actions: u64,
+) -> Result<Option<Timestamp>, JournalError> {
+    // An entry's steps follow each other.
+    let Some((entry, _)) = entry_and_step(&action.id) else { return Ok(None) };
+    for later in ordinal + 1..actions {
+        let (step, history) = reader.history(later)?;
+        if entry_and_step(&step.id).is_none_or(|(other, _)| other != entry) {
+            break;
         }
-        Ok(target)
-    })
+        let wait = Wait::of_action(&step.operation, &step.parameters);
+        let is_meant = wait.is_some_and(|wait| wait.until == WaitFor::Revoked && wait.of == action.id);
+        // What a person has settled was not seen here.
+        if is_meant && history.state.phase == Phase::Ended(Outcome::Succeeded) && history.settled.is_none() {
+            return Ok(history.finished_at);
+        }
+    }
+    Ok(None)
 }
 
 /// Asks what CAs publish about a run's revocations while it goes on, for the steps that wait for that. `None` where none does, or in a rehearsal.
@@ -391,7 +398,7 @@ pub(super) fn published_looks(
     };
     let fetcher = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
     let files = CertificateFiles::of_run(&run.dir, facts);
-    let (target, certificate) = find_targets(files, Rc::new(reader), facts, catalog);
+    let (target, certificate) = find_targets(files, Rc::new(reader), facts, catalog, false);
     Ok(Some(Rc::new(FetchedLooks::new(fetcher, Rc::new(context.clock.clone()), certificate, target))))
 }
 

@@ -324,11 +324,11 @@ impl AskingProgress {
         Self(WorkLine::begin(printer, 1, now))
     }
 
-    /// So many were asked about, and this is what is seen by now.
-    pub fn answered(&mut self, count: u64, seen: &str, now: impl FnOnce() -> Duration) {
+    /// So many were asked about, and this is what is seen by now: words that are made only where they are shown.
+    pub fn answered(&mut self, count: u64, seen: impl FnOnce() -> String, now: impl FnOnce() -> Duration) {
         self.0.tell(now, |_, elapsed| {
             let pace = count as f64 / elapsed.as_secs_f64();
-            format!("asking: {}, {pace:.1}/s{seen}", plural(count, "answer"))
+            format!("asking: {}, {pace:.1}/s; {}", plural(count, "answer"), seen())
         });
     }
 
@@ -698,9 +698,9 @@ mod tests {
     fn who_asks_for_minutes_says_how_far_that_is() {
         let (printer, _, err) = printer(PrinterOptions::default(), TERMINAL, "");
         let mut asking = AskingProgress::begin(&printer, Duration::from_secs(100));
-        asking.answered(1, "; 1 of 302 seen revoked", || Duration::from_millis(100_499));
+        asking.answered(1, || "1 of 302 seen revoked".to_owned(), || Duration::from_millis(100_499));
         assert_eq!(err.text(), "");
-        asking.answered(120, "; 118 of 302 seen revoked", || Duration::from_secs(124));
+        asking.answered(120, || "118 of 302 seen revoked".to_owned(), || Duration::from_secs(124));
         assert_eq!(rows(&err.text(), 80), ["asking: 120 answers, 5.0/s; 118 of 302 seen revoked"]);
         asking.end();
         assert_eq!(rows(&err.text(), 80), [""; 0]);

@@ -316,4 +316,8 @@ fn tables_fit_the_terminal_and_leave_nothing_out() {
     let is_fit = tables.lines().filter(is_row).all(|line| line.chars().count() <= 60);
     assert!(preview.contains("because of") && is_fit, "{preview}");
     assert!(preview.contains("carry out this plan and no other: certsweep run plan.yaml --digest "), "{preview}");
+    // The next command knows the providers that this one knew.
+    std::fs::create_dir(place.path("own")).unwrap();
+    let checked = shown(160, "check plan.yaml --provider-dir own");
+    assert!(checked.contains("certsweep preview plan.yaml --provider-dir own"), "{checked}");
 }
